@@ -1,0 +1,1 @@
+"""The generator of a national sample, its vocabularies, and reference tables."""

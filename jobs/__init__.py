@@ -1,0 +1,1 @@
+"""Files, runs, executors and the command line."""

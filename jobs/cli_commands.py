@@ -1,0 +1,347 @@
+"""The commands of the command line, one function each."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from jobs.progress import TerminalProgress
+from linkage.errors import ConfigError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_json = click.option(
+    "--json", "as_json", is_flag=True, help="Results as JSON on stdout, errors as JSON on stderr."
+)
+_threads = click.option(
+    "--threads", type=click.IntRange(min=1), default=None, help="Threads; by default one a processor."
+)
+_path = click.Path(path_type=Path)
+
+
+class Console:
+    """Where a command's results and messages go."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self.progress = TerminalProgress(sys.stderr, as_json=as_json)
+
+    def result(self, command: str, values: Mapping[str, Any], text: str | None = None) -> None:
+        """Print a result: as one JSON object with its schema, or as text."""
+        self.progress.close()
+        if self.as_json:
+            whole = {"schema": 1, "command": command, **values}
+            print(json.dumps(whole, ensure_ascii=False, default=str))
+        else:
+            print(render(values) if text is None else text)
+
+
+def processors() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def limit_threads(threads: int | None) -> int:
+    """The number of threads, told to Polars and Numba, which read it when they are imported."""
+    count = threads or processors()
+    for name in ("POLARS_MAX_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ.setdefault(name, str(count))
+    return count
+
+
+@click.command()
+@click.option("--people", type=click.IntRange(min=1), required=True, help="People in the nation.")
+@click.option("--out", type=_path, required=True, help="Folder to make.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+@click.option("--born", type=click.IntRange(1920, 2025), help="Make everybody of this birth year.")
+@click.option(
+    "--namesakes",
+    type=click.FloatRange(0.1, 60),
+    default=1.0,
+    show_default=True,
+    help="Multiply how often full names coincide.",
+)
+@click.option(
+    "--errors",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    help="Multiply every error rate.",
+)
+@click.option("--rate", "rates", multiple=True, metavar="KEY=VALUE", help="Set one error rate; repeatable.")
+@click.option("--files", type=click.IntRange(min=1), default=1, show_default=True, help="Files a source.")
+@_threads
+@_json
+def generate(
+    people: int,
+    out: Path,
+    seed: int,
+    born: int | None,
+    namesakes: float,
+    errors: float,
+    rates: tuple[str, ...],
+    files: int,
+    threads: int | None,
+    as_json: bool,
+) -> int:
+    """Generate a nation: extracts, contracts, truth and a project file that runs.
+
+    The same parameters give the same bytes, whatever the number of threads.
+    """
+    console = Console(as_json=as_json)
+    count = limit_threads(threads)
+    from jobs.generation import generate_nation
+
+    stamp = generate_nation(
+        out,
+        people,
+        seed=seed,
+        born=born,
+        namesakes=namesakes,
+        errors=errors,
+        rates=read_rates(rates),
+        files=files,
+        threads=count,
+        progress=console.progress,
+    )
+    values = {"project": str(out / "project.toml"), "truth": str(out / "truth"), **stamp}
+    lines = [f"{'made' if stamp['made'] else 'kept, it was there already'}: {out}"]
+    lines += [f"  {source}: {rows:,} records" for source, rows in stamp["counts"]["records"].items()]
+    lines += [f"  project {values['project']}", f"  truth   {values['truth']}"]
+    console.result("generate", values, "\n".join(lines))
+    return 0
+
+
+def read_rates(pairs: Sequence[str]) -> dict[str, float]:
+    """``KEY=VALUE`` arguments as a table; a value is a share, or a percentage with a sign."""
+    found: dict[str, float] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        try:
+            share = float(value.removesuffix("%")) / (100 if value.endswith("%") else 1)
+        except ValueError:
+            share = -1.0
+        if not equals or not key or not 0 <= share <= 1:
+            raise ConfigError(
+                "E-USAGE-003",
+                f"--rate '{pair}' came.",
+                "KEY=VALUE with a value from 0 to 1, or 0% to 100%, is wanted.",
+                "Write for example  --rate insurance.number_missing=0.16.",
+            )
+        found[key.strip()] = share
+    return found
+
+
+@click.command()
+@click.argument("project", type=_path)
+@_json
+def check(project: Path, as_json: bool) -> int:
+    """Check a project: configuration, contracts and files. Nothing is written.
+
+    PROJECT is a project file, or a folder that holds a project.toml.
+    """
+    console = Console(as_json=as_json)
+    from jobs.project import check_project
+
+    found = check_project(project)
+    lines = [f"project {found['project']}: everything named is there and fits its contract"]
+    lines += [
+        f"  {source['name']}: {source['role']}, {source['format']}, {source['files']} file(s), "
+        f"{source['bytes']:,} bytes, {len(source['fields'])} fields, extract of {source['extract_date']}"
+        for source in found["sources"]
+    ]
+    lines += [f"  link {link['left']} - {link['right']}" for link in found["links"]]
+    console.result("check", found, "\n".join(lines))
+    return 0
+
+
+@click.command()
+@click.argument("project", type=_path)
+@click.option("--out", type=_path, required=True, help="Folder of the run's artefacts.")
+@click.option("--engine", type=click.Choice(["threads", "ray"]), default="threads", show_default=True)
+@_threads
+@click.option(
+    "--parts", type=click.IntRange(min=1), help="Parts the records are cut into; by default by size."
+)
+@click.option("--model", type=_path, help="Saved model.json to use instead of training.")
+@click.option("--address", help="Ray cluster to use; by default one is started on this machine.")
+@_json
+def run(
+    project: Path,
+    out: Path,
+    engine: str,
+    threads: int | None,
+    parts: int | None,
+    model: Path | None,
+    address: str | None,
+    as_json: bool,
+) -> int:
+    """Decide for every record of PROJECT which person of the register it is.
+
+    A finished run of the same inputs is kept and its result given again; an interrupted one goes on.
+    """
+    if address is not None and engine != "ray":
+        raise ConfigError(
+            "E-USAGE-004",
+            "--address came with --engine threads.",
+            "An address is one of Ray.",
+            "Add --engine ray.",
+        )
+    console = Console(as_json=as_json)
+    outcome = reconcile(
+        console, project, out, engine=engine, threads=threads, parts=parts, model=model, address=address
+    )
+    console.result("run", outcome.summary())
+    return int(outcome.exit_code)
+
+
+def reconcile(
+    console: Console,
+    project: Path,
+    out: Path,
+    *,
+    engine: str = "threads",
+    threads: int | None = None,
+    parts: int | None = None,
+    model: Path | None = None,
+    address: str | None = None,
+) -> Any:
+    """Prepare the kernels and run a project; returns the outcome of :func:`jobs.run.run_project`."""
+    count = limit_threads(threads)
+    from jobs import kernel_cache
+
+    kernel_cache.prepare()
+    kernel_cache.warmup(console.progress)
+    from jobs.run import run_project
+
+    try:
+        return run_project(
+            project / "project.toml" if project.is_dir() else project,
+            out,
+            engine=engine,
+            threads=count,
+            parts=parts,
+            model=model,
+            address=address,
+            progress=console.progress,
+        )
+    finally:
+        console.progress.close()
+        kernel_cache.seal()
+
+
+@click.command()
+@click.argument("run", type=_path)
+@click.option("--truth", type=_path, required=True, help="Folder of the truth.")
+@_json
+def evaluate(run: Path, truth: Path, as_json: bool) -> int:
+    """Compare the finished run in folder RUN with the truth."""
+    console = Console(as_json=as_json)
+    limit_threads(None)
+    from jobs import kernel_cache
+
+    kernel_cache.prepare()
+    kernel_cache.heal()
+    from jobs.evaluation import evaluate_run
+    from jobs.evaluation import render as render_figures
+
+    figures = evaluate_run(run, truth)
+    kernel_cache.seal()
+    console.result("evaluate", figures, None if as_json else render_figures(figures))
+    return 0
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(["project", "contract"]))
+@_json
+def schema(kind: str, as_json: bool) -> int:
+    """Print the JSON Schema of project files or of contracts."""
+    from linkage.schema import json_schema
+
+    if kind == "project":
+        from linkage.config import Project
+
+        print(json_schema(Project, "linkage project file"))
+    else:
+        from linkage.contract import Contract
+
+        print(json_schema(Contract, "linkage contract"))
+    return 0
+
+
+@click.command()
+@_json
+def warmup(as_json: bool) -> int:
+    """Compile the kernels now, once, instead of at the first run."""
+    console = Console(as_json=as_json)
+    limit_threads(None)
+    from jobs import kernel_cache
+
+    folder = kernel_cache.prepare()
+    compiled = kernel_cache.warmup(console.progress)
+    text = "kernels compiled" if compiled else "kernels were compiled already"
+    console.result("warmup", {"folder": str(folder), "compiled": compiled}, f"{text}: {folder}")
+    return 0
+
+
+@click.command()
+@_json
+def version(as_json: bool) -> int:
+    """Print the version; with --json also those of what results depend on."""
+    from importlib.metadata import version as installed
+
+    import linkage
+
+    console = Console(as_json=as_json)
+    libraries = ("numpy", "numba", "llvmlite", "polars", "pyarrow", "rapidfuzz", "ray")
+    values = {
+        "linkage": linkage.__version__,
+        "python": sys.version.split()[0],
+        **({name: installed(name) for name in libraries} if as_json else {}),
+    }
+    console.result("version", values, f"linkage {linkage.__version__}")
+    return 0
+
+
+def render(values: Mapping[str, Any], indent: int = 0) -> str:
+    """A result as indented text: one line a value, tables of equal rows as columns."""
+    pad = "  " * indent
+    lines: list[str] = []
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            lines += [f"{pad}{key}", render(value, indent + 1)] if value else []
+        elif isinstance(value, list) and value and all(isinstance(row, Mapping) for row in value):
+            lines += [f"{pad}{key}", _columns(value, pad + "  ")]
+        else:
+            lines.append(f"{pad}{key}: {_text(value)}")
+    return "\n".join(lines)
+
+
+def _columns(rows: Sequence[Mapping[str, Any]], pad: str) -> str:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    cells = [names, *([_text(row.get(name)) for name in names] for row in rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(names))]
+    return "\n".join(
+        pad + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in cells
+    )
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(_text(entry) for entry in value) or "-"
+    return str(value)

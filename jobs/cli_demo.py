@@ -1,0 +1,86 @@
+"""The demonstration: a nation of 200,000 people, reconciled and judged, in a folder of its own."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jobs.cli_commands import Console, limit_threads, reconcile, render
+from linkage.errors import ConflictError
+
+
+@click.command()
+@click.option("--people", type=click.IntRange(min=1), default=200_000, show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("demo"),
+    show_default=True,
+    help="Folder of the demonstration; what it made there before is kept or replaced.",
+)
+@click.option(
+    "--threads", type=click.IntRange(min=1), default=None, help="Threads; by default one a processor."
+)
+@click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout, errors as JSON on stderr.")
+def demo(people: int, out: Path, threads: int | None, as_json: bool) -> int:
+    """Generate a nation, reconcile it with three agency extracts, and say how well that went.
+
+    Nothing is done twice: a nation and a run that are there already are kept.
+    """
+    console = Console(as_json=as_json)
+    count = limit_threads(threads)
+    nation, run, truth = out / "nation", out / "run", out / "nation" / "truth"
+    seconds: dict[str, float] = {}
+    from jobs.generation import generate_nation
+
+    begun = time.monotonic()
+    console.progress.message(f"1 of 3  a nation of {people:,} people -> {nation}")
+    stamp = generate_nation(nation, people, threads=count, progress=console.progress, replace=True)
+    seconds["generate"] = _lap(console, begun, "" if stamp["made"] else "kept from before")
+
+    begun = time.monotonic()
+    console.progress.message(f"2 of 3  reconciling {nation / 'project.toml'} -> {run}")
+    try:
+        outcome = reconcile(console, nation / "project.toml", run, threads=threads)
+    except ConflictError:  # a run of another nation, or of other code; the folder is the demonstration's own
+        shutil.rmtree(run)
+        outcome = reconcile(console, nation / "project.toml", run, threads=threads)
+    seconds["run"] = _lap(console, begun)
+
+    begun = time.monotonic()
+    console.progress.message(f"3 of 3  comparing with the truth in {truth}")
+    from jobs.evaluation import evaluate_run
+    from jobs.evaluation import render as render_figures
+
+    figures = evaluate_run(run, truth)
+    seconds["evaluate"] = _lap(console, begun)
+
+    summary = outcome.summary()
+    places = {"project": str(nation / "project.toml"), "artefacts": str(run), "truth": str(truth)}
+    values: dict[str, Any] = {"run": summary, "figures": figures, "places": places, "seconds": seconds}
+    text = "" if as_json else "\n\n".join([render(summary), render_figures(figures), _where(nation, run)])
+    console.result("demo", values, text)
+    return int(outcome.exit_code)
+
+
+def _lap(console: Console, begun: float, note: str = "") -> float:
+    took = round(time.monotonic() - begun, 1)
+    console.progress.close()
+    console.progress.message(f"        {note or f'{took} s'}")
+    return took
+
+
+def _where(nation: Path, run: Path) -> str:
+    return "\n".join(
+        [
+            "Where it lies",
+            f"  the extracts, their contracts and the project  {nation}",
+            f"  the decisions, a row a record                  {run / 'decisions.parquet'}",
+            f"  the pairs that a clerk should look at          {run / 'review.csv'}",
+            f"  what the run did, stage by stage               {run / 'run.json'}",
+        ]
+    )

@@ -1,0 +1,273 @@
+"""A run's folder and a folder of truth -> figures, and the figures as text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import polars as pl
+
+from jobs.run_folder import read_run
+from jobs.store import read_parquet
+from linkage.errors import ConfigError
+from linkage.evaluate import Evidence, evaluate, judge, unseen_true_pairs
+
+#: Says of true pairs (source, record_id, person_id) why they were no candidates: adds ``stage``.
+Explain = Callable[[pl.DataFrame], pl.DataFrame]
+
+
+def _frame(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    return cast("pl.DataFrame", pl.from_arrow(read_parquet(path, columns)))
+
+
+def evaluate_run(run: Path, truth: Path, explain: Explain | None = None) -> dict[str, Any]:
+    """The figures of :func:`linkage.evaluate.evaluate` for a finished run, with its ``run_id``.
+
+    Reads ``decisions``, ``duplicates``, ``pairs``, ``entities`` (.parquet) and ``run.json`` of the run and,
+    where they are there, ``subgroups`` and ``candidates_lost``; ``entities.parquet`` of the truth. Of
+    ``run.json`` it uses ``estimates``, ``blocking``, ``register`` and ``records_per_person`` (by source).
+    ``explain`` takes the place of ``candidates_lost``. Raises ConfigError: ``E-EVALUATE-001`` no finished
+    run, ``E-EVALUATE-002`` no truth, ``E-EVALUATE-003`` the truth is of other sources, ``E-EVALUATE-004``
+    a file lacks a column.
+    """
+    held = read_run(run)
+    if held is None:
+        raise ConfigError(
+            "E-EVALUATE-001",
+            f"'{run.name}' holds no finished run;",
+            "a folder with a run.json was wanted.",
+            "Give the folder that 'linkage run --out' wrote, after it ended.",
+        )
+    if not (truth / "entities.parquet").exists():
+        raise ConfigError(
+            "E-EVALUATE-002",
+            f"'{truth.name}' holds no truth;",
+            "a folder with an entities.parquet (source, record_id, true_person_id) was wanted.",
+            "Give the folder that 'linkage generate' wrote as truth/.",
+        )
+    known = _columns(truth / "entities.parquet", ["source", "record_id", "true_person_id"])
+    subgroups = run / "subgroups.parquet"
+    lost = run / "candidates_lost.parquet"
+    decisions = _columns(
+        run / "decisions.parquet",
+        ["source", "record_id", "decision", "person_id", "probability"],
+        ["number_usable"],
+    )
+    per_person = held.get("records_per_person") or {}
+    evidence = Evidence(
+        decisions=decisions,
+        duplicates=_columns(
+            run / "duplicates.parquet", ["source", "survivor_record_id", "absorbed_record_id"]
+        ),
+        pairs=_columns(run / "pairs.parquet", ["source_l", "record_id_l", "source_r", "record_id_r"]),
+        truth=known,
+        register=_register(held, known, decisions),
+        entities=_columns(run / "entities.parquet", ["source", "record_id", "entity_id"]),
+        subgroups=_frame(subgroups) if subgroups.exists() else None,
+        lost=_columns(lost, ["source", "record_id", "stage"]) if lost.exists() else None,
+        estimates=held.get("estimates"),
+        many=[name for name, count in sorted(per_person.items()) if count == "many"],
+    )
+    if explain is not None:
+        unseen = unseen_true_pairs(evidence, judge(evidence)[0])
+        evidence = Evidence(**{**vars(evidence), "lost": explain(unseen)})
+    return {"run_id": held.get("run_id"), **evaluate(evidence), "estimated_blocking": held.get("blocking")}
+
+
+def _columns(path: Path, wanted: Sequence[str], optional: Sequence[str] = ()) -> pl.DataFrame:
+    frame = _frame(path)
+    missing = [name for name in wanted if name not in frame.columns]
+    if missing:
+        raise ConfigError(
+            "E-EVALUATE-004",
+            f"'{path.parent.name}/{path.name}' lacks {', '.join(missing)};",
+            f"{', '.join(wanted)} were wanted.",
+            "Give a folder that this version wrote.",
+        )
+    return frame.select([*wanted, *(name for name in optional if name in frame.columns)])
+
+
+def _register(held: Mapping[str, Any], truth: pl.DataFrame, decisions: pl.DataFrame) -> str:
+    sources = set(truth.get_column("source").cast(pl.String).unique())
+    decided = set(decisions.get_column("source").cast(pl.String).unique())
+    stated = held.get("register")
+    left = {stated} if stated else sources - decided
+    if len(left) != 1 or not left <= sources or not decided <= sources:
+        raise ConfigError(
+            "E-EVALUATE-003",
+            f"The run decided about {', '.join(sorted(decided)) or 'no source'};",
+            f"the truth knows {', '.join(sorted(sources)) or 'none'}, and one of them must be the register.",
+            "Give the truth of this run's own inputs.",
+        )
+    return str(next(iter(left)))
+
+
+def render(figures: Mapping[str, Any]) -> str:
+    """The figures as aligned tables of text."""
+    overall = figures["overall"]
+    named = [("all", overall), *figures["sources"].items()]
+    parts = [
+        f"{overall['records']:,} agency records; {overall['registered']:,} of them are of registered people",
+        "Links",
+        _table(_QUALITY, [[name, *_quality(group["link"])] for name, group in named]),
+        "New people",
+        _table(_QUALITY, [[name, *_quality(group["new"])] for name, group in named]),
+        "Decisions",
+        _table(
+            ["", *overall["decisions"], "review + conflict"],
+            [
+                [name, *(_percent(s) for s in group["decisions"].values()), _interval(group["review"])]
+                for name, group in named
+            ],
+        ),
+        "Duplicates within a source",
+        _table(
+            _QUALITY,
+            [
+                [name, *_quality(group)]
+                for name, group in [
+                    ("all", figures["duplicates"]["all"]),
+                    *figures["duplicates"]["sources"].items(),
+                ]
+            ],
+        ),
+    ]
+    if figures["entities"] is not None:
+        parts += [
+            "Entities, by pairs of records",
+            _table(_QUALITY, [["all", *_quality(figures["entities"])]]),
+        ]
+    if figures["subgroups"]:
+        rows = [
+            [f"{g['dimension']}: {g['value']}", *_quality(g["link"]), _percent(g["review"])]
+            for g in figures["subgroups"]
+        ]
+        parts += ["Links by sub-group", _table([*_QUALITY, "review"], rows)]
+    parts += ["Where recall went", _losses(figures), "Promised and true", _promises(figures["calibration"])]
+    parts += ["Links by probability", _bands(figures["calibration"]["links"])]
+    parts += [
+        "Named persons by probability, whatever the decision",
+        _bands(figures["calibration"]["candidates"]),
+    ]
+    if figures["without_truth"]:
+        parts.append(
+            f"{figures['without_truth']:,} decisions are about records that the truth does not know."
+        )
+    return "\n".join(_spaced(parts)) + "\n"
+
+
+_QUALITY = ["", "made", "right", "precision", "95 %", "wanted", "recall", "95 %", "F1"]
+
+
+def _spaced(parts: Iterable[str]) -> Iterable[str]:
+    """A blank line before each heading: a part of one line that a table follows."""
+    for number, part in enumerate(parts):
+        if number and "\n" not in part:
+            yield ""
+        yield part
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(line[i]) for line in [head, *rows]) for i in range(len(head))]
+    lines = [
+        "  ".join(
+            cell.ljust(w) if i == 0 else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in [head, *rows]
+    ]
+    return "\n".join(f"  {line}".rstrip() for line in lines)
+
+
+def _value(number: float | None, digits: int = 6) -> str:
+    return "-" if number is None else f"{number:.{digits}f}"
+
+
+def _percent(part: Mapping[str, Any]) -> str:
+    return "-" if part["value"] is None else f"{100 * part['value']:.3f} %"
+
+
+def _range(part: Mapping[str, Any]) -> str:
+    return "-" if part["low"] is None else f"{part['low']:.6f} to {part['high']:.6f}"
+
+
+def _interval(part: Mapping[str, Any]) -> str:
+    if part["value"] is None:
+        return "-"
+    return f"{100 * part['value']:.3f} % ({100 * part['low']:.3f} to {100 * part['high']:.3f})"
+
+
+def _quality(group: Mapping[str, Any]) -> list[str]:
+    precision, recall = group["precision"], group["recall"]
+    return [
+        f"{precision['of']:,}",
+        f"{precision['count']:,}",
+        _value(precision["value"]),
+        _range(precision),
+        f"{recall['of']:,}",
+        _value(recall["value"]),
+        _range(recall),
+        _value(group["f1"]),
+    ]
+
+
+_LOSSES = {
+    "missed": "registered records without their link",
+    "decided": "  pair seen, decided otherwise",
+    "unseen": "  pair not among those kept",
+    "blocking": "    lost to blocking",
+    "refinement": "    lost to refinement",
+    "below_floor": "    compared, below the floor",
+}
+
+
+def _losses(figures: Mapping[str, Any]) -> str:
+    known = [(text, figures["losses"][name]) for name, text in _LOSSES.items()]
+    rows = [[text, f"{part['count']:,}", _interval(part)] for text, part in known if part is not None]
+    stated = figures.get("estimated_blocking")
+    if isinstance(stated, Mapping):
+        numbers = {k: v for k, v in stated.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+        rows += [
+            [f"estimated by the run: {name.replace('_', ' ')}", f"{v:,.6g}", ""]
+            for name, v in numbers.items()
+        ]
+    return _table(["", "records", "of the registered"], rows)
+
+
+def _promises(calibration: Mapping[str, Any]) -> str:
+    rows = []
+    for name, group in [("all", calibration["all"]), *calibration["sources"].items()]:
+        stated = group["stated"]
+        interval = "-" if stated["low"] is None else f"{stated['low']:,.1f} to {stated['high']:,.1f}"
+        verdict = {None: "-", True: "yes", False: "NO"}
+        rows.append(
+            [
+                name,
+                f"{group['false_links']:,}",
+                f"{group['expected_false_links']:,.2f}",
+                interval,
+                verdict[group["holds"]],
+                verdict[group["narrow"]],
+                _value(group["estimated_precision"]),
+                _value(group["true_precision"]["value"]),
+            ]
+        )
+    head = ["", "false links", "expected", "99 % interval", "holds", "narrow", "precision estimated", "true"]
+    return _table(head, rows)
+
+
+def _bands(bands: Sequence[Mapping[str, Any]]) -> str:
+    rows = [
+        [
+            f"{band['from']:g} to {band['to']:g}",
+            f"{band['records']:,}",
+            f"{band['records'] - band['expected_right']:,.2f}",
+            f"{band['records'] - band['right']['count']:,}",
+            _value(band["right"]["value"]),
+            _range(band["right"]),
+        ]
+        for band in bands
+        if band["records"]
+    ]
+    return _table(["probability", "records", "wrong expected", "wrong", "right", "95 %"], rows)

@@ -1,0 +1,114 @@
+"""The journal of a run: one line of JSON for each task, of allow-listed fields only.
+
+No field can hold a value of a person's record: names of stages and codes match a narrow pattern, all else
+is a number.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import re
+import resource
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from linkage.errors import LinkageError
+
+_WORDS = frozenset({"stage", "engine", "status", "error", "source"})
+_NUMBERS = frozenset(
+    {
+        "part", "parts", "attempt", "process", "seconds", "rows_in", "rows_out", "refused", "pairs",
+        "bytes_in", "bytes_out", "peak_memory",
+    }
+)  # fmt: skip
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+def peak_memory() -> int:
+    """The most memory this process has held at once, in bytes (``getrusage``, maximum resident set)."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+@dataclass
+class Task:
+    """What a task did; the task fills it in while it runs."""
+
+    rows_in: int = 0
+    rows_out: int = 0
+    refused: int = 0
+    pairs: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+
+class Journal:
+    """Appends lines to a file; safe for threads, and a line is written whole or not at all."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+
+    def write(self, **fields: Any) -> None:
+        """Append one line; ``at`` (UTC, to the second) is added. ValueError for anything not listed."""
+        for name, value in fields.items():
+            _check(name, value)
+        at = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        line = (json.dumps({"at": at, **fields}) + "\n").encode()
+        with self._lock:
+            handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            try:
+                os.write(handle, line)
+            finally:
+                os.close(handle)
+
+    @contextmanager
+    def task(self, stage: str, **fields: Any) -> Iterator[Task]:
+        """Journal the block as one task, with its seconds, its peak memory and, if it fails, its code."""
+        task = Task()
+        started = time.perf_counter()
+        outcome = {"status": "failed"}
+        try:
+            yield task
+            outcome = {"status": "ok"}
+        except LinkageError as fault:
+            outcome["error"] = fault.code
+            raise
+        except BaseException as fault:
+            outcome["error"] = type(fault).__name__
+            raise
+        finally:
+            counts = {name: value for name, value in vars(task).items() if value}
+            seconds = round(time.perf_counter() - started, 6)
+            self.write(stage=stage, **fields, **outcome, **counts, seconds=seconds, peak_memory=peak_memory())
+
+
+def _check(name: str, value: Any) -> None:
+    if name in _WORDS and isinstance(value, str) and _WORD.fullmatch(value):
+        return
+    if name in _NUMBERS and isinstance(value, int | float) and not isinstance(value, bool):
+        return
+    raise ValueError(
+        f"The journal was given '{name}' as {type(value).__name__}. Wanted: "
+        f"{', '.join(sorted(_WORDS))} as a short word, {', '.join(sorted(_NUMBERS))} as a number. "
+        "Leave it out, or list it."
+    )
+
+
+def read_journal(path: Path) -> list[dict[str, Any]]:
+    """The lines of a journal, in order; a line that was cut off by a crash is left out."""
+    if not path.exists():
+        return []
+    held: list[dict[str, Any]] = []
+    for line in path.read_bytes().splitlines():
+        with suppress(ValueError):
+            held.append(json.loads(line))
+    return held

@@ -1,0 +1,533 @@
+"""A run: walks the stages over their parts, on threads or on Ray, and publishes the artefacts."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+import linkage
+from jobs.executor import Call, Executor, make_executor
+from jobs.journal import Journal, peak_memory
+from jobs.kernel_cache import fingerprint as kernel_fingerprint
+from jobs.progress import Progress
+from jobs.project import LoadedProject, load_project
+from jobs.readers import open_source, plan_parts
+from jobs.run_folder import RunFolder
+from jobs.store import (
+    file_digest,
+    make_folder,
+    stage_entries,
+    stage_facts,
+    commit_stage,
+    write_bytes,
+    write_json,
+)
+from jobs.workspace import Workspace
+from linkage.pipeline import STAGES
+from linkage.posterior import false_links_interval
+
+#: Rows of a partition of keys; 300 k rows with their columns are about 60 MB.
+PARTITION_ROWS = 300_000
+
+#: Chunks that the random pairs of training are counted in.
+RANDOM_CHUNKS = 8
+
+#: Register records a record may meet in one block before the block is refined.
+BLOCK_CANDIDATES = 50
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a run ended."""
+
+    exit_code: int
+    folder: Path
+    run: dict[str, Any]
+
+    def summary(self) -> dict[str, Any]:
+        """The figures a person looks at first."""
+        keys = (
+            "run_id",
+            "totals",
+            "decisions",
+            "estimates",
+            "registered",
+            "duplicates",
+            "warnings",
+            "seconds",
+            "peak_memory",
+        )
+        return {
+            "folder": str(self.folder),
+            "exit_code": self.exit_code,
+            **{k: self.run[k] for k in keys if k in self.run},
+        }
+
+
+class _Stages:
+    """Runs stages once each, journals their tasks, and keeps their figures."""
+
+    def __init__(self, folder: RunFolder, executor: Executor, journal: Journal, progress: Progress) -> None:
+        self.folder = folder
+        self.executor = executor
+        self.journal = journal
+        self.progress = progress
+        self.figures: list[dict[str, Any]] = []
+
+    def stage(self, name: str, work: Callable[[], dict[str, Any]], rows: int | None = None) -> dict[str, Any]:
+        """Run a stage unless it has happened; gives its facts."""
+        place = self.folder.work / "stages" / name
+        make_folder(place)
+        began = time.perf_counter()
+        facts = stage_facts(place)
+        if facts is None:
+            self.progress.stage(name, rows)
+            facts = work()
+            commit_stage(place, [], facts)
+        else:
+            stage_entries(place)
+        self.figures.append(
+            {
+                "stage": name,
+                "status": "done",
+                "seconds": round(time.perf_counter() - began, 3),
+                "peak_memory": peak_memory(),
+                **{k: facts[k] for k in ("rows_in", "rows_out", "pairs") if k in facts},
+            }
+        )
+        return facts
+
+    def tasks(
+        self, stage: str, calls: Sequence[Call], rows: Sequence[int] | None = None
+    ) -> list[dict[str, Any]]:
+        """Results of tasks in order, each journalled."""
+        out = []
+        for number, (result, seconds) in enumerate(self.executor.map(calls)):
+            fields = {
+                k: v
+                for k, v in result.items()
+                if k in ("rows_in", "rows_out", "pairs") and isinstance(v, int)
+            }
+            self.journal.write(
+                stage=stage,
+                part=number,
+                parts=len(calls),
+                engine=self.executor.name,
+                status="done",
+                seconds=round(seconds, 4),
+                peak_memory=peak_memory(),
+                **fields,
+            )
+            self.progress.advance(rows[number] if rows is not None else 0)
+            out.append(result)
+        return out
+
+
+def run_project(
+    project_path: Path,
+    out: Path,
+    *,
+    engine: str = "threads",
+    threads: int = 1,
+    parts: int | None = None,
+    model: Path | None = None,
+    address: str | None = None,
+    progress: Progress | None = None,
+    keep_work: bool = False,
+) -> Outcome:
+    """Reconcile the project's sources into the run folder ``out``.
+
+    Running into a finished folder with the same fingerprint does nothing; with another fingerprint ConflictError
+    ``E-RUN-001``. Stopped anywhere, the same command goes on where it was.
+    """
+    progress = progress or Progress()
+    began = time.perf_counter()
+    loaded = load_project(project_path)
+    prints = _fingerprints(loaded, model)
+    with RunFolder(out, prints["run"], keep_work=keep_work) as folder:
+        if folder.finished is not None:
+            return Outcome(int(folder.finished["exit_code"]), out, folder.finished)
+        settings = {
+            "project": str(loaded.path),
+            "parts": parts,
+            "model": str(model.resolve()) if model else None,
+        }
+        if (folder.work / "settings.json").exists():
+            settings = json.loads((folder.work / "settings.json").read_text())
+        else:
+            write_json(folder.work / "settings.json", settings)
+        Workspace.open.cache_clear()
+        executor = make_executor(engine, threads, address, _ray_folder(folder) if engine == "ray" else None)
+        stages = _Stages(folder, executor, Journal(folder.journal), progress)
+        try:
+            facts = _walk(stages, loaded, folder, settings, threads)
+        finally:
+            executor.close()
+        run = _run_record(loaded, prints, stages, facts, time.perf_counter() - began, engine)
+        folder.finish(run)
+        progress.close()
+        Workspace.open.cache_clear()
+        assert folder.finished is not None
+        return Outcome(int(run["exit_code"]), out, folder.finished)
+
+
+def _ray_folder(folder: RunFolder) -> Path:
+    # Ray's socket paths may have at most 107 bytes: a short private folder in the system's place for such.
+    import tempfile
+
+    return Path(tempfile.mkdtemp(prefix="lk-"))
+
+
+def _fingerprints(loaded: LoadedProject, model: Path | None) -> dict[str, str]:
+    """Digests of what the run is made of."""
+    config = hashlib.blake2b(digest_size=16)
+    for path in loaded.declarations:
+        config.update(file_digest(path).encode())
+    inputs = hashlib.blake2b(digest_size=16)
+    named = [f for files in loaded.files.values() for f in files] + [
+        f for f in (loaded.alias_file, loaded.model_file) if f
+    ]
+    named += [*loaded.must_link, *loaded.cannot_link]
+    for file in named:
+        inputs.update(file_digest(file.path).encode())
+    code = hashlib.blake2b(f"{linkage.__version__}\x1f{_code_digest()}".encode(), digest_size=16).hexdigest()
+    used = file_digest(model) if model is not None else ""
+    whole = hashlib.blake2b(
+        "\x1f".join([config.hexdigest(), inputs.hexdigest(), code, used]).encode(), digest_size=16
+    ).hexdigest()
+    return {
+        "config": config.hexdigest(),
+        "inputs": inputs.hexdigest(),
+        "code": code,
+        "model": used,
+        "run": whole,
+    }
+
+
+def _code_digest() -> str:
+    digest = hashlib.blake2b(kernel_fingerprint().encode(), digest_size=16)
+    for name in ("linkage", "jobs"):
+        root = Path(__import__(name).__file__).parent
+        for path in sorted(root.rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _walk(
+    stages: _Stages, loaded: LoadedProject, folder: RunFolder, settings: dict[str, Any], threads: int
+) -> dict[str, Any]:
+    work = str(folder.work)
+    space = Workspace.open(work)
+    facts: dict[str, Any] = {}
+    facts["intake"] = stages.stage("intake", lambda: _intake(stages, loaded, space, settings, threads))
+    if not (folder.work / "layout.json").exists() or facts["intake"]["layout"] != space.layout:
+        write_json(folder.work / "layout.json", facts["intake"]["layout"])
+    layout = facts["intake"]["layout"]
+    parts = layout["parts"]
+    rows = layout["rows"]
+    facts["standardise"] = stages.stage(
+        "standardise",
+        lambda: _sum(
+            stages.tasks(
+                "standardise",
+                [("jobs.tasks:standardise_part", (work, s, p)) for s, p, _, _ in parts],
+                [n for *_, n in parts],
+            )
+        ),
+        rows,
+    )
+    facts["vocabulary"] = stages.stage(
+        "vocabulary", lambda: stages.tasks("vocabulary", [("jobs.tasks:build_vocabulary", (work,))])[0]
+    )
+    columns = [*space.columns, "@source", "@order"]
+    columns += [
+        f"{c}.alias" for c in space.columns if c == "personal_number" and loaded.alias_file is not None
+    ]
+    facts["columns"] = stages.stage(
+        "columns",
+        lambda: _sum(stages.tasks("columns", [("jobs.tasks:join_column", (work, c)) for c in columns])),
+    )
+    facts["frequency"] = stages.stage("frequency", lambda: _frequency(stages, space, work))
+    facts["block"] = stages.stage("block", lambda: _block(stages, space, work), rows)
+    facts["train"] = stages.stage("train", lambda: _train(stages, space, work, facts["block"]))
+    facts["match"] = stages.stage(
+        "match", lambda: _match(stages, space, work, facts["block"]), facts["block"]["pairs"]
+    )
+    facts["decide"] = stages.stage(
+        "decide", lambda: stages.tasks("decide", [("jobs.tasks_decide:decide_all", (work,))])[0]
+    )
+    facts["resolve"] = stages.stage(
+        "resolve", lambda: stages.tasks("resolve", [("jobs.tasks_decide:resolve_all", (work,))])[0]
+    )
+    facts["publish"] = stages.stage("publish", lambda: _publish(stages, space, work, folder))
+    return facts
+
+
+def _sum(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for result in results:
+        for key, value in result.items():
+            if isinstance(value, int):
+                out[key] = out.get(key, 0) + value
+    return out
+
+
+def _intake(
+    stages: _Stages, loaded: LoadedProject, space: Workspace, settings: dict[str, Any], threads: int
+) -> dict[str, Any]:
+    work = str(space.work)
+    specs: dict[int, list[dict[str, Any]]] = {}
+    size = {s.name: sum(f.size for f in loaded.files[s.name]) for s in space.sources}
+    wanted = settings["parts"]
+    for number, info in enumerate(space.sources):
+        count = wanted or max(1, min(threads * 2, math.ceil(size[info.name] / (16 << 20))))
+        files = [f.path for f in loaded.files[info.name]]
+        planned = plan_parts(files, info.contract, count)
+        open_source(files, info.contract)
+        specs[number] = [dataclasses.asdict(p) for p in planned]
+    calls: list[Call] = [("jobs.tasks:intake", (work, n, spec)) for n, many in specs.items() for spec in many]
+    results = stages.tasks("intake", calls, [r["stop"] - r["start"] for _, (_, _, r) in calls])
+    by_source: dict[int, list[dict[str, Any]]] = {n: [] for n in specs}
+    for (_, (_, number, _)), result in zip(calls, results, strict=True):
+        by_source[number].append(result)
+    settled = stages.tasks(
+        "intake", [("jobs.tasks:settle_repeats", (work, n, specs[n], by_source[n])) for n in specs]
+    )
+    layout_parts = []
+    at = 0
+    sources = {}
+    for (number, many), result in zip(specs.items(), settled, strict=True):
+        refused: dict[str, int] = {}
+        for spec, part in zip(many, result["parts"], strict=True):
+            layout_parts.append([number, spec["part"], at, part["rows_out"]])
+            at += part["rows_out"]
+            for code, count in part["refused"].items():
+                refused[code] = refused.get(code, 0) + count
+        sources[space.sources[number].name] = {
+            "rows": sum(p["rows_in"] for p in result["parts"]),
+            "accepted": sum(p["rows_out"] for p in result["parts"]),
+            "refused": dict(sorted(refused.items())),
+            "blank": sum(p["blank"] for p in result["parts"]),
+        }
+    n_register = sum(n for s, _, _, n in layout_parts if s == 0)
+    return {
+        "layout": {"parts": layout_parts, "rows": at, "n_register": n_register},
+        "sources": sources,
+        "rows_in": sum(s["rows"] for s in sources.values()),
+        "rows_out": at,
+    }
+
+
+def _frequency(stages: _Stages, space: Workspace, work: str) -> dict[str, Any]:
+    held = [c for c in ("personal_number", "old_number") if c in space.columns]
+    calls: list[Call] = [("jobs.tasks:find_holders", (work, c)) for c in held]
+    calls += [("jobs.tasks:count_register_names", (work, a, b)) for a, b in space.ranges(register=True)]
+    stages.tasks("frequency", calls)
+    stages.tasks("frequency", [("jobs.tasks:merge_counts", (work,))])
+    stages.tasks("frequency", [("jobs.tasks:rate_names", (work, a, b)) for a, b in space.ranges()])
+    space.__dict__.pop("coded", None)
+    return {}
+
+
+def _block(stages: _Stages, space: Workspace, work: str) -> dict[str, Any]:
+    n = space.layout["rows"]
+    bits = max(0, math.ceil(math.log2(max(1.0, n / PARTITION_ROWS))))
+    partitions = 1 << bits
+    ranges = space.ranges()
+    stages.tasks(
+        "block", [("jobs.tasks:make_keys", (work, a, b, bits)) for a, b in ranges], [b - a for a, b in ranges]
+    )
+    ordinary = [i for i, r in enumerate(space.rules) if not r.near]
+    results = stages.tasks(
+        "block",
+        [
+            ("jobs.tasks:make_blocks", (work, r, p, BLOCK_CANDIDATES))
+            for r in ordinary
+            for p in range(partitions)
+        ],
+    )
+    by_rule: dict[str, dict[str, int]] = {}
+    for number, result in enumerate(results):
+        name = space.rules[ordinary[number // partitions]].name
+        total = by_rule.setdefault(name, {})
+        for key, value in result["counts"].items():
+            total[key] = max(total.get(key, 0), value) if key == "largest" else total.get(key, 0) + value
+    refined = stages.tasks("block", [("jobs.tasks:merge_plan", (work, partitions))])[0]["refined"]
+    near = [i for i, r in enumerate(space.rules) if r.near]
+    calls: list[Call] = [
+        ("jobs.tasks:probe_identifiers", (work, r, a, b))
+        for r in near
+        for a, b in space.ranges(register=False)
+    ]
+    probed = stages.tasks("block", calls)
+    pairs = sum(v["pairs"] for v in by_rule.values()) + sum(p["pairs"] for p in probed)
+    return {
+        "partitions": partitions,
+        "rules": by_rule,
+        "refined": refined,
+        "probed": sum(p["pairs"] for p in probed),
+        "pairs": pairs,
+        "register_pairs": sum(v["register_pairs"] for v in by_rule.values()),
+        "rows_in": n,
+    }
+
+
+def _train(stages: _Stages, space: Workspace, work: str, block: dict[str, Any]) -> dict[str, Any]:
+    from jobs.tasks_train import REGISTER_PAIRS
+
+    partitions = block["partitions"]
+    plan = space.training
+    first, n = space.layout["n_register"], space.layout["rows"]
+    share = min(1.0, plan.sample / max(1, n - first))
+    settings = json.loads((space.work / "settings.json").read_text()) | {"sample_share": share}
+    write_json(space.work / "settings.json", settings)
+    space.settings.update(settings)
+    given = settings.get("model") or (str(space.loaded.model_file.path) if space.loaded.model_file else None)
+    facts: dict[str, Any] = {"sample_share": share}
+    if given is not None:
+        write_bytes(space.work / "model.json", Path(given).read_bytes())
+        facts["reused"] = True
+        stages.tasks("train", [("jobs.tasks_train:rate_repeats", (work,))])
+        space.__dict__.pop("coded", None)
+        return facts
+    register_share = min(1.0, REGISTER_PAIRS / max(1, block["register_pairs"]))
+    calls: list[Call] = [
+        ("jobs.tasks_train:count_random", (work, c, RANDOM_CHUNKS)) for c in range(RANDOM_CHUNKS)
+    ]
+    wanted = dict.fromkeys([*plan.rules, *(r for _, r in plan.groups)])
+    for rule in wanted:
+        if space.rules[rule].near:
+            calls += [
+                ("jobs.tasks_train:count_probe", (work, rule, a)) for a, _ in space.ranges(register=False)
+            ]
+        else:
+            calls += [("jobs.tasks_train:count_rule", (work, rule, p, share)) for p in range(partitions)]
+    ordinary = [i for i, r in enumerate(space.rules) if not r.near]
+    calls += [
+        ("jobs.tasks_train:count_register", (work, r, p, register_share))
+        for r in ordinary
+        for p in range(partitions)
+    ]
+    counted = stages.tasks("train", calls)
+    fitted = stages.tasks(
+        "train", [("jobs.tasks_train:fit_model", (work, partitions, RANDOM_CHUNKS, register_share))]
+    )[0]
+    stages.tasks("train", [("jobs.tasks_train:rate_repeats", (work,))])
+    space.__dict__.pop("coded", None)
+    groups = [r for _, r in plan.groups if not space.rules[r].near]
+    if groups:
+        lost_share = min(1.0, 100_000 / max(1, n - first))
+        measured = stages.tasks(
+            "train",
+            [("jobs.tasks_train:measure_lost", (work, groups[0], p, lost_share)) for p in range(partitions)],
+        )
+        matches, lost = sum(m["matches"] for m in measured), sum(m["lost"] for m in measured)
+        facts |= {"lost_of": matches, "lost": lost}
+        if matches >= 1000:
+            from linkage.model import Model, identify
+
+            path = space.work / "model.json"
+            model = Model.from_json(path.read_bytes())
+            share_lost = (lost + 0.5) / (matches + 1.0)
+            write_bytes(path, identify(msgspec.structs.replace(model, lost=share_lost)).to_json())
+    return facts | fitted | {"pairs": sum(c["pairs"] for c in counted)}
+
+
+def _match(stages: _Stages, space: Workspace, work: str, block: dict[str, Any]) -> dict[str, Any]:
+    space.__dict__.pop("_scoring", None)
+    partitions = block["partitions"]
+    calls: list[Call] = []
+    for index, rule in enumerate(space.rules):
+        if rule.near:
+            calls += [
+                ("jobs.tasks_match:match_probe", (work, index, a)) for a, _ in space.ranges(register=False)
+            ]
+        else:
+            calls += [("jobs.tasks_match:match_partition", (work, index, p)) for p in range(partitions)]
+    results = stages.tasks("match", calls)
+    return {"pairs": sum(r["pairs"] for r in results), "kept": sum(r["kept"] for r in results)}
+
+
+def _publish(stages: _Stages, space: Workspace, work: str, folder: RunFolder) -> dict[str, Any]:
+    out = str(make_folder(folder.artefacts))
+    stages.tasks("publish", [("jobs.tasks_decide:publish_entities", (work, out))])
+    names = ("decisions", "pairs", "duplicates", "review", "repairs")
+    results = stages.tasks("publish", [(f"jobs.tasks_decide:publish_{n}", (work, out)) for n in names])
+    write_bytes(folder.artefacts / "model.json", (space.work / "model.json").read_bytes())
+    return {"review_pairs": results[names.index("review")]["rows_out"]}
+
+
+def _run_record(
+    loaded: LoadedProject,
+    prints: dict[str, str],
+    stages: _Stages,
+    facts: dict[str, Any],
+    seconds: float,
+    engine: str,
+) -> dict[str, Any]:
+    model = json.loads((stages.folder.artefacts / "model.json").read_bytes())
+    decide = facts["decide"]
+    total = sum(e["expected"] for e in decide["estimates"].values())
+    low, high = false_links_interval(total)
+    estimates: dict[str, Any] = {
+        name: {
+            "links": e["links"],
+            "false_links": {"expected": e["expected"], "low": e["low"], "high": e["high"]},
+        }
+        for name, e in decide["estimates"].items()
+    }
+    estimates["all"] = {
+        "links": sum(e["links"] for e in decide["estimates"].values()),
+        "false_links": {"expected": total, "low": low, "high": high},
+    }
+    agency_rows = max(1, decide["rows_out"])
+    open_share = (decide["decisions"]["review"] + decide["decisions"]["conflict"]) / agency_rows
+    gates = {"converged": model["converged"], "review": open_share <= loaded.project.decision.review_max}
+    return {
+        "schema": 1,
+        "run_id": prints["run"][:16],
+        "project": loaded.project.name,
+        "engine": engine,
+        "code_version": linkage.__version__,
+        "fingerprints": prints,
+        "finished": dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "seconds": round(seconds, 3),
+        "peak_memory": peak_memory(),
+        "processors": os.cpu_count(),
+        "sources": facts["intake"]["sources"],
+        "totals": {
+            "rows": facts["intake"]["rows_in"],
+            "accepted": facts["intake"]["rows_out"],
+            "pairs": facts["match"]["pairs"],
+        },
+        "decisions": decide["decisions"],
+        "by_source": decide["by_source"],
+        "estimates": estimates,
+        "registered": decide["registered"],
+        "calibration": decide["calibration"],
+        "duplicates": facts["resolve"]["duplicates"],
+        "review_pairs": facts["publish"]["review_pairs"],
+        "blocking": {
+            "rules": facts["block"]["rules"],
+            "refined_keys": facts["block"]["refined"],
+            "probed_pairs": facts["block"]["probed"],
+            "lost_without_identifier": model["lost"],
+        },
+        "model_id": model["model_id"],
+        "converged": model["converged"],
+        "warnings": model["warnings"],
+        "gates": gates,
+        "stages": stages.figures,
+        "order": [s.name for s in STAGES],
+        "exit_code": 0,
+    }

@@ -1,0 +1,188 @@
+"""The folder of a run: ``<out>/work`` while it runs, artefacts when they are whole, ``run.json`` last.
+
+    <out>/work/run.json            fingerprint of the run that is under way
+    <out>/work/<stage>/            parts and manifest of a stage
+    <out>/work/artefacts/          artefacts that are not yet published
+    <out>/journal.jsonl            one line a task, written as tasks end
+    <out>/<artefact>               all at once, when the run has ended
+    <out>/run.json                 the last file: the run is finished
+
+A run that is stopped leaves ``work`` and the journal behind, no artefact; the same command takes it up again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from jobs.store import make_folder, sync_folder, write_json
+from linkage.errors import ConflictError, IntegrityError, LinkageError
+
+RUN = "run.json"
+
+
+class RunFolder:
+    """A run's folder, entered as a context; ``fingerprint`` tells what the run is made of.
+
+    Entering raises ConflictError: ``E-RUN-001`` the folder holds a run of another fingerprint, ``E-RUN-002``
+    a run is at work there now, ``E-RUN-003`` it holds something else. After entering, ``finished`` is the
+    ``run.json`` of a run that has ended with this fingerprint, else None; ``resumed`` says whether an
+    unfinished one was found.
+    """
+
+    def __init__(self, path: Path, fingerprint: str, *, keep_work: bool = False) -> None:
+        self.path = path
+        self.fingerprint = fingerprint
+        self.keep_work = keep_work
+        self.work = path / "work"
+        self.artefacts = self.work / "artefacts"
+        self.journal = path / "journal.jsonl"
+        self.finished: dict[str, Any] | None = None
+        self.resumed = False
+        self._lock: int | None = None
+
+    def __enter__(self) -> Self:
+        """Claim the folder."""
+        done = read_run(self.path)
+        if done is not None:
+            if done.get("fingerprint") != self.fingerprint:
+                raise self._other("a finished run of other inputs, settings, model or code")
+            self.finished = done
+            return self
+        try:
+            held = sorted(p.name for p in self.path.iterdir()) if self.path.exists() else []
+            if held and "work" not in held:
+                raise ConflictError(
+                    "E-RUN-003",
+                    f"The folder '{self.path.name}' is not empty and holds no run;",
+                    "a new or empty folder was wanted.",
+                    "Choose another folder with --out.",
+                )
+            make_folder(self.work)
+        except OSError as fault:
+            raise _unusable(self.path, fault) from None
+        self._claim()
+        try:
+            self._take_up()
+        except BaseException:
+            self._release()
+            raise
+        return self
+
+    def _claim(self) -> None:
+        self._lock = os.open(self.work / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._release()
+            raise ConflictError(
+                "E-RUN-002",
+                f"Another run is at work in '{self.path.name}';",
+                "a folder of its own was wanted.",
+                "Wait for it to end, or choose another folder with --out.",
+            ) from None
+
+    def _take_up(self) -> None:
+        # Who held the lock a moment ago may have finished meanwhile.
+        done = read_run(self.path)
+        if done is not None:
+            self.finished = done
+            if done.get("fingerprint") != self.fingerprint:
+                raise self._other("a finished run of other inputs, settings, model or code")
+            return
+        begun = read_run(self.work)
+        if begun is None:
+            for left in sorted(self.work.iterdir()):
+                if left.name != "lock":
+                    _remove(left)
+            write_json(self.work / RUN, {"fingerprint": self.fingerprint})
+        elif begun.get("fingerprint") != self.fingerprint:
+            raise self._other("an unfinished run of other inputs, settings, model or code")
+        else:
+            self.resumed = True
+            for left in self.work.rglob("*.tmp-*"):
+                _remove(left)
+        make_folder(self.artefacts)
+
+    def _other(self, held: str) -> ConflictError:
+        return ConflictError(
+            "E-RUN-001",
+            f"The folder '{self.path.name}' holds {held};",
+            "a new folder, or the same run again, was wanted.",
+            "Choose another folder with --out, or remove this one.",
+        )
+
+    def stage(self, name: str) -> Path:
+        """The folder of a stage's parts, made if it is not there."""
+        return make_folder(self.work / name)
+
+    def finish(self, run: Mapping[str, Any]) -> None:
+        """Publish the artefacts, then ``run.json`` (with the fingerprint), then clear the work away.
+
+        ``run`` must hold ``exit_code``. Stopped anywhere, it can be done again.
+        """
+        if "exit_code" not in run:
+            raise ValueError("run has no exit_code. Wanted: the code its command ends with. Add it.")
+        for made in sorted(self.artefacts.iterdir()):
+            target = self.path / made.name
+            if made.is_dir() and target.is_dir():
+                _remove(target)
+            made.replace(target)
+        sync_folder(self.path)
+        write_json(self.path / RUN, {**run, "fingerprint": self.fingerprint})
+        self.finished = read_run(self.path)
+        if not self.keep_work:
+            _remove(self.work)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let go of the folder; an unfinished run stays as it is."""
+        self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def read_run(folder: Path) -> dict[str, Any] | None:
+    """The ``run.json`` of a folder, None if there is none. Raises IntegrityError if it is damaged."""
+    try:
+        held = json.loads((folder / RUN).read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError):
+        held = None
+    if not isinstance(held, dict):
+        raise IntegrityError(
+            "E-INTEGRITY-001",
+            f"'{folder.name}/{RUN}' is damaged;",
+            "the file that its run wrote was wanted.",
+            "Remove the run's folder and run again.",
+        )
+    return held
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+
+
+def _unusable(path: Path, fault: OSError) -> LinkageError:
+    return LinkageError(
+        "E-RUN-004",
+        f"The folder '{path.name}' cannot be used: {(fault.strerror or '').lower()};",
+        "a folder that can be written was wanted.",
+        "Look at its permissions and at the disk, or choose another with --out.",
+    )

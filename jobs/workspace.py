@@ -1,0 +1,223 @@
+"""What every task of a run can reach: the project, the layout of the work folder, and coded records on disk."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import hashlib
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+import data.reference as reference
+from jobs.project import LoadedProject, load_project
+from jobs.store import aside, make_folder, read_array, read_table
+from kernels.packed import PackedStrings
+from kernels.tokens import TokenForms
+from linkage.block import Rule, compile_rules
+from linkage.coded import Coded, Meaning, PackedTexts, Tokens
+from linkage.contract import Contract
+from linkage.levels import Programme, compile_parts
+from linkage.packs import Pack, pack_of
+from linkage.plan import TrainingPlan, comparison_parts, effective_plan, training_plan
+
+#: Columns beside a record's own: frequency terms of its name, and the term of a repeated identifier.
+SIDE_COLUMNS = ("frequency", "repeats")
+
+
+def write_arrays(path: Path, **arrays: np.ndarray) -> None:
+    """Write several arrays as one file, aside and renamed."""
+    make_folder(path.parent)
+    with aside(path) as out:
+        np.savez(out, **arrays)  # type: ignore[arg-type]
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read what :func:`write_arrays` wrote."""
+    with np.load(path, allow_pickle=False) as held:
+        return {name: held[name] for name in held.files}
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """One source as the engine numbers it: the register is 0."""
+
+    name: str
+    role: str
+    extract_date: datetime.date
+    contract: Contract
+
+
+class Workspace:
+    """A run's work folder, opened by the driver and by every task; what it loads is kept."""
+
+    def __init__(self, work: Path) -> None:
+        self.work = work
+        self.settings: dict[str, Any] = json.loads((work / "settings.json").read_text())
+        self._lock = threading.RLock()
+
+    @staticmethod
+    @functools.lru_cache(maxsize=2)
+    def open(work: str) -> Workspace:
+        """The workspace of a folder, one a process."""
+        return Workspace(Path(work))
+
+    def path(self, stage: str, name: str) -> Path:
+        """Where a part of a stage lies."""
+        return self.work / stage / name
+
+    @functools.cached_property
+    def loaded(self) -> LoadedProject:
+        """The project and its contracts."""
+        with self._lock:
+            return load_project(Path(self.settings["project"]))
+
+    @functools.cached_property
+    def sources(self) -> tuple[SourceInfo, ...]:
+        """The sources, the register first."""
+        project = self.loaded.project
+        ordered = sorted(project.sources, key=lambda s: s.role != "register")
+        return tuple(
+            SourceInfo(s.name, s.role, s.extract_date, self.loaded.contracts[s.name]) for s in ordered
+        )
+
+    @functools.cached_property
+    def secret(self) -> int:
+        """Key of every hash of this project: the same whatever the files, their order or their cut."""
+        text = "\x1f".join(["linkage", self.loaded.project.name, *sorted(s.name for s in self.sources)])
+        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+
+    @functools.cached_property
+    def kinds(self) -> dict[str, str]:
+        """Standard fields that some source brings, with their kinds."""
+        brought = {f.standard for s in self.sources for f in s.contract.fields}
+        if "personal_number" in brought:
+            brought.add("old_number")
+        return {name: kind for name, kind in self.loaded.project.kinds.items() if name in brought}
+
+    @functools.cached_property
+    def pack(self) -> Pack:
+        """The project's locale pack."""
+        with self._lock:
+            return pack_of(
+                self.loaded.project.locale,
+                {
+                    "provinces": reference.provinces(),
+                    "communes_before": reference.communes_before(),
+                    "communes_after": reference.communes_after(),
+                    "commune_changes": reference.commune_changes(),
+                },
+            )
+
+    @functools.cached_property
+    def programme(self) -> Programme:
+        """Compiled comparison levels."""
+        plan = effective_plan(self.loaded.project, self.pack.defaults, self.kinds)
+        return compile_parts(comparison_parts(plan.comparisons), self.kinds)
+
+    @functools.cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        """Compiled blocking rules, those that probe last."""
+        plan = effective_plan(self.loaded.project, self.pack.defaults, self.kinds)
+        return compile_rules([(b.name, b.on, b.refine) for b in plan.blocking], self.kinds)
+
+    @functools.cached_property
+    def training(self) -> TrainingPlan:
+        """Which rules train what."""
+        plan = effective_plan(self.loaded.project, self.pack.defaults, self.kinds)
+        return training_plan(plan, self.rules, self.programme)
+
+    @functools.cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that blocking and comparison read."""
+        read = {c for p in self.programme.parts for c in p.columns} | {
+            c for r in self.rules for c in r.columns
+        }
+        return tuple(sorted(c for c in read if c in self.kinds))
+
+    @functools.cached_property
+    def layout(self) -> dict[str, Any]:
+        """Rows of every part: ``parts`` [[source, part, first row, rows]], ``rows``, ``n_register``."""
+        return json.loads((self.work / "layout.json").read_text())  # type: ignore[no-any-return]
+
+    @functools.cached_property
+    def meaning(self) -> Meaning:
+        """Vocabulary, units and texts."""
+        with self._lock:
+            held = read_arrays(self.path("vocabulary", "tokens.npz"))
+            tokens = Tokens(
+                TokenForms(*(held[f] for f in TokenForms._fields)),
+                held["exact_hash"],
+                held["ascii_hash"],
+                held["phonetic_hash"],
+            )
+            texts = {}
+            for column, kind in self.kinds.items():
+                path = self.path("vocabulary", f"{column}.npz")
+                if kind == "text" and path.exists():
+                    own = read_arrays(path)
+                    texts[column] = PackedTexts(
+                        PackedStrings(own["offsets"], own["codes"], None), own["hashes"]
+                    )
+            return Meaning(self.kinds, tokens, self.pack.unit_sets(), texts)
+
+    @functools.cached_property
+    def coded(self) -> Coded:
+        """All coded records, mapped from disk."""
+        with self._lock:
+            folder = self.work / "columns"
+            arrays = {
+                p.stem: read_array(p)
+                for p in sorted(folder.glob("*.npy"))
+                if p.stem not in ("@source", "@order")
+            }
+            return Coded(
+                arrays,
+                read_array(folder / "@source.npy"),
+                read_array(folder / "@order.npy"),
+                self.layout["n_register"],
+            )
+
+    @functools.cached_property
+    def gathered(self) -> tuple[str, ...]:
+        """Columns that a matching task gathers: those read, what stands beside them, and the side columns."""
+        names = list(self.columns)
+        names += [f"{c}.{suffix}" for c in self.columns for suffix in ("alias", "held")]
+        return (*names, *SIDE_COLUMNS)
+
+    def hot(self) -> list[np.ndarray]:
+        """The refinement plan: each rule's refined keys, sorted."""
+        held = read_arrays(self.path("plan", "hot.npz"))
+        return [held[f"rule{i}"] for i in range(len(self.rules))]
+
+    def ranges(self, *, register: bool | None = None, rows: int = 300_000) -> list[tuple[int, int]]:
+        """Global rows cut into ranges of at most ``rows``: all, the register's, or the agencies'."""
+        n, first = self.layout["rows"], self.layout["n_register"]
+        start, stop = (0, n) if register is None else (0, first) if register else (first, n)
+        cuts = [*range(start, stop, rows), stop]
+        return list(zip(cuts[:-1], cuts[1:], strict=True)) if stop > start else []
+
+    def records(self, source: int, part: int) -> Any:
+        """The accepted records of one part as submitted (an Arrow table)."""
+        return read_table(self.path("intake", f"{source:02d}-{part:05d}.records.arrow"))
+
+
+def slice_of(coded: Coded, start: int, stop: int, columns: Sequence[str]) -> Coded:
+    """Consecutive rows of the coded records, without a copy."""
+    return Coded(
+        {c: coded.arrays[c][start:stop] for c in columns if c in coded.arrays},
+        coded.source[start:stop],
+        coded.order[start:stop],
+        max(0, min(stop, coded.n_register) - start),
+    )
+
+
+def frame(table: Any) -> pl.DataFrame:
+    """An Arrow table as a Polars frame."""
+    return pl.DataFrame(pl.from_arrow(table))

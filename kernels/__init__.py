@@ -1,0 +1,1 @@
+"""Numba loops over arrays; they import numpy and numba only."""

@@ -1,0 +1,29 @@
+"""The one door to Numba: options of every kernel, stated once.
+
+Results never depend on these options: fastmath stays off, so that additions are not reordered, and
+scores are fixed-point integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def jit(function: F) -> F:
+    """Compile ``function`` without the GIL, cached on disk.
+
+    The cache folder is ``NUMBA_CACHE_DIR``, which the caller's process sets before the first import of a
+    kernel. Numba checks only the file a function stands in, not the files it calls, so that folder's name
+    must change with any file of this package (see :func:`jobs.kernel_cache.prepare`).
+    """
+    return cast("F", numba.njit(nogil=True, cache=True, fastmath=False)(function))
+
+
+def inline(function: F) -> F:
+    """Like :func:`jit`, but inlined by LLVM where it is called; for scalar forms used in inner loops."""
+    return cast("F", numba.njit(nogil=True, cache=True, fastmath=False, inline="never", forceinline=True)(function))

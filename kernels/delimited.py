@@ -1,0 +1,398 @@
+"""Delimited text (RFC 4180): records found, cells located, copied and checked, byte by byte.
+
+A record is never half understood. One with the wrong number of fields, with text after a closing quote,
+or longer than the limits is refused at its first physical line alone and the walk goes on at the next
+line, so that a stray quote costs one line and not the rest of the file. Where a record begins depends on
+nothing but where the one before it ended: a file may be cut at any record and read in pieces.
+
+A quote is special only as the first byte of a field; inside a quoted field two quotes are one. A physical
+line ends with LF, CR LF or CR. A line of no bytes is blank and no record.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels._jit import inline, jit
+
+#: What became of a record.
+GOOD, FIELD_COUNT, STRAY_QUOTE, UNCLOSED_QUOTE, TOO_LONG = 0, 1, 2, 3, 4
+#: Not of a record: the line is blank; the buffer ends before the record does.
+BLANK, MORE = 8, 9
+
+#: What became of a cell.
+TEXT, EMPTY, BAD_ENCODING, CONTROL = 0, 1, 2, 3
+
+_LF, _CR, _QUOTE = 10, 13, 34
+
+
+@inline
+def _line_end(buf: NDArray[Any], pos: int, size: int) -> int:
+    """First index from ``pos`` that holds LF or CR, else ``size``."""
+    while pos < size and buf[pos] != _LF and buf[pos] != _CR:
+        pos += 1
+    return pos
+
+
+@inline
+def _after_line(buf: NDArray[Any], pos: int, size: int) -> int:
+    """Index of the line after the LF, CR LF or CR that stands at ``pos``."""
+    if buf[pos] == _CR and pos + 1 < size and buf[pos + 1] == _LF:
+        return pos + 2
+    return pos + 1
+
+
+@jit
+def _record(
+    buf: NDArray[Any],
+    pos: int,
+    size: int,
+    final: bool,
+    delimiter: int,
+    width: int,
+    most_lines: int,
+    most_bytes: int,
+    wanted: NDArray[Any],
+    row: int,
+    begin: NDArray[Any],
+    end: NDArray[Any],
+    doubled: NDArray[Any],
+) -> tuple[int, int, int, int]:
+    """Walk one record from ``pos``, a line's beginning; see :func:`scan` for the arguments.
+
+    Returns ``(status, where its text ends, where the next line begins, physical lines)``.
+    """
+    limit = pos + most_bytes
+    first_end = -1
+    status = GOOD
+    lines = 1
+    fields = 0
+    at = pos
+    if at < size and (buf[at] == _LF or buf[at] == _CR):
+        if buf[at] == _CR and at + 1 >= size and not final:
+            return MORE, at, at, 0
+        return BLANK, at, _after_line(buf, at, size), 1
+    while True:
+        has_double = False
+        if at < size and buf[at] == _QUOTE:
+            start = at + 1
+            stop = start
+            while True:
+                if stop > limit:
+                    status = TOO_LONG
+                    break
+                if stop >= size:
+                    if not final:
+                        return MORE, pos, pos, 0
+                    status = UNCLOSED_QUOTE
+                    break
+                byte = buf[stop]
+                if byte == _QUOTE:
+                    if stop + 1 >= size and not final:
+                        return MORE, pos, pos, 0
+                    if stop + 1 < size and buf[stop + 1] == _QUOTE:
+                        has_double = True
+                        stop += 2
+                        continue
+                    break
+                if byte in (_LF, _CR):
+                    if byte == _CR and stop + 1 >= size and not final:
+                        return MORE, pos, pos, 0
+                    if first_end < 0:
+                        first_end = stop
+                    lines += 1
+                    if lines > most_lines:
+                        status = TOO_LONG
+                        break
+                    stop = _after_line(buf, stop, size)
+                    continue
+                stop += 1
+            if status != GOOD:
+                break
+            at = stop + 1
+            if at >= size and not final:
+                return MORE, pos, pos, 0
+            if at < size and buf[at] != delimiter and buf[at] != _LF and buf[at] != _CR:
+                status = STRAY_QUOTE
+                break
+        else:
+            start = at
+            while at < size and buf[at] != delimiter and buf[at] != _LF and buf[at] != _CR:
+                at += 1
+            stop = at
+            if at > limit:
+                status = TOO_LONG
+                break
+            if at >= size and not final:
+                return MORE, pos, pos, 0
+        if fields < wanted.shape[0]:
+            column = wanted[fields]
+            if column >= 0:
+                begin[column, row] = start
+                end[column, row] = stop
+                doubled[column, row] = has_double
+        fields += 1
+        if at >= size or buf[at] != delimiter:
+            break
+        at += 1
+    if status == GOOD:
+        if at - pos > most_bytes:
+            status = TOO_LONG
+        elif fields != width:
+            status = FIELD_COUNT
+    if status == GOOD:
+        if at >= size:
+            return GOOD, size, size, lines
+        if buf[at] == _CR and at + 1 >= size and not final:
+            return MORE, pos, pos, 0
+        return GOOD, at, _after_line(buf, at, size), lines
+    if first_end < 0:
+        first_end = _line_end(buf, pos, size)
+    if first_end >= size:
+        if not final:
+            return MORE, pos, pos, 0
+        return status, size, size, 1
+    if buf[first_end] == _CR and first_end + 1 >= size and not final:
+        return MORE, pos, pos, 0
+    return status, first_end, _after_line(buf, first_end, size), 1
+
+
+@jit
+def count_line_ends(buf: NDArray[Any], stop: int) -> int:
+    """LF and CR bytes in ``buf[:stop]``: at least as many as physical lines ended there."""
+    count = 0
+    for i in range(stop):
+        count += (buf[i] == _LF) | (buf[i] == _CR)
+    return count
+
+
+@jit
+def scan(
+    buf: NDArray[Any],
+    stop: int,
+    final: bool,
+    delimiter: int,
+    width: int,
+    most_lines: int,
+    most_bytes: int,
+    wanted: NDArray[Any],
+    line: int,
+    status: NDArray[Any],
+    row_begin: NDArray[Any],
+    row_end: NDArray[Any],
+    row_line: NDArray[Any],
+    begin: NDArray[Any],
+    end: NDArray[Any],
+    doubled: NDArray[Any],
+) -> tuple[int, int, int, int]:
+    """Walk the records that begin in ``buf[:stop]``, the first of them at 0.
+
+    buf        : uint8[size], size < 2**31; bytes after ``stop`` are looked at only to finish a record
+    final      : whether the buffer ends where the file does
+    delimiter  : byte between fields;  width : fields a record must have
+    most_lines, most_bytes : a longer record is refused
+    wanted     : int64[width], the output column of each field, -1 where it is not wanted
+    line       : number of the first physical line
+    status     : uint8[n] out, n at least the physical lines there are; GOOD to TOO_LONG
+    row_begin, row_end : int32[n] out, the record's bytes without its line end (if refused: its first line)
+    row_line   : int64[n] out, its first physical line
+    begin, end : int32[k, n] out, the bytes of each wanted field without its quotes (of GOOD records)
+    doubled    : bool[k, n] out, whether the field holds doubled quotes
+
+    Returns ``(records, blank lines, where the next line begins, its number)``; stops early, before
+    ``stop``, at a record that the buffer does not hold whole.
+    """
+    size = buf.shape[0]
+    pos = 0
+    row = 0
+    blank = 0
+    while pos < stop:
+        what, text_end, following, lines = _record(
+            buf, pos, size, final, delimiter, width, most_lines, most_bytes, wanted, row, begin, end, doubled
+        )
+        if what == MORE:
+            break
+        if what == BLANK:
+            blank += 1
+        else:
+            status[row] = what
+            row_begin[row] = pos
+            row_end[row] = text_end
+            row_line[row] = line
+            row += 1
+        pos = following
+        line += lines
+    return row, blank, pos, line
+
+
+@jit
+def walk(
+    buf: NDArray[Any],
+    final: bool,
+    delimiter: int,
+    width: int,
+    most_lines: int,
+    most_bytes: int,
+    line: int,
+    targets: NDArray[Any],
+    cut: NDArray[Any],
+    cut_line: NDArray[Any],
+) -> tuple[int, int, int]:
+    """Where a file can be cut: the first line that begins at or after each target.
+
+    targets : int64[t], ascending offsets into ``buf``;  cut, cut_line : int64[t] out, filled for the
+    targets reached. Other arguments as in :func:`scan`.
+    Returns ``(targets reached, where the next line begins, its number)``.
+    """
+    size = buf.shape[0]
+    wanted = np.empty(0, np.int64)
+    none = np.empty((0, 0), np.int32)
+    flags = np.empty((0, 0), np.bool_)
+    pos = 0
+    done = 0
+    while True:
+        while done < targets.shape[0] and pos >= targets[done]:
+            cut[done] = pos
+            cut_line[done] = line
+            done += 1
+        if pos >= size:
+            break
+        what, _, following, lines = _record(
+            buf, pos, size, final, delimiter, width, most_lines, most_bytes, wanted, 0, none, none, flags
+        )
+        if what == MORE:
+            break
+        pos = following
+        line += lines
+    return done, pos, line
+
+
+@inline
+def _sequence(buf: NDArray[Any], at: int, stop: int) -> int:
+    """Bytes of the UTF-8 character (RFC 3629) at ``at``, a byte of 0x80 or more; 0 if it is none."""
+    lead = buf[at]
+    if lead < 0xC2 or lead > 0xF4:
+        return 0
+    length = 2 if lead < 0xE0 else (3 if lead < 0xF0 else 4)
+    if at + length > stop:
+        return 0
+    second = buf[at + 1]
+    if second < 0x80 or second > 0xBF:
+        return 0
+    # Overlong forms, surrogates, and what lies beyond U+10FFFF.
+    if (lead == 0xE0 and second < 0xA0) or (lead == 0xED and second > 0x9F):
+        return 0
+    if (lead == 0xF0 and second < 0x90) or (lead == 0xF4 and second > 0x8F):
+        return 0
+    for ahead in range(at + 2, at + length):
+        if buf[ahead] < 0x80 or buf[ahead] > 0xBF:
+            return 0
+    return length
+
+
+@inline
+def _blank_length(buf: NDArray[Any], at: int, stop: int) -> int:
+    """Bytes of the blank character that stands at ``at``, 0 if none does.
+
+    Blank are space, tab, LF, CR, and U+00A0, U+2000 to U+200B, U+202F, U+3000, U+FEFF.
+    """
+    byte = buf[at]
+    if byte in (32, 9, _LF, _CR):
+        return 1
+    if byte == 0xC2 and at + 1 < stop and buf[at + 1] == 0xA0:
+        return 2
+    if at + 2 < stop:
+        second = buf[at + 1]
+        third = buf[at + 2]
+        if byte == 0xE2 and second == 0x80 and ((0x80 <= third <= 0x8B) or third == 0xAF):
+            return 3
+        if byte == 0xE3 and second == 0x80 and third == 0x80:
+            return 3
+        if byte == 0xEF and second == 0xBB and third == 0xBF:
+            return 3
+    return 0
+
+
+@inline
+def _trim(buf: NDArray[Any], at: int, stop: int) -> tuple[int, int]:
+    """``buf[at:stop]`` without the blank characters at its ends, as (begin, end)."""
+    while at < stop:
+        length = _blank_length(buf, at, stop)
+        if length == 0:
+            break
+        at += length
+    while stop > at:
+        if _blank_length(buf, stop - 1, stop) == 1:
+            stop -= 1
+        elif stop - at >= 2 and _blank_length(buf, stop - 2, stop) == 2:
+            stop -= 2
+        elif stop - at >= 3 and _blank_length(buf, stop - 3, stop) == 3:
+            stop -= 3
+        else:
+            break
+    return at, stop
+
+
+@jit
+def gather(
+    buf: NDArray[Any],
+    begin: NDArray[Any],
+    end: NDArray[Any],
+    doubled: NDArray[Any],
+    strip: bool,
+    offsets: NDArray[Any],
+    data: NDArray[Any],
+    state: NDArray[Any],
+) -> int:
+    """Copy n cells out of ``buf`` and check them.
+
+    begin, end : integers[n], the cell's bytes;  doubled : bool[n], whether two quotes stand for one
+    strip      : whether blank characters at both ends are left out
+    offsets    : int64[n + 1] out;  data : uint8[at least the cells' bytes] out
+    state      : uint8[n] out: TEXT; EMPTY (nothing but blanks); BAD_ENCODING (no UTF-8, RFC 3629); CONTROL
+                 (U+0000 to U+001F but tab, LF and CR; U+007F to U+009F). A cell that is not TEXT is
+                 copied as no bytes.
+    Returns the bytes written.
+    """
+    to = 0
+    offsets[0] = 0
+    for i in range(state.shape[0]):
+        first, last = _trim(buf, begin[i], end[i])
+        what = EMPTY if first >= last else TEXT
+        if not strip:
+            first, last = begin[i], end[i]
+        start = to
+        if what == TEXT:
+            at = first
+            while at < last:
+                byte = buf[at]
+                if byte >= 0x80:
+                    length = _sequence(buf, at, last)
+                    if length == 0:
+                        what = BAD_ENCODING
+                        break
+                    if byte == 0xC2 and buf[at + 1] < 0xA0:
+                        what = CONTROL
+                    for ahead in range(at, at + length):
+                        data[to] = buf[ahead]
+                        to += 1
+                    at += length
+                    continue
+                if byte < 32:
+                    if byte not in (9, _LF, _CR):
+                        what = CONTROL
+                elif byte == 0x7F:
+                    what = CONTROL
+                data[to] = byte
+                to += 1
+                at += 1
+                if byte == _QUOTE and doubled[i] and at < last:
+                    at += 1
+            if what != TEXT:
+                to = start
+        state[i] = what
+        offsets[i + 1] = to
+    return to

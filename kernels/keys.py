@@ -1,0 +1,219 @@
+"""Keyed 64-bit hashes: block keys, sampling and ties.
+
+The hash is the SplitMix64 finaliser (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number
+generators") over keyed words. It is keyed so that no submitted file can be built to collide; it is not
+a cryptographic hash and never leaves the engine.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kernels._jit import inline, jit
+
+#: The block key of a record that lacks a column of the rule: it enters no block.
+NO_KEY = np.uint64(0)
+
+_M1 = np.uint64(0xBF58476D1CE4E5B9)
+_M2 = np.uint64(0x94D049BB133111EB)
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_S30 = np.uint64(30)
+_S27 = np.uint64(27)
+_S31 = np.uint64(31)
+
+
+@inline
+def mix64(word):
+    """SplitMix64 finaliser of one uint64 word; a bijection."""
+    word = (word ^ (word >> _S30)) * _M1
+    word = (word ^ (word >> _S27)) * _M2
+    return word ^ (word >> _S31)
+
+
+@inline
+def combine64(state, word):
+    """``state`` with ``word`` taken in; the order of words counts."""
+    return mix64(state * np.uint64(0xD6E8FEB86659FD93) + word + _GOLDEN)
+
+
+@jit
+def start_keys(secret, out):
+    """Fill ``out`` (uint64[n]) with the state every key begins with."""
+    state = mix64(secret ^ _GOLDEN)
+    for i in range(out.shape[0]):
+        out[i] = state
+
+
+@jit
+def fold_column(codes, missing, out):
+    """Take one column into the keys, in place.
+
+    codes   : uint64[n], the column's codes
+    missing : uint64, the code that means absent; such a record's key becomes ``NO_KEY``
+    out     : uint64[n], keys so far; ``NO_KEY`` stays ``NO_KEY``
+    """
+    for i in range(out.shape[0]):
+        if out[i] == NO_KEY:
+            continue
+        if codes[i] == missing:
+            out[i] = NO_KEY
+            continue
+        key = combine64(out[i], codes[i])
+        if key == NO_KEY:
+            key = np.uint64(1)
+        out[i] = key
+
+
+@jit
+def hash_bytes(offsets, data, secret, out):
+    """Keyed hash of n byte strings.
+
+    offsets : int64[n + 1], data : uint8[k], secret : uint64, out : uint64[n]
+    """
+    for i in range(out.shape[0]):
+        state = mix64(secret ^ np.uint64(offsets[i + 1] - offsets[i]))
+        word = np.uint64(0)
+        filled = 0
+        for j in range(offsets[i], offsets[i + 1]):
+            word = (word << np.uint64(8)) | np.uint64(data[j])
+            filled += 1
+            if filled == 8:
+                state = combine64(state, word)
+                word = np.uint64(0)
+                filled = 0
+        if filled:
+            state = combine64(state, word)
+        out[i] = mix64(state)
+
+
+@jit
+def hash_rows(rows, secret, out):
+    """Keyed hash of the rows of a uint32[n, k] array, zeros left out; ``NO_KEY`` for a row of zeros."""
+    for i in range(rows.shape[0]):
+        state = mix64(secret ^ _GOLDEN)
+        some = False
+        for j in range(rows.shape[1]):
+            if rows[i, j] != 0:
+                state = combine64(state, np.uint64(rows[i, j]))
+                some = True
+        if not some:
+            out[i] = NO_KEY
+        elif state == NO_KEY:
+            out[i] = np.uint64(1)
+        else:
+            out[i] = state
+
+
+@jit
+def hash_row_sets(rows, secret, out):
+    """Like :func:`hash_rows`, but the order of a row's tokens does not count."""
+    for i in range(rows.shape[0]):
+        total = np.uint64(0)
+        n = 0
+        for j in range(rows.shape[1]):
+            if rows[i, j] != 0:
+                total += combine64(secret, np.uint64(rows[i, j]))
+                n += 1
+        if n == 0:
+            out[i] = NO_KEY
+        else:
+            state = combine64(total, np.uint64(n))
+            out[i] = state if state != NO_KEY else np.uint64(1)
+
+
+@jit
+def identifier_neighbours(code, out):
+    """Codes of every identifier one slip away from ``code``; returns how many.
+
+    A slip is one digit replaced, two adjacent digits swapped, one digit dropped, or one put in. Codes are
+    ``length << 56 | value``; lengths beyond 16 are not made.
+
+    code : int64, 0 gives none
+    out  : int64[512], filled from the front; may hold a code twice, never ``code`` itself
+    """
+    if code == 0:
+        return 0
+    length = code >> 56
+    value = code & ((np.int64(1) << 56) - 1)
+    n = 0
+    power = np.int64(1)
+    for place in range(length):
+        digit = (value // power) % 10
+        for other in range(10):
+            if other != digit:
+                out[n] = (length << 56) | (value + (other - digit) * power)
+                n += 1
+        if place + 1 < length:
+            left = (value // (power * 10)) % 10
+            if left != digit:
+                out[n] = (length << 56) | (value + (left - digit) * power + (digit - left) * power * 10)
+                n += 1
+        if length > 1:
+            out[n] = ((length - 1) << 56) | ((value // (power * 10)) * power + value % power)
+            n += 1
+        power *= 10
+    if length < 16:
+        power = np.int64(1)
+        for _place in range(length + 1):
+            for digit in range(10):
+                out[n] = ((length + 1) << 56) | ((value // power) * power * 10 + digit * power + value % power)
+                n += 1
+            power *= 10
+    return n
+
+
+@inline
+def _rotate(word, bits):
+    return (word << np.uint64(bits)) | (word >> np.uint64(64 - bits))
+
+
+@inline
+def _sip_round(v0, v1, v2, v3):
+    v0 += v1
+    v1 = _rotate(v1, 13) ^ v0
+    v0 = _rotate(v0, 32)
+    v2 += v3
+    v3 = _rotate(v3, 16) ^ v2
+    v0 += v3
+    v3 = _rotate(v3, 21) ^ v0
+    v2 += v1
+    v1 = _rotate(v1, 17) ^ v2
+    v2 = _rotate(v2, 32)
+    return v0, v1, v2, v3
+
+
+@jit
+def siphash128(offsets, data, key0, key1, out):
+    """SipHash-2-4 with 128 bits of n byte strings (Aumasson and Bernstein 2012): ids of content.
+
+    offsets : int64[n + 1], data : uint8[k], key0, key1 : uint64, out : uint64[n, 2]
+    """
+    for i in range(out.shape[0]):
+        begin = offsets[i]
+        length = offsets[i + 1] - begin
+        v0 = key0 ^ np.uint64(0x736F6D6570736575)
+        v1 = key1 ^ np.uint64(0x646F72616E646F6D) ^ np.uint64(0xEE)
+        v2 = key0 ^ np.uint64(0x6C7967656E657261)
+        v3 = key1 ^ np.uint64(0x7465646279746573)
+        whole = length // 8
+        for w in range(whole + 1):
+            word = np.uint64(0)
+            if w < whole:
+                for b in range(8):
+                    word |= np.uint64(data[begin + w * 8 + b]) << np.uint64(8 * b)
+            else:
+                for b in range(length - whole * 8):
+                    word |= np.uint64(data[begin + w * 8 + b]) << np.uint64(8 * b)
+                word |= np.uint64(length & 0xFF) << np.uint64(56)
+            v3 ^= word
+            for _ in range(2):
+                v0, v1, v2, v3 = _sip_round(v0, v1, v2, v3)
+            v0 ^= word
+        v2 ^= np.uint64(0xEE)
+        for _ in range(4):
+            v0, v1, v2, v3 = _sip_round(v0, v1, v2, v3)
+        out[i, 0] = v0 ^ v1 ^ v2 ^ v3
+        v1 ^= np.uint64(0xDD)
+        for _ in range(4):
+            v0, v1, v2, v3 = _sip_round(v0, v1, v2, v3)
+        out[i, 1] = v0 ^ v1 ^ v2 ^ v3

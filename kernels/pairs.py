@@ -1,0 +1,202 @@
+"""Walking the blocks of a rule: every candidate pair once, in batches, never as one list."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kernels._jit import inline, jit
+
+
+@inline
+def _shares_key(keys, left, right):
+    """Whether rows ``left`` and ``right`` of a uint64[n, width] array have a key other than zero in common."""
+    for a in range(keys.shape[1]):
+        key = keys[left, a]
+        if key != 0:
+            for b in range(keys.shape[1]):
+                if keys[right, b] == key:
+                    return True
+    return False
+
+
+@jit
+def walk_blocks(starts, members, n_register, block_keys, mode, position, keys, widths, rule, left, right):
+    """Fill a batch with the next pairs of the blocks that belong to ``rule``; returns how many.
+
+    starts     : int64[blocks + 1], where each block begins in ``members``
+    members    : int32[k], local rows; the register's rows come first in every block
+    n_register : int32[blocks], how many of a block's members are register rows
+    block_keys : uint64[blocks], the effective key of each block
+    mode       : 0 agency with register, 1 register with register, 2 every member with every other
+    position   : int64[3], block, and the two places in it; the walk goes on from there and leaves it at the end
+    keys       : uint64[rows, sum of widths], the effective keys of every rule, zero for none
+    widths     : int64[rules + 1], where each rule's columns begin in ``keys``
+    rule       : which rule these blocks are of; a pair that shares a key of an earlier rule is left out, and of
+                 several shared keys of this rule only the smallest counts
+    left, right: int64[batch], filled; ``left`` is the agency's row (mode 0), or the earlier member
+    """
+    n = 0
+    block = position[0]
+    a = position[1]
+    b = position[2]
+    blocks = starts.shape[0] - 1
+    while block < blocks:
+        begin = starts[block]
+        size = starts[block + 1] - begin
+        registers = n_register[block]
+        if mode == 0:
+            first_stop, second_start, second_stop = registers, registers, size
+        elif mode == 1:
+            first_stop, second_start, second_stop = registers, 0, registers
+        else:
+            first_stop, second_start, second_stop = size, 0, size
+        while a < first_stop:
+            if mode != 0 and b <= a:
+                b = a + 1
+            elif b < second_start:
+                b = second_start
+            one = members[begin + a]
+            while b < second_stop:
+                if n == left.shape[0]:
+                    position[0] = block
+                    position[1] = a
+                    position[2] = b
+                    return n
+                other = members[begin + b]
+                b += 1
+                owned = False
+                for earlier in range(rule):
+                    for x in range(widths[earlier], widths[earlier + 1]):
+                        key = keys[one, x]
+                        if key != 0:
+                            for y in range(widths[earlier], widths[earlier + 1]):
+                                if keys[other, y] == key:
+                                    owned = True
+                    if owned:
+                        break
+                if owned:
+                    continue
+                if widths[rule + 1] - widths[rule] > 1:
+                    smallest = block_keys[block]
+                    for x in range(widths[rule], widths[rule + 1]):
+                        key = keys[one, x]
+                        if key != 0 and key < smallest:
+                            for y in range(widths[rule], widths[rule + 1]):
+                                if keys[other, y] == key:
+                                    smallest = key
+                    if smallest != block_keys[block]:
+                        continue
+                if mode == 0:
+                    left[n] = other
+                    right[n] = one
+                else:
+                    left[n] = one
+                    right[n] = other
+                n += 1
+            a += 1
+            b = 0
+        block += 1
+        a = 0
+        b = 0
+    position[0] = block
+    position[1] = 0
+    position[2] = 0
+    return n
+
+
+@jit
+def owned_pairs(keys, widths, rules, left, right, out):
+    """Whether each pair shares a key of any of the first ``rules`` rules.
+
+    keys, widths as in :func:`walk_blocks`; left, right : int64[n]; out : uint8[n]
+    """
+    for i in range(left.shape[0]):
+        out[i] = 0
+        for rule in range(rules):
+            if _shares_key(keys[:, widths[rule] : widths[rule + 1]], left[i], right[i]):
+                out[i] = 1
+                break
+
+
+@jit
+def count_block_pairs(starts, n_register, out):
+    """Pairs of each block before ownership: agency with register, and register with register.
+
+    starts : int64[blocks + 1], n_register : int32[blocks], out : int64[blocks, 2]
+    """
+    for block in range(starts.shape[0] - 1):
+        registers = np.int64(n_register[block])
+        others = starts[block + 1] - starts[block] - registers
+        out[block, 0] = registers * others
+        out[block, 1] = registers * (registers - 1) // 2
+
+
+@jit
+def set_relations(left_sets, right_sets, left, right, offsets, members, provinces, out):
+    """How the sets of possible units of each pair relate.
+
+    left_sets, right_sets : int32[n], set numbers, -1 for none
+    left, right           : int64[p], rows of the pairs
+    offsets, members      : int64[sets + 1], int32[k], the sorted members of each set
+    provinces             : int32[sets], the province of all members, -1 if they differ
+    out                   : uint32[p], bits: 1 none on a side, 2 the same set, 4 a unit in common, 8 one province
+    """
+    for i in range(left.shape[0]):
+        a = left_sets[left[i]]
+        b = right_sets[right[i]]
+        if a < 0 or b < 0:
+            out[i] = 1
+            continue
+        if a == b:
+            out[i] = 2 | 4 | (8 if provinces[a] >= 0 else 0)
+            continue
+        bits = 0
+        x = offsets[a]
+        y = offsets[b]
+        while x < offsets[a + 1] and y < offsets[b + 1]:
+            if members[x] == members[y]:
+                bits |= 4
+                break
+            if members[x] < members[y]:
+                x += 1
+            else:
+                y += 1
+        if provinces[a] >= 0 and provinces[a] == provinces[b]:
+            bits |= 8
+        out[i] = bits
+
+
+@jit
+def code_relations(left_codes, right_codes, left, right, out):
+    """Whether two plain codes (zero for none) are equal: bits 1 none on a side, 2 equal."""
+    for i in range(left.shape[0]):
+        a = left_codes[left[i]]
+        b = right_codes[right[i]]
+        if a == 0 or b == 0:
+            out[i] = 1
+        elif a == b:
+            out[i] = 2
+        else:
+            out[i] = 0
+
+
+@jit
+def alias_relations(codes, aliases, left, right, bit, out):
+    """Set ``bit`` in ``out`` where one record's identifier is an earlier identifier of the other.
+
+    codes : int64[n];  aliases : int64[n, k], zero for none;  left, right : int64[p];  out : uint32[p], in place
+    """
+    for i in range(left.shape[0]):
+        a = left[i]
+        b = right[i]
+        for k in range(aliases.shape[1]):
+            if (codes[a] != 0 and codes[a] == aliases[b, k]) or (codes[b] != 0 and codes[b] == aliases[a, k]):
+                out[i] |= bit
+
+
+@jit
+def held_bits(held, left, bit, out):
+    """Set ``bit`` in ``out`` where the left record's flag (uint8[n]) is not zero, in place."""
+    for i in range(left.shape[0]):
+        if held[left[i]]:
+            out[i] |= bit

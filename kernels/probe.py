@@ -1,0 +1,72 @@
+"""Probing a sorted list of identifiers for those one slip away from a given one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kernels._jit import inline, jit
+from kernels.keys import identifier_neighbours
+
+
+@inline
+def _first_at_least(codes, wanted, low, high):
+    while low < high:
+        middle = (low + high) >> 1
+        if codes[middle] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@jit
+def index_codes(codes, shift, out):
+    """Where the codes of each bucket begin: ``out[b]`` is the first place whose ``code >> shift`` is at least b.
+
+    codes : int64[n] sorted, not negative;  out : int64[buckets + 1]
+    """
+    at = 0
+    for b in range(out.shape[0]):
+        while at < codes.shape[0] and (codes[at] >> shift) < b:
+            at += 1
+        out[b] = at
+
+
+@jit
+def probe_neighbours(codes, known, known_rows, base, shift, index, limit, left, right):
+    """Pairs of records whose identifiers are one slip apart; returns how many, or -1 if they do not fit.
+
+    codes      : int64[n], identifiers to look for, 0 for none
+    known      : int64[k] sorted;  known_rows : uint32[k], whose they are
+    base, shift, index : bucket index over ``known - base`` (see :func:`index_codes`)
+    limit      : at most so many pairs a code; a code with more gives the first of them in order of ``known``
+    left, right: int64[m], places in ``codes`` and rows, filled
+    """
+    neighbours = np.empty(512, np.int64)
+    n = 0
+    for i in range(codes.shape[0]):
+        if codes[i] == 0:
+            continue
+        count = identifier_neighbours(codes[i], neighbours)
+        found = neighbours[:count]
+        found.sort()
+        taken = 0
+        for j in range(count):
+            code = found[j]
+            if j > 0 and code == found[j - 1]:
+                continue
+            if code == codes[i]:
+                continue
+            bucket = (code - base) >> shift
+            if code < base or bucket >= index.shape[0] - 1:
+                continue
+            at = _first_at_least(known, code, index[bucket], index[bucket + 1])
+            while at < known.shape[0] and known[at] == code and taken < limit:
+                if n == left.shape[0]:
+                    return -1
+                left[n] = i
+                right[n] = known_rows[at]
+                n += 1
+                taken += 1
+                at += 1
+    return n

@@ -1,0 +1,96 @@
+"""Coded records: the fixed-width columns the compiled code works on, and what their codes mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kernels.packed import PackedStrings
+from kernels.tokens import TokenForms
+
+#: Tokens kept of a name; a longer name keeps its first seven and its last.
+NAME_WIDTH = 8
+
+#: Array type of each kind of column.
+DTYPES: dict[str, np.dtype] = {
+    "identifier": np.dtype(np.int64),
+    "phone": np.dtype(np.int64),
+    "date": np.dtype(np.int32),
+    "sex": np.dtype(np.uint8),
+    "unit": np.dtype(np.int32),
+    "name": np.dtype(np.uint32),
+    "text": np.dtype(np.uint32),
+}
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The vocabulary of name tokens; id 0 stands for no token.
+
+    forms : see :class:`kernels.tokens.TokenForms`
+    exact_hash, ascii_hash, phonetic_hash : uint64[v], keyed hashes of the forms' text, for block keys; 0 for id 0
+    """
+
+    forms: TokenForms
+    exact_hash: np.ndarray
+    ascii_hash: np.ndarray
+    phonetic_hash: np.ndarray
+
+
+@dataclass(frozen=True)
+class UnitSets:
+    """Sets of administrative units: offsets int64[s + 1], members int32[k] sorted, province int32[s] (-1 several)."""
+
+    offsets: np.ndarray
+    members: np.ndarray
+    province: np.ndarray
+
+
+@dataclass(frozen=True)
+class PackedTexts:
+    """Distinct texts of one column; code 0 is none: their packed characters, and keyed hashes uint64[t + 1]."""
+
+    strings: PackedStrings
+    hashes: np.ndarray
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What the codes of coded records mean, the same for every part of a run."""
+
+    kinds: Mapping[str, str]
+    tokens: Tokens
+    units: UnitSets
+    texts: Mapping[str, PackedTexts] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Coded:
+    """Coded records of one or more parts.
+
+    arrays     : column -> array of DTYPES[kind]; names are [n, 8]; beside a column ``c`` may stand ``c.alias``
+                 (int64[n, k], earlier identifiers), ``c.held`` and ``c.repeats`` (see :func:`linkage.block.holders`)
+    source     : uint8[n], number of the source; the register is 0
+    order      : uint64[n], keyed hash of (source, record_id): samples and ties go by it, never by a row's place
+    n_register : how many rows are the register's; they come first
+    """
+
+    arrays: Mapping[str, np.ndarray]
+    source: np.ndarray
+    order: np.ndarray
+    n_register: int
+
+    def __len__(self) -> int:
+        return int(self.source.shape[0])
+
+    def take(self, rows: np.ndarray, columns: Sequence[str] | None = None) -> Coded:
+        """The given rows, in that order; register rows must still come first for ``n_register`` to mean a thing."""
+        wanted = self.arrays if columns is None else {c: self.arrays[c] for c in columns if c in self.arrays}
+        return Coded(
+            arrays={name: np.ascontiguousarray(np.take(values, rows, axis=0)) for name, values in wanted.items()},
+            source=np.take(self.source, rows),
+            order=np.take(self.order, rows),
+            n_register=int((rows < self.n_register).sum()),
+        )

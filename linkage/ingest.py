@@ -1,0 +1,265 @@
+"""Intake: the rows of a file and its contract -> records and rejects.
+
+Every row becomes either one record or one reject. A row is refused for its form (wrong number of fields, a
+quote out of place, too long: the reader finds these), for bytes that are no text, for a missing key, for a
+missing required field, or because its key comes again. A date or a number that cannot be read refuses
+nothing: what it means is decided later, with the raw text kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from kernels import delimited as kernel
+from kernels.keys import hash_bytes
+from linkage.errors import ContractError, IntegrityError, did_you_mean
+from linkage.rows import REJECTS, Cells, RawPart, reject_table
+
+if TYPE_CHECKING:
+    from linkage.contract import Contract
+
+#: Coded reasons of a reject, in the order in which they are looked for.
+REASONS = {
+    "field_count": "the row has more or fewer fields than the header",
+    "stray_quote": "text follows a closing quote",
+    "unclosed_quote": "a quote is opened and never closed",
+    "record_too_long": "the row is longer than 64 lines or 1 MiB",
+    "bad_encoding": "the bytes of a cell are not text in the declared encoding",
+    "control_character": "a cell holds a control character",
+    "missing_key": "the row has no key",
+    "missing_field": "a required field is empty",
+    "repeated_key": "the key comes more than once in the source",
+    "superseded": "a later row of the same key stays",
+    "repeated_key_tie": "the key comes more than once and no row is the latest",
+}
+
+# Collisions cost a second look at the rows, never an error, so the hash needs no secret.
+_SECRET = np.uint64(0x696E67657374)
+_BUCKET_ROWS = 16_000_000
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What one part gave.
+
+    records : line int64, record_id text, then one text column for each standard field of the contract, the
+              text as submitted, null where it is empty or blank
+    rejects : REJECTS of :mod:`linkage.rows`
+    keys    : aligned with ``records``: key_hash uint64 and, if the contract orders repeated keys,
+              order_by text
+    rows_in : rows read; records and rejects together are as many
+    blank   : blank lines, which are no rows
+    """
+
+    records: pa.Table
+    rejects: pa.Table
+    keys: pa.Table
+    rows_in: int
+    blank: int
+
+    def refused(self) -> dict[str, int]:
+        """Refused rows by code, in the order of codes."""
+        counted = pc.value_counts(self.rejects.column("code")).to_pylist()
+        return {
+            entry["values"]: entry["counts"] for entry in sorted(counted, key=lambda entry: entry["values"])
+        }
+
+
+def require_columns(header: Sequence[str], contract: Contract) -> None:
+    """Raise ContractError E-INPUT-002 if the file lacks a column of its contract."""
+    missing = [name for name in contract.columns() if name not in header]
+    if not missing:
+        return
+    named = ", ".join(f"'{name}'" for name in missing)
+    hint = did_you_mean(missing[0], [name for name in header if name])
+    if len(header) == 1 and len(contract.columns()) > 1:
+        for delimiter, spoken in ((",", "','"), (";", "';'"), ("\t", "a tab"), ("|", "'|'")):
+            if delimiter in header[0]:
+                hint = f" The header would fall into several columns at {spoken}: is that the delimiter?"
+                break
+    raise ContractError(
+        "E-INPUT-002",
+        f"The file lacks column {named};",
+        f"its contract reads {len(contract.columns())} columns, and the file has {len(header)}.{hint}",
+        "Mend the file's header or the contract.",
+    )
+
+
+def accept(raw: RawPart, contract: Contract) -> Intake:
+    """Apply the contract to one part's rows; repeated keys are settled later, over the whole source."""
+    rows = int(raw.line.size)
+    wanted = contract.columns()
+    code = np.zeros(rows, np.uint8)
+    blame = np.full(rows, -1, np.int16)
+    codes = ["", "bad_encoding", "control_character", "missing_key", "missing_field"]
+
+    def refuse(where: NDArray[np.bool_], why: int, column: str) -> None:
+        fresh = where & (code == 0)
+        code[fresh] = why
+        blame[fresh] = wanted.index(column)
+
+    for why, state in ((1, kernel.BAD_ENCODING), (2, kernel.CONTROL)):
+        for column in wanted:
+            refuse(raw.cells[column].state == state, why, column)
+    refuse(raw.cells[contract.key].state == kernel.EMPTY, 3, contract.key)
+    for field in contract.fields:
+        if field.required:
+            refuse(raw.cells[field.column].state == kernel.EMPTY, 4, field.column)
+
+    fallen = np.flatnonzero(code)
+    kept = None if fallen.size == 0 else pa.array(np.flatnonzero(code == 0))
+    key = raw.cells[contract.key]
+    columns = {"line": pa.array(raw.line), "record_id": key.array()}
+    columns |= {field.standard: raw.cells[field.column].array() for field in contract.fields}
+    keys = {"key_hash": pa.array(_key_hashes(key))}
+    if contract.on_repeat == "last" and contract.order_by:
+        keys["order_by"] = raw.cells[contract.order_by].array()
+    records, key_table = pa.table(columns), pa.table(keys)
+    if kept is not None:
+        records, key_table = records.take(kept), key_table.take(kept)
+    rejects = reject_table(
+        raw.file,
+        raw.line[fallen],
+        [codes[int(c)] for c in code[fallen]],
+        [wanted[int(b)] for b in blame[fallen]],
+        raw.text(fallen),
+    )
+    return _balanced(Intake(records, _in_order([raw.refused, rejects]), key_table, raw.rows_in, raw.blank))
+
+
+def _key_hashes(key: Cells) -> NDArray[np.uint64]:
+    hashes = np.empty(key.state.size, np.uint64)
+    hash_bytes(key.offsets, key.data, _SECRET, hashes)
+    return hashes
+
+
+def _in_order(tables: Sequence[pa.Table]) -> pa.Table:
+    whole = pa.concat_tables(tables).combine_chunks()
+    return whole.sort_by([("file", "ascending"), ("line", "ascending")]).cast(REJECTS)
+
+
+def _balanced(intake: Intake) -> Intake:
+    if intake.records.num_rows + intake.rejects.num_rows != intake.rows_in:
+        raise IntegrityError(
+            "E-INTEGRITY-002",
+            f"{intake.rows_in} rows became {intake.records.num_rows} + {intake.rejects.num_rows};",
+            "every row in must be accepted or refused.",
+            "Report this as a defect.",
+        )
+    return intake
+
+
+def repeat_candidates(
+    hashes: Sequence[NDArray[np.uint64]], bucket_rows: int = _BUCKET_ROWS
+) -> list[NDArray[np.int64]]:
+    """Rows of each part whose key hash comes more than once in the source: ascending positions.
+
+    hashes : ``keys.key_hash`` of every part of one source; they may be mapped files. About ``bucket_rows``
+             hashes are held at a time, 16 bytes each.
+    """
+    total = sum(int(part.size) for part in hashes)
+    bits = max(0, (total // max(1, bucket_rows)).bit_length())
+    found: list[list[NDArray[np.int64]]] = [[] for _ in hashes]
+    for bucket in range(1 << bits):
+        shift = np.uint64(64 - bits) if bits else np.uint64(0)
+        chosen = [part if bits == 0 else part[(part >> shift) == bucket] for part in hashes]
+        ordered = np.sort(np.concatenate(chosen)) if chosen else np.empty(0, np.uint64)
+        repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+        if repeated.size == 0:
+            continue
+        for number, part in enumerate(hashes):
+            place = np.minimum(np.searchsorted(repeated, part), repeated.size - 1)
+            found[number].append(np.flatnonzero(repeated[place] == part))
+    return [np.sort(np.concatenate(rows)) if rows else np.empty(0, np.int64) for rows in found]
+
+
+def settle_repeats(candidates: pa.Table, contract: Contract) -> pa.Table:
+    """Which of the rows that may share a key fall, and why.
+
+    candidates : part int32, row int64, record_id text and, if the contract orders repeated keys, order_by
+                 text; all rows of a repeated key must be there, rows of other keys do no harm
+    Returns part, row, code (``repeated_key``, ``superseded``, ``repeated_key_tie``), sorted by part and row.
+
+    The greatest ``order_by`` is the latest date where the contract gives that column date formats, else the
+    greatest number if all of a key's values are whole numbers, else the last text by code points. A row
+    without it, or with a date that cannot be read, comes before all others.
+    """
+    members: dict[str, list[int]] = {}
+    for position, record_id in enumerate(candidates.column("record_id").to_pylist()):
+        members.setdefault(record_id, []).append(position)
+    last = contract.on_repeat == "last" and contract.order_by is not None
+    orders = candidates.column("order_by").to_pylist() if last else []
+    formats = next((f.formats for f in contract.fields if f.column == contract.order_by and f.formats), None)
+    fallen: list[tuple[int, str]] = []
+    for positions in members.values():
+        if len(positions) == 1:
+            continue
+        if not last:
+            fallen += [(position, "repeated_key") for position in positions]
+            continue
+        ranks = _ranks([orders[position] for position in positions], formats)
+        top = max(ranks)
+        if ranks.count(top) > 1:
+            fallen += [(position, "repeated_key_tie") for position in positions]
+            continue
+        fallen += [(p, "superseded") for p, rank in zip(positions, ranks, strict=True) if rank != top]
+    fallen.sort()
+    picked = candidates.select(["part", "row"]).take(pa.array([p for p, _ in fallen], pa.int64()))
+    picked = picked.append_column("code", pa.array([code for _, code in fallen], pa.large_string()))
+    return picked.sort_by([("part", "ascending"), ("row", "ascending")])
+
+
+def _ranks(values: Sequence[str | None], formats: Sequence[str] | None) -> list[tuple[int, int, str]]:
+    """Comparable ranks of the order values of one key's rows."""
+    if formats:
+        return [_date_rank(value, formats) for value in values]
+    present = [value.strip() for value in values if value is not None]
+    if all(re.fullmatch(r"[+-]?[0-9]{1,100}", value) for value in present):
+        return [(0, 0, "") if value is None else (1, int(value), "") for value in values]
+    return [(0, 0, "") if value is None else (1, 0, value) for value in values]
+
+
+def _date_rank(value: str | None, formats: Sequence[str]) -> tuple[int, int, str]:
+    for form in formats if value is not None else ():
+        parts = re.split(r"(d+|m+|y+)", form)
+        pattern = "".join(
+            re.escape(part) if i % 2 == 0 else f"(?P<{part[0]}>[0-9]{{{len(part)},{max(2, len(part))}}})"
+            for i, part in enumerate(parts)
+        )
+        found = re.fullmatch(pattern, str(value).strip())
+        if found:
+            held = found.groupdict()
+            return 1, int(held["y"]) * 10000 + int(held.get("m") or 0) * 100 + int(held.get("d") or 0), ""
+    return 0, 0, ""
+
+
+def drop_repeats(
+    intake: Intake, file: int, fallen: Mapping[int, str], texts: Sequence[str], key: str
+) -> Intake:
+    """Move rows of one part from its records to its rejects.
+
+    fallen : code by position in ``intake.records``;  texts : the rows as they came, by ascending position
+    """
+    positions = np.array(sorted(fallen), np.int64)
+    stays = np.ones(intake.records.num_rows, np.bool_)
+    stays[positions] = False
+    line = intake.records.column("line").to_numpy()[positions]
+    rejects = reject_table(file, line, [fallen[int(p)] for p in positions], [key] * positions.size, texts)
+    mask = pa.array(stays)
+    return _balanced(
+        Intake(
+            intake.records.filter(mask),
+            _in_order([intake.rejects, rejects]),
+            intake.keys.filter(mask),
+            intake.rows_in,
+            intake.blank,
+        )
+    )

@@ -1,0 +1,263 @@
+"""Candidate pairs of blocks: made, compared and scored in batches; only what can matter is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kernels.pairs import owned_pairs, walk_blocks
+from kernels.patterns import count_patterns, weigh_pairs
+from linkage.block import Blocks, Rule, effective_keys
+from linkage.coded import Coded, Meaning
+from linkage.compare import BATCH, Comparer
+from linkage.levels import Programme
+from linkage.model import STEP, Weights
+from linkage.train import Counted
+
+AGENCY_REGISTER = 0
+REGISTER_REGISTER = 1
+EVERY = 2
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scored pairs: global rows of both sides, pattern, rule, weight and weight without the identifier (1/1024 bit).
+
+    left : uint32[n], the agency's record;  right : uint32[n];  pattern : uint32[n];  rule : uint8[n]
+    weight, blind : int32[n]
+    """
+
+    left: np.ndarray
+    right: np.ndarray
+    pattern: np.ndarray
+    rule: np.ndarray
+    weight: np.ndarray
+    blind: np.ndarray
+
+    @staticmethod
+    def concatenate(many: Sequence[Scored]) -> Scored:
+        """All of them, one after the other."""
+        if not many:
+            return Scored(
+                *(np.zeros(0, t) for t in (np.uint32, np.uint32, np.uint32, np.uint8, np.int32, np.int32))
+            )
+        return Scored(*(np.concatenate([getattr(s, f) for s in many]) for f in Scored.__dataclass_fields__))
+
+    def where(self, mask: np.ndarray) -> Scored:
+        """Those of a mask or an index array."""
+        return Scored(*(getattr(self, f)[mask] for f in Scored.__dataclass_fields__))
+
+
+class BlockTable:
+    """The records of one partition's blocks, gathered once, with the effective keys of every rule.
+
+    rows : global rows of the table's local rows.
+    """
+
+    def __init__(
+        self, coded: Coded, meaning: Meaning, rules: Sequence[Rule], hot: Sequence[np.ndarray], secret: int,
+        rows: np.ndarray, columns: Sequence[str],
+    ) -> None:
+        self.rows = rows
+        self.table = coded.take(rows, columns)
+        ordinary = [r for r in rules if not r.near]
+        keys = [
+            effective_keys(self.table, meaning, rule, secret, hot[i]) for i, rule in enumerate(rules) if not rule.near
+        ]
+        self.widths = np.concatenate([[0], np.cumsum([k.shape[1] for k in keys])]).astype(np.int64)
+        self.keys = np.ascontiguousarray(np.concatenate(keys, axis=1)) if keys else np.zeros((rows.shape[0], 0), np.uint64)
+        self.n_ordinary = len(ordinary)
+
+
+class Walker:
+    """Batches of candidate pairs of one rule's blocks, each pair in the first rule that owns it."""
+
+    def __init__(self, table: BlockTable, blocks: Blocks, local: np.ndarray, rule: int, mode: int) -> None:
+        self.table = table
+        self.blocks = blocks
+        self.local = local
+        self.rule = rule
+        self.mode = mode
+        self.position = np.zeros(3, np.int64)
+        self.left = np.empty(BATCH, np.int64)
+        self.right = np.empty(BATCH, np.int64)
+
+    def next(self) -> int:
+        """Fill ``left`` and ``right``; returns the number of pairs, 0 at the end."""
+        return int(
+            walk_blocks(
+                self.blocks.starts, self.local, self.blocks.n_register, self.blocks.keys, self.mode, self.position,
+                self.table.keys, self.table.widths, self.rule, self.left, self.right,
+            )
+        )
+
+
+def local_members(members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct rows in order, and every member's place among them (int64)."""
+    rows, local = np.unique(members, return_inverse=True)
+    return rows.astype(np.uint32), local.astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What scoring needs beside the pair: the weight tables and the frequency terms of records.
+
+    frequency : name frequency terms of all records, int32[rows, 3], in 1/1024 bit (global rows)
+    repeats   : int32[rows], term of an agency's repeated identifier, 0 where it stands once
+    floor     : pairs below it on both counts are left out, in 1/1024 bit
+    """
+
+    weights: Weights
+    floor: int
+
+
+def score_batch(
+    scoring: Scoring, patterns: np.ndarray, left: np.ndarray, right: np.ndarray,
+    frequency: np.ndarray, repeats: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights, with and without the identifier, int32[n] each; left and right are local rows of the two arrays."""
+    n = patterns.shape[0]
+    w = scoring.weights
+    weight = np.empty(n, np.int32)
+    blind = np.empty(n, np.int32)
+    weigh_pairs(patterns, left, right, n, w.total, w.frequency, frequency, weight)
+    weigh_pairs(patterns, left, right, n, w.blind, w.extra["blind_frequency"], frequency, blind)
+    repeated = w.repeated[patterns] == 1
+    if repeated.any():
+        weight += np.where(repeated, repeats[left], 0).astype(np.int32)
+    return weight, blind
+
+
+def match_blocks(
+    coded: Coded, meaning: Meaning, programme: Programme, rules: Sequence[Rule], hot: Sequence[np.ndarray], secret: int,
+    rule: int, blocks: Blocks, scoring: Scoring, columns: Sequence[str], mode: int = AGENCY_REGISTER,
+) -> tuple[Scored, dict[str, int]]:
+    """Score one partition of one rule. Returns the pairs worth keeping and counts (``pairs``, ``kept``,
+    ``identifier_only``: strong pairs of an identifier rule, and how many of them no other rule would find)."""
+    rows, local = local_members(blocks.members)
+    table = BlockTable(coded, meaning, rules, hot, secret, rows, columns)
+    walker = Walker(table, blocks, local, rule, mode)
+    comparer = Comparer(programme, meaning, table.table)
+    frequency = table.table.arrays["frequency"]
+    repeats = table.table.arrays["repeats"]
+    kept: list[Scored] = []
+    counts = {"pairs": 0, "kept": 0}
+    while n := walker.next():
+        left, right = walker.left[:n], walker.right[:n]
+        patterns = comparer.compare(left, right)
+        weight, blind = score_batch(scoring, patterns, left, right, frequency, repeats)
+        counts["pairs"] += n
+        good = np.maximum(weight, blind) >= scoring.floor
+        if good.any():
+            kept.append(Scored(
+                rows[left[good]], rows[right[good]], patterns[good].copy(),
+                np.full(int(good.sum()), rule, np.uint8), weight[good], blind[good],
+            ))
+    out = Scored.concatenate(kept)
+    counts["kept"] = int(out.left.shape[0])
+    return out, counts
+
+
+def match_pairs(
+    coded: Coded, meaning: Meaning, programme: Programme, rules: Sequence[Rule], hot: Sequence[np.ndarray], secret: int,
+    rule: int, left: np.ndarray, right: np.ndarray, scoring: Scoring, columns: Sequence[str], *, owned: bool = True,
+    keep_all: bool = False,
+) -> tuple[Scored, dict[str, int]]:
+    """Score given pairs of global rows; with ``owned`` those that an ordinary rule finds are left out."""
+    rows, inverse = np.unique(np.concatenate([left, right]), return_inverse=True)
+    local = inverse.astype(np.int64)
+    l_all, r_all = local[: left.shape[0]], local[left.shape[0] :]
+    table = BlockTable(coded, meaning, rules if owned else (), hot, secret, rows.astype(np.uint32), columns)
+    if owned and table.n_ordinary:
+        taken = np.empty(l_all.shape[0], np.uint8)
+        owned_pairs(table.keys, table.widths, table.n_ordinary, l_all, r_all, taken)
+        l_all, r_all = l_all[taken == 0], r_all[taken == 0]
+    comparer = Comparer(programme, meaning, table.table)
+    kept: list[Scored] = []
+    for at in range(0, l_all.shape[0], BATCH):
+        l_b, r_b = np.ascontiguousarray(l_all[at : at + BATCH]), np.ascontiguousarray(r_all[at : at + BATCH])
+        patterns = comparer.compare(l_b, r_b)
+        weight, blind = score_batch(
+            scoring, patterns, l_b, r_b, table.table.arrays["frequency"], table.table.arrays["repeats"]
+        )
+        good = (np.maximum(weight, blind) >= scoring.floor) | keep_all
+        kept.append(Scored(
+            table.rows[l_b[good]], table.rows[r_b[good]], patterns[good].copy(),
+            np.full(int(good.sum()), rule, np.uint8), weight[good], blind[good],
+        ))
+    out = Scored.concatenate(kept)
+    return out, {"pairs": int(l_all.shape[0]), "kept": int(out.left.shape[0])}
+
+
+def count_block_patterns(
+    coded: Coded, meaning: Meaning, programme: Programme, rules: Sequence[Rule], hot: Sequence[np.ndarray], secret: int,
+    rule: int, blocks: Blocks, columns: Sequence[str], mode: int, *, owned: bool,
+) -> Counted:
+    """Counted patterns of all pairs of these blocks, for training; with ``owned`` only those the rule owns."""
+    rows, local = local_members(blocks.members)
+    table = BlockTable(coded, meaning, rules, hot, secret, rows, columns)
+    walker = Walker(table, blocks, local, rule if owned else 0, mode)
+    if not owned:
+        walker.table = _one_rule(table, rule)
+    comparer = Comparer(programme, meaning, table.table)
+    histogram = np.zeros(programme.n_patterns, np.int64)
+    while n := walker.next():
+        patterns = comparer.compare(walker.left[:n], walker.right[:n])
+        count_patterns(patterns, n, histogram)
+    return counted_of(histogram)
+
+
+def count_pairs(
+    coded: Coded, meaning: Meaning, programme: Programme, left: np.ndarray, right: np.ndarray, columns: Sequence[str]
+) -> Counted:
+    """Counted patterns of given pairs of global rows."""
+    rows, inverse = np.unique(np.concatenate([left, right]), return_inverse=True)
+    local = inverse.astype(np.int64)
+    comparer = Comparer(programme, meaning, coded.take(rows, columns))
+    histogram = np.zeros(programme.n_patterns, np.int64)
+    n = left.shape[0]
+    for at in range(0, n, BATCH):
+        stop = min(n, at + BATCH)
+        patterns = comparer.compare(
+            np.ascontiguousarray(local[at:stop]), np.ascontiguousarray(local[n + at : n + stop])
+        )
+        count_patterns(patterns, stop - at, histogram)
+    return counted_of(histogram)
+
+
+def counted_of(histogram: np.ndarray) -> Counted:
+    """The patterns of a histogram that occur."""
+    some = np.flatnonzero(histogram)
+    return Counted(some.astype(np.uint32), histogram[some])
+
+
+def _one_rule(table: BlockTable, rule: int) -> BlockTable:
+    """The table with only one rule's keys, so that no earlier rule owns a pair."""
+    alone = object.__new__(BlockTable)
+    alone.rows = table.rows
+    alone.table = table.table
+    alone.keys = np.ascontiguousarray(table.keys[:, table.widths[rule] : table.widths[rule + 1]])
+    alone.widths = np.array([0, alone.keys.shape[1]], np.int64)
+    alone.n_ordinary = 1
+    return alone
+
+
+def other_rules_find(
+    coded: Coded, meaning: Meaning, rules: Sequence[Rule], hot: Sequence[np.ndarray], secret: int,
+    left: np.ndarray, right: np.ndarray, without: Sequence[str], columns: Sequence[str],
+) -> np.ndarray:
+    """Whether each pair (global rows) shares a key of some rule that reads none of the columns ``without``: bool[n]."""
+    others = [(r, h) for r, h in zip(rules, hot, strict=True) if not r.near and not set(r.columns) & set(without)]
+    rows, inverse = np.unique(np.concatenate([left, right]), return_inverse=True)
+    table = BlockTable(coded, meaning, [r for r, _ in others], [h for _, h in others], secret, rows.astype(np.uint32), columns)
+    local = inverse.astype(np.int64)
+    found = np.empty(left.shape[0], np.uint8)
+    owned_pairs(table.keys, table.widths, table.n_ordinary, local[: left.shape[0]], local[left.shape[0] :], found)
+    return found.astype(bool)
+
+
+def floor_of(n_register: int, bits_below: int = 14) -> int:
+    """Weight below which a pair cannot matter: posterior odds of 2**-bits_below against all register persons."""
+    return int((np.log2(max(2, n_register)) - bits_below) * STEP)

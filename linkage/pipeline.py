@@ -1,0 +1,30 @@
+"""The stages as data: the one place that knows their order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage: what it takes and gives (tables of :mod:`linkage.tables`), and how its work is split."""
+
+    name: str
+    takes: tuple[str, ...]
+    gives: tuple[str, ...]
+    split: str
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("intake", ("files", "contract"), ("records", "rejects"), "parts of files"),
+    Stage("standardise", ("records",), ("coded", "repairs"), "parts of files"),
+    Stage("vocabulary", ("coded",), ("tokens",), "one"),
+    Stage("columns", ("coded", "tokens"), ("coded",), "columns"),
+    Stage("frequency", ("coded",), ("frequencies", "holders"), "ranges of rows"),
+    Stage("block", ("coded",), ("blocks", "plan"), "rules and partitions of keys"),
+    Stage("train", ("coded", "blocks", "plan"), ("model",), "rules and partitions of keys"),
+    Stage("match", ("coded", "blocks", "plan", "model"), ("scored",), "rules and partitions of keys"),
+    Stage("decide", ("scored", "model"), ("decisions",), "one"),
+    Stage("resolve", ("decisions", "scored"), ("entities", "duplicates", "links"), "one"),
+    Stage("publish", ("decisions", "entities", "duplicates", "links", "scored"), ("artefacts",), "artefacts"),
+)

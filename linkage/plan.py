@@ -1,0 +1,107 @@
+"""The plan of a run: the project's own rules and comparisons, or the pack's, as the engine runs them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from linkage.block import Rule
+from linkage.config import Blocking, Comparison, Project, Training
+from linkage.errors import ConfigError, did_you_mean
+from linkage.levels import Level, Part, Programme
+from linkage.model import groups_of
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """Effective blocking rules, comparisons and training rules."""
+
+    blocking: tuple[Blocking, ...]
+    comparisons: tuple[Comparison, ...] = msgspec.field(name="comparison")
+    training: Training = Training()
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """Training rules by index, and the rule whose blocks train each identifier group."""
+
+    rules: tuple[int, ...]
+    groups: tuple[tuple[str, int], ...]
+    sample: int
+    iterations: int
+
+
+def effective_plan(project: Project, defaults: str, kinds: Mapping[str, str]) -> Plan:
+    """The project's lists where it has them, else the pack's, less what reads columns no source brings."""
+    pack = msgspec.convert(tomllib.loads(defaults), Plan)
+    blocking = project.blocking or tuple(
+        r for r in (_narrowed(b, kinds) for b in pack.blocking) if r is not None
+    )
+    comparisons = project.comparisons or tuple(
+        c for c in pack.comparisons if _readable(c, kinds)
+    )
+    rules = project.training.rules or tuple(
+        r for r in pack.training.rules if r in {b.name for b in blocking}
+    ) or tuple(b.name for b in blocking)
+    known = [b.name for b in blocking]
+    for rule in rules:
+        if rule not in known:
+            raise ConfigError(
+                "E-CONFIG-050", f"The training rule '{rule}' is no blocking rule.",
+                f"Known rules: {', '.join(known)}.", f"Correct [training] rules.{did_you_mean(rule, known)}",
+            )
+    return Plan(blocking, comparisons, msgspec.structs.replace(project.training, rules=tuple(rules)))
+
+
+def _narrowed(rule: Blocking, kinds: Mapping[str, str]) -> Blocking | None:
+    """A pack's rule without refinement by absent columns, or None if its key needs one."""
+    if any(column.partition(".")[0] not in kinds for column in rule.on):
+        return None
+    kept = tuple(c for c in rule.refine if c.partition(".")[0] in kinds)
+    return msgspec.structs.replace(rule, refine=kept)
+
+
+def _readable(comparison: Comparison, kinds: Mapping[str, str]) -> bool:
+    return all(column in kinds for column in comparison.columns)
+
+
+def comparison_parts(comparisons: Sequence[Comparison]) -> list[Part]:
+    """The parts of all comparisons, each with a null level first and a catch-all last."""
+    out = []
+    for comparison in comparisons:
+        parts = comparison.parts or (None,)
+        for part in parts:
+            levels = list(comparison.levels if part is None else part.levels)
+            columns = tuple(comparison.columns if part is None else part.columns or comparison.columns)
+            made = [
+                Level(v.name, v.when, v.m, v.u, v.term_frequency, v.link, v.group) for v in levels
+            ]
+            if made[0].name != "null":
+                made.insert(0, Level("null", " or ".join(f"{c}.null" for c in columns)))
+            if made[-1].when != "always":
+                made.append(Level("different", "always"))
+            out.append(Part(comparison.name if part is None else part.name, columns, tuple(made)))
+    return out
+
+
+def training_plan(plan: Plan, rules: Sequence[Rule], programme: Programme) -> TrainingPlan:
+    """Find the rules to train on, and for each identifier group the rule that brings its pairs together."""
+    number, groups = groups_of(programme.parts)
+    index = {r.name: i for i, r in enumerate(rules)}
+    of_group = []
+    for group in groups[1:]:
+        levels = [v for v in programme.parts[number].levels if v.group == group]
+        columns = {word.partition(".")[0] for v in levels for word in v.when.replace("(", " ").split() if "." in word}
+        near = any(("digit" in v.when or "edit" in v.when) for v in levels)
+        fitting = [
+            i for i, r in enumerate(rules)
+            if {p.column for p in r.on} <= columns and len(r.on) == 1 and r.near == near
+        ]
+        if fitting:
+            of_group.append((group, fitting[0]))
+    return TrainingPlan(
+        rules=tuple(index[r] for r in plan.training.rules if not rules[index[r]].near),
+        groups=tuple(of_group), sample=plan.training.sample, iterations=plan.training.max_iterations,
+    )

@@ -1,0 +1,1 @@
+"""The national pack of Vietnam: names, identifiers, dates, administrative units, telephones."""

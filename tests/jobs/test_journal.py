@@ -1,0 +1,91 @@
+"""One line a task, of allow-listed fields."""
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.journal import Journal, peak_memory, read_journal
+from linkage.errors import ContractError
+
+
+def test_task__is_one_line_with_its_figures(tmp_path: Path):
+    journal = Journal(tmp_path / "journal.jsonl")
+    with journal.task("ingest", part=3, engine="threads") as task:
+        task.rows_in = 10
+        task.rows_out = 9
+        task.refused = 1
+    [line] = read_journal(journal.path)
+    assert {k: line[k] for k in ("stage", "part", "engine", "status", "rows_in", "rows_out", "refused")} == {
+        "stage": "ingest", "part": 3, "engine": "threads", "status": "ok", "rows_in": 10, "rows_out": 9,
+        "refused": 1,
+    }  # fmt: skip
+    assert line["seconds"] >= 0
+    assert 0 < line["peak_memory"] <= peak_memory()
+    assert journal.path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (ContractError("E-INPUT-002", "Nguyễn Văn A", "", ""), "E-INPUT-002"),
+        (KeyError("Nguyễn Văn A"), "KeyError"),
+    ],
+)
+def test_task__a_failure_gives_its_code_and_no_value(tmp_path: Path, fault: Exception, code: str):
+    journal = Journal(tmp_path / "journal.jsonl")
+    with pytest.raises(type(fault)), journal.task("ingest"):
+        raise fault
+    assert "Nguy" not in journal.path.read_text()
+    [line] = read_journal(journal.path)
+    assert (line["status"], line["error"]) == ("failed", code)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": "x"},
+        {"stage": "Nguyễn Văn A"},
+        {"stage": "two words"},
+        {"stage": ""},
+        {"stage": "x" * 65},
+        {"rows_in": "001085000123"},
+        {"rows_in": True},
+        {"part": None},
+        {"seconds": [1.0]},
+    ],
+)
+def test_write__refuses_what_is_not_listed(tmp_path: Path, fields: dict[str, Any]):
+    journal = Journal(tmp_path / "journal.jsonl")
+    with pytest.raises(ValueError, match="The journal was given"):
+        journal.write(**fields)
+    assert read_journal(journal.path) == []
+
+
+def test_write__lines_of_many_threads_stay_whole(tmp_path: Path):
+    journal = Journal(tmp_path / "journal.jsonl")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: journal.write(stage="match", part=n), range(200)))
+    assert sorted(line["part"] for line in read_journal(journal.path)) == list(range(200))
+
+
+def test_read_journal__leaves_out_a_line_that_was_cut_off(tmp_path: Path):
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.write(stage="a")
+    with journal.path.open("ab") as stream:
+        stream.write(json.dumps({"stage": "b"}).encode()[:-3])
+        stream.write(b"\n")
+    journal.write(stage="c")
+    with journal.path.open("ab") as stream:
+        stream.write(b'{"stage": "d')
+    assert [line["stage"] for line in read_journal(journal.path)] == ["a", "c"]
+
+
+def test_peak_memory__grows_with_what_is_held():
+    before = peak_memory()
+    held = bytearray(os.urandom(1) * (before + (64 << 20)))
+    assert peak_memory() > before
+    del held

@@ -1,0 +1,280 @@
+"""The kernel cache: private, bound to this very code, and healed whatever happens to its files."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numba
+import pytest
+
+from jobs import kernel_cache
+from jobs.progress import Progress
+from linkage.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PROBE = """
+import numpy as np
+from kernels._jit import jit
+
+@jit
+def total(values):
+    sum_ = 0
+    for value in values:
+        sum_ += value
+    return sum_
+"""
+
+PROGRAM = """
+import sys, types
+import jobs
+from jobs import kernel_cache
+from jobs.progress import Progress
+
+kernel_cache.prepare()
+if "heal" in sys.argv:
+    fake = types.ModuleType("jobs.warmup")
+    def compile_all():
+        import numpy as np
+        from probe import total
+        total(np.arange(3))
+    fake.compile_all = compile_all
+    sys.modules["jobs.warmup"] = jobs.warmup = fake
+    kernel_cache.warmup(Progress())
+import numpy as np
+from probe import total
+assert total(np.arange(5)) == 10
+if "more" in sys.argv:
+    assert total(np.arange(5.0)) == 10.0
+    kernel_cache.seal()
+print(sum(total.stats.cache_hits.values()))
+"""
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A cache of its own in this process, whose settings are put back."""
+    parent = tmp_path / "cache"
+    monkeypatch.setattr(kernel_cache, "_prepared", None)
+    monkeypatch.setattr(kernel_cache, "_verified", 0.0)
+    monkeypatch.setattr(numba.config, "CACHE_DIR", numba.config.CACHE_DIR)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", os.environ.get("NUMBA_CACHE_DIR", ""))
+    monkeypatch.setenv("LINKAGE_CACHE_DIR", str(parent))
+    return parent
+
+
+@pytest.fixture
+def probe(tmp_path):
+    """Runs a kernel in a process of its own, with a cache of its own."""
+    (tmp_path / "probe.py").write_text(PROBE)
+    (tmp_path / "program.py").write_text(textwrap.dedent(PROGRAM))
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}",
+        "LINKAGE_CACHE_DIR": str(tmp_path / "cache"),
+    }
+    environment.pop("NUMBA_CACHE_DIR", None)
+
+    def run(*words):
+        return subprocess.run(
+            [sys.executable, str(tmp_path / "program.py"), *words],
+            env=environment, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+
+    run.files = lambda: sorted(p for p in (tmp_path / "cache").rglob("*") if p.suffix in (".nbi", ".nbc"))
+    return run
+
+
+def truncate(path, share):
+    with path.open("r+b") as file:
+        file.truncate(int(path.stat().st_size * share))
+
+
+def flip(path):
+    held = bytearray(path.read_bytes())
+    held[len(held) // 2] ^= 4
+    path.write_bytes(held)
+
+
+DAMAGES = {
+    "emptied": lambda path: truncate(path, 0),
+    "halved": lambda path: truncate(path, 0.5),
+    "cut short": lambda path: truncate(path, 0.99),
+    "one bit flipped": flip,
+}
+
+
+def test_cache__damage_of_any_kind_is_healed(probe):
+    first = probe("heal")
+    assert first.returncode == 0, first.stderr
+    assert len(probe.files()) >= 2
+    healthy = {p: p.read_bytes() for p in probe.files()}
+    again = probe("heal")
+    assert (again.returncode, again.stdout.strip()) == (0, "1"), again.stderr
+    assert {p: p.read_bytes() for p in probe.files()} == healthy
+    for name, damage in DAMAGES.items():
+        for path in probe.files():
+            damage(path)
+        after = probe("heal")
+        assert after.returncode == 0, (name, after.stderr)
+    assert probe("heal").stdout.strip() == "1"
+
+
+def test_cache__without_healing_such_damage_ends_the_program(probe):
+    """Why all this is needed; the day Numba heals itself, this test says so."""
+    assert probe("heal").returncode == 0
+    for path in probe.files():
+        truncate(path, 0.5)
+    assert probe().returncode != 0
+
+
+def test_cache__what_a_run_compiled_later_is_kept_if_it_was_sealed(probe):
+    assert probe("heal").returncode == 0
+    few = len(probe.files())
+    assert probe("heal", "more").returncode == 0
+    assert len(probe.files()) == few + 1
+    assert probe("heal").returncode == 0
+    assert len(probe.files()) == few + 1
+
+
+def test_cache__what_a_dying_process_left_is_removed(probe):
+    assert probe("heal").returncode == 0
+    stray = probe.files()[0].with_suffix(".9.nbc")
+    stray.write_bytes(b"half")
+    assert probe("heal").returncode == 0
+    assert not stray.exists()
+
+
+def test_prepare__makes_a_private_folder_and_tells_numba(home):
+    folder = kernel_cache.prepare()
+    assert folder.parent == home
+    assert folder.name == f"kernels-{kernel_cache.fingerprint()}"
+    assert [p.stat().st_mode & 0o777 for p in (home, folder)] == [0o700, 0o700]
+    assert os.environ["NUMBA_CACHE_DIR"] == str(folder) == numba.config.CACHE_DIR
+    assert kernel_cache.prepare() == folder
+
+
+@pytest.mark.parametrize("which", ["parent", "folder"])
+def test_prepare__refuses_a_folder_that_others_can_write(home, which):
+    folder = kernel_cache.prepare()
+    (home if which == "parent" else folder).chmod(0o770)
+    kernel_cache._prepared = None
+    with pytest.raises(ConfigError, match="E-CACHE-001"):
+        kernel_cache.prepare()
+
+
+def test_prepare__refuses_a_link(home, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    home.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ConfigError, match="is a link"):
+        kernel_cache.prepare()
+
+
+def test_prepare__refuses_a_folder_of_somebody_else(home, monkeypatch):
+    home.mkdir(mode=0o700)
+    monkeypatch.setattr(os, "geteuid", lambda: home.stat().st_uid + 1)
+    with pytest.raises(ConfigError, match="another user"):
+        kernel_cache.prepare()
+
+
+def test_prepare__without_a_home_it_takes_a_private_temporary_folder(home, monkeypatch, tmp_path):
+    monkeypatch.delenv("LINKAGE_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nowhere")
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    assert kernel_cache.prepare().parent == tmp_path / f"linkage-{os.geteuid()}"
+
+
+def test_prepare__follows_the_users_cache_folder(home, monkeypatch, tmp_path):
+    monkeypatch.delenv("LINKAGE_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert kernel_cache.prepare().parent == tmp_path / "xdg" / "linkage"
+
+
+def test_fingerprint__changes_with_what_changes_the_code(monkeypatch, tmp_path):
+    before = kernel_cache.fingerprint()
+    assert kernel_cache.fingerprint() == before
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "1")
+    assert kernel_cache.fingerprint() == before
+    monkeypatch.setenv("NUMBA_CPU_NAME", "generic")
+    assert kernel_cache.fingerprint() != before
+    monkeypatch.delenv("NUMBA_CPU_NAME")
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "kernels").mkdir()
+    monkeypatch.setattr(kernel_cache, "__file__", str(tmp_path / "jobs" / "kernel_cache.py"))
+    empty = kernel_cache.fingerprint()
+    (tmp_path / "kernels" / "new.py").write_text("A = 1\n")
+    one = kernel_cache.fingerprint()
+    (tmp_path / "kernels" / "new.py").write_text("A = 2\n")
+    assert len({before, empty, one, kernel_cache.fingerprint()}) == 4
+
+
+def test_warmup__compiles_once_and_says_so(home, fake_warmup):
+    said = Said()
+    kernel_cache.warmup(said)
+    assert fake_warmup.calls == 1
+    assert said.lines[0] == "compiling kernels (once)"
+    kernel_cache.warmup(said)
+    assert fake_warmup.calls == 1
+    kernel_cache.clear()
+    kernel_cache.warmup(said)
+    assert fake_warmup.calls == 2
+
+
+def test_warmup__a_damaged_list_costs_a_compilation_and_nothing_else(home, fake_warmup):
+    kernel_cache.warmup(Progress())
+    manifest = kernel_cache.prepare() / "manifest.json"
+    for damage in DAMAGES.values():
+        before = fake_warmup.calls
+        damage(manifest)
+        kernel_cache.warmup(Progress())
+        assert fake_warmup.calls == before + 1
+
+
+def test_seal__does_not_bless_what_was_damaged_after_the_check(home, fake_warmup):
+    kernel_cache.warmup(Progress())
+    file = kernel_cache.prepare() / "a" / "k.nbc"
+    moment = file.stat().st_mtime - 100
+    file.write_bytes(b"damaged")
+    os.utime(file, (moment, moment))
+    kernel_cache.seal()
+    assert not file.exists()
+
+
+def test_heal__leaves_what_another_process_is_writing(home, fake_warmup):
+    kernel_cache.warmup(Progress())
+    writing = kernel_cache.prepare() / "a" / "k.nbi.tmp.0123456789abcdef"
+    writing.write_bytes(b"half")
+    assert kernel_cache.heal().removed == 0
+    assert writing.exists()
+
+
+class Said(Progress):
+    def __init__(self):
+        self.lines = []
+
+    def message(self, text):
+        self.lines.append(text)
+
+
+@pytest.fixture
+def fake_warmup(monkeypatch):
+    """A compile_all that leaves a file, as Numba would."""
+    import types
+
+    import jobs
+
+    fake = types.ModuleType("jobs.warmup")
+    fake.calls = 0
+
+    def compile_all():
+        fake.calls += 1
+        folder = kernel_cache.prepare() / "a"
+        folder.mkdir(exist_ok=True)
+        (folder / "k.nbc").write_bytes(b"compiled")
+
+    fake.compile_all = compile_all
+    monkeypatch.setitem(sys.modules, "jobs.warmup", fake)
+    monkeypatch.setattr(jobs, "warmup", fake, raising=False)
+    return fake

@@ -1,0 +1,199 @@
+"""Files that are whole or not there, digests that tell what a table says."""
+
+import datetime as dt
+import hashlib
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from jobs import store
+from linkage.errors import IntegrityError
+
+TABLE = pa.table({"a": [3, 1, 2], "s": ["Nguyễn", None, "x"]})
+WRITERS: dict[str, Callable[[Path], store.Entry]] = {
+    "part.arrow": lambda p: store.write_table(p, TABLE),
+    "part.lz4.arrow": lambda p: store.write_table(p, TABLE, "lz4"),
+    "part.parquet": lambda p: store.write_parquet(p, TABLE, ["a"]),
+    "part.npy": lambda p: store.write_array(p, np.arange(12, dtype=np.int32).reshape(3, 4)),
+    "part.json": lambda p: store.write_json(p, {"a": "é"}),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_write__entry_describes_the_private_file(tmp_path: Path, name: str):
+    entry = WRITERS[name](store.make_folder(tmp_path / "a" / "b") / name)
+    data = (tmp_path / "a" / "b" / name).read_bytes()
+    assert (entry.name, entry.bytes) == (name, len(data))
+    assert entry.digest == hashlib.blake2b(data, digest_size=32).hexdigest()
+    assert stat.S_IMODE((tmp_path / "a" / "b" / name).stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o700
+    assert [p.name for p in (tmp_path / "a" / "b").iterdir()] == [name]
+
+
+def test_read__gives_back_what_was_written(tmp_path: Path):
+    for name, write in WRITERS.items():
+        write(tmp_path / name)
+    assert store.read_table(tmp_path / "part.arrow").equals(TABLE)
+    assert store.read_table(tmp_path / "part.lz4.arrow", mapped=False).equals(TABLE)
+    assert store.read_parquet(tmp_path / "part.parquet").to_pydict() == {
+        "a": [1, 2, 3],
+        "s": [None, "x", "Nguyễn"],
+    }
+    assert store.read_parquet(tmp_path / "part.parquet", ["s"]).column_names == ["s"]
+    for mapped in (True, False):
+        got = store.read_array(tmp_path / "part.npy", mapped=mapped)
+        assert np.array_equal(got, np.arange(12).reshape(3, 4))
+    for empty in (np.empty(0, np.uint64), np.empty((0, 8), np.uint32)):
+        store.write_array(tmp_path / "e.npy", empty)
+        assert store.read_array(tmp_path / "e.npy").shape == empty.shape
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_aside__a_failed_write_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+):
+    path = tmp_path / name
+    path.write_bytes(b"old")
+
+    def full(self: Any, data: Any) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store._Hashed, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        WRITERS[name](path)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_stage__has_happened_once_its_manifest_is_there(tmp_path: Path):
+    entries = [write(tmp_path / name) for name, write in WRITERS.items()]
+    assert store.stage_entries(tmp_path) is None
+    assert store.stage_facts(tmp_path) is None
+    store.commit_stage(tmp_path, entries, {"rows": 3})
+    assert store.stage_entries(tmp_path, digests=True) == sorted(entries, key=lambda e: e.name)
+    assert store.stage_facts(tmp_path) == {"rows": 3}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_stage__one_flipped_bit_is_found_and_named(tmp_path: Path, name: str):
+    store.commit_stage(tmp_path, [write(tmp_path / n) for n, write in WRITERS.items()])
+    data = bytearray((tmp_path / name).read_bytes())
+    data[len(data) // 2] ^= 4
+    (tmp_path / name).write_bytes(data)
+    assert store.stage_entries(tmp_path) is not None
+    with pytest.raises(IntegrityError, match=rf"E-INTEGRITY-001: '.*/{name}' is damaged") as caught:
+        store.stage_entries(tmp_path, digests=True)
+    assert caught.value.exit_code == 6
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_stage__a_cut_or_lost_file_is_found_by_its_size(tmp_path: Path, name: str):
+    store.commit_stage(tmp_path, [write(tmp_path / n) for n, write in WRITERS.items()])
+    path = tmp_path / name
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(IntegrityError, match="is damaged"):
+        store.stage_entries(tmp_path)
+    path.unlink()
+    with pytest.raises(IntegrityError, match="is missing"):
+        store.stage_entries(tmp_path)
+
+
+@pytest.mark.parametrize("held", [b"", b"[]", b"{}", b'{"files"', b"\xff"])
+def test_stage__a_damaged_manifest_is_refused(tmp_path: Path, held: bytes):
+    (tmp_path / store.MANIFEST).write_bytes(held)
+    with pytest.raises(IntegrityError, match="E-INTEGRITY-001"):
+        store.stage_entries(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["x.arrow", "x.npy", "x.parquet"])
+@pytest.mark.parametrize("data", [b"", b"garbage that is no file of ours at all"])
+def test_read__what_is_no_such_file_is_refused(tmp_path: Path, name: str, data: bytes):
+    read = {"arrow": store.read_table, "npy": store.read_array, "parquet": store.read_parquet}[
+        name.split(".")[1]
+    ]
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(IntegrityError, match="is damaged"):
+        read(tmp_path / name)
+    with pytest.raises(IntegrityError, match="is missing"):
+        read(tmp_path / ("none" + name))
+
+
+def test_write_parquet__same_rows_same_bytes(tmp_path: Path):
+    shuffled = TABLE.take([2, 0, 1])
+    parts = pa.concat_tables([shuffled.slice(0, 1), shuffled.slice(1)])
+    one = store.write_parquet(tmp_path / "one", TABLE, ["a"])
+    two = store.write_parquet(tmp_path / "two", parts, ["a"])
+    assert one.digest == two.digest
+
+
+value = st.one_of(st.none(), st.integers(-5, 5))
+text = st.one_of(st.none(), st.text("aé\x00", max_size=3))
+quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def table_of(rows: list[tuple[int | None, str | None]]) -> pa.Table:
+    return pa.table(
+        {
+            "n": pa.array([r[0] for r in rows], pa.int32()),
+            "t": pa.array([r[1] for r in rows], pa.string()),
+            "l": pa.array(
+                [None if r[0] is None else [r[1]] * abs(r[0]) for r in rows], pa.list_(pa.string())
+            ),
+            "f": pa.array([None if r[0] is None else r[0] * 0.0 for r in rows], pa.float64()),
+            "b": pa.array([None if r[0] is None else r[0] > 0 for r in rows], pa.bool_()),
+            "d": pa.array([None if r[0] is None else dt.date(2000, 1, 6 + r[0]) for r in rows], pa.date32()),
+            "h": pa.array([None if r[0] is None else bytes([r[0] + 5]) * 16 for r in rows], pa.binary(16)),
+        }
+    )
+
+
+def rows_of(table: pa.Table) -> list[str]:
+    return sorted(repr(sorted(row.items())) for row in table.to_pylist())
+
+
+@quick
+@given(
+    st.lists(st.tuples(value, text), max_size=8),
+    st.lists(st.tuples(value, text), max_size=8),
+    st.sampled_from([["n"], ["t"], ["t", "n"], []]),
+)
+def test_logical_digest__is_equal_exactly_for_equal_rows(
+    one: list[tuple[int | None, str | None]], two: list[tuple[int | None, str | None]], sort_by: list[str]
+):
+    same = rows_of(table_of(one)) == rows_of(table_of(two))
+    assert (
+        store.logical_digest(table_of(one), sort_by) == store.logical_digest(table_of(two), sort_by)
+    ) == same
+
+
+@quick
+@given(st.lists(st.tuples(value, text), max_size=8), st.randoms(use_true_random=False))
+def test_logical_digest__ignores_order_chunks_and_encodings(
+    rows: list[tuple[int | None, str | None]], random: Any
+):
+    whole = table_of(rows)
+    digest = store.logical_digest(whole, ["t"])
+    random.shuffle(rows)
+    cut = len(rows) // 2
+    other = table_of(rows)
+    other = pa.concat_tables([other.slice(0, cut), other.slice(cut)]).select(
+        ["t", "h", "b", "n", "l", "f", "d"]
+    )
+    assert store.logical_digest(other, ["t"]) == digest
+    for kind in (pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())):
+        column = pa.chunked_array([other.column("t").combine_chunks().cast(kind)])
+        assert store.logical_digest(other.set_column(0, "t", column), ["t"]) == digest
+
+
+def test_logical_digest__tells_names_and_types_apart():
+    table = pa.table({"a": pa.array([1], pa.int32())})
+    others = [table.rename_columns(["b"]), table.cast(pa.schema([("a", pa.int64())])), table.slice(0, 0)]
+    digests = {store.logical_digest(t, []) for t in [table, *others]}
+    assert len(digests) == 4

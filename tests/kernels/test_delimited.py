@@ -1,0 +1,113 @@
+"""Cells copied and checked, against Python's own decoder; files cut, against all the lines there are."""
+
+import re
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kernels import delimited
+
+BLANK = " \t\n\r\u00a0\u202f\u3000\ufeff" + "".join(chr(c) for c in range(0x2000, 0x200C))
+
+
+def gather(cells: list[bytes], doubled: bool = False, strip: bool = False) -> list[tuple[int, bytes]]:
+    buffer = np.frombuffer(b"".join(cells) + b"!", np.uint8)
+    length = np.array([len(c) for c in cells], np.int64)
+    end = np.cumsum(length)
+    begin = end - length
+    offsets = np.empty(len(cells) + 1, np.int64)
+    data = np.zeros(buffer.size, np.uint8)
+    state = np.empty(len(cells), np.uint8)
+    used = delimited.gather(buffer, begin, end, np.full(len(cells), doubled), strip, offsets, data, state)
+    assert used == offsets[-1]
+    whole = data.tobytes()
+    return [(int(s), whole[offsets[i] : offsets[i + 1]]) for i, s in enumerate(state)]
+
+
+def slow(cell: bytes, strip: bool) -> tuple[int, bytes]:
+    try:
+        text = cell.decode("utf-8")
+    except UnicodeDecodeError:
+        return delimited.BAD_ENCODING, b""
+    if not text.strip(BLANK):
+        return delimited.EMPTY, b""
+    text = text.strip(BLANK) if strip else text
+    if re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", text):
+        return delimited.CONTROL, b""
+    return delimited.TEXT, text.encode()
+
+
+def test_gather__every_pair_of_bytes_is_judged_as_python_judges_it():
+    cells = [b"x" + bytes([a, b]) for a in range(256) for b in range(256)]
+    assert gather(cells) == [slow(cell, strip=False) for cell in cells]
+
+
+def test_gather__every_code_point_that_is_a_character_is_text_blank_or_control():
+    points = [
+        *range(0x3100),
+        *range(0x3100, 0xD800, 11),
+        *range(0xE000, 0x110000, 11),
+        0xD7FF,
+        0xFEFF,
+        0x10FFFF,
+    ]
+    cells = [chr(c).encode() for c in points]
+    assert gather(cells) == [slow(cell, strip=False) for cell in cells]
+
+
+awkward = [
+    *(
+        bytes([byte])
+        for byte in b"\xe0\xed\xf0\xf4\x80\x8f\x90\x9f\xa0\xbf\xc2\xe1\xef\xbb\xe2\xaf\xe3a \t\n\x00\x7f"
+    ),
+    "ế".encode(),
+    b"\xc2\xa0",
+]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.lists(st.sampled_from(awkward), max_size=6).map(b"".join), max_size=5), st.booleans())
+def test_gather__equals_the_decoder_on_awkward_bytes(cells: list[bytes], strip: bool):
+    assert gather(cells, strip=strip) == [slow(cell, strip) for cell in cells]
+
+
+@given(st.lists(st.text('a"é ', max_size=6), max_size=5))
+def test_gather__two_quotes_become_one(cells: list[str]):
+    doubled = [cell.replace('"', '""').encode() for cell in cells]
+    assert gather(doubled, doubled=True) == [slow(cell.encode(), strip=False) for cell in cells]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from([b"a,b\n", b'"a\nb",b\r\n', b"\n", b'"a\n', b"x\r", b'a,"b""",c\n']), max_size=12
+    ),
+    st.lists(st.integers(0, 60), max_size=4).map(sorted),
+)
+def test_walk__cuts_at_the_first_record_from_each_target(pieces: list[bytes], targets: list[int]):
+    buffer = np.frombuffer(b"".join(pieces), np.uint8)
+    most = buffer.size + 1
+    # Cut behind every single byte, the walk visits every place where it can be cut.
+    every = np.arange(most, dtype=np.int64)
+    cut, line = np.empty(most, np.int64), np.empty(most, np.int64)
+    done, _, _ = delimited.walk(buffer, True, ord(","), 2, 64, 100, 1, every, cut, line)
+    assert done == most
+    places = dict(zip(cut.tolist(), line.tolist(), strict=True))
+    rows = np.empty((3, most), np.int32)
+    lines = np.empty(most, np.int64)
+    spans = np.empty((0, most), np.int32)
+    count, blank, stopped, after = delimited.scan(
+        buffer, buffer.size, True, ord(","), 2, 64, 100, np.full(2, -1, np.int64), 1,
+        np.empty(most, np.uint8), rows[0], rows[1], lines, spans, spans, np.empty((0, most), np.bool_),
+    )  # fmt: skip
+    begun = dict(zip(rows[0, :count].tolist(), lines[:count].tolist(), strict=True))
+    assert begun.items() <= places.items()
+    assert len(places) == count + blank + 1
+    assert places[buffer.size] == after
+    assert stopped == buffer.size
+    wanted = np.array(targets, np.int64)
+    cut, line = np.empty(wanted.size, np.int64), np.empty(wanted.size, np.int64)
+    done, _, _ = delimited.walk(buffer, True, ord(","), 2, 64, 100, 1, wanted, cut, line)
+    reached = [t for t in targets if t <= buffer.size]
+    assert cut[:done].tolist() == [min(p for p in places if p >= t) for t in reached]
