@@ -318,6 +318,10 @@ def render(values: Mapping[str, Any], indent: int = 0) -> str:
             lines += [f"{pad}{key}", render(value, indent + 1)] if value else []
         elif isinstance(value, list) and value and all(isinstance(row, Mapping) for row in value):
             lines += [f"{pad}{key}", _columns(value, pad + "  ")]
+        elif isinstance(value, list | tuple) and sum(len(_text(entry)) for entry in value) > 60:
+            lines += [f"{pad}{key}", *(f"{pad}  {_text(entry)}" for entry in value)]
+        elif key.endswith("_memory") and isinstance(value, int):
+            lines.append(f"{pad}{key}: {value / 2**20:,.0f} MiB")
         else:
             lines.append(f"{pad}{key}: {_text(value)}")
     return "\n".join(lines)

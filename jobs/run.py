@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 import linkage
 from jobs.executor import Call, Executor, make_executor
@@ -32,7 +33,8 @@ from jobs.store import (
     write_bytes,
     write_json,
 )
-from jobs.workspace import Workspace
+from jobs.workspace import Workspace, create_array, slice_of
+from linkage.block import base_keys
 from linkage.pipeline import STAGES
 from linkage.posterior import false_links_interval
 
@@ -344,6 +346,10 @@ def _block(stages: _Stages, space: Workspace, work: str) -> dict[str, Any]:
     bits = max(0, math.ceil(math.log2(max(1.0, n / PARTITION_ROWS))))
     partitions = 1 << bits
     ranges = space.ranges()
+    for index, rule in enumerate(space.rules):
+        if not rule.near:
+            width = base_keys(slice_of(space.coded, 0, 0, space.gathered), space.meaning, rule, 0).shape[1]
+            create_array(space.path("columns", f"@keys{index}.npy"), (n, width), np.uint64)
     stages.tasks(
         "block", [("jobs.tasks:make_keys", (work, a, b, bits)) for a, b in ranges], [b - a for a, b in ranges]
     )
@@ -370,7 +376,8 @@ def _block(stages: _Stages, space: Workspace, work: str) -> dict[str, Any]:
         for a, b in space.ranges(register=False)
     ]
     probed = stages.tasks("block", calls)
-    pairs = sum(v["pairs"] for v in by_rule.values()) + sum(p["pairs"] for p in probed)
+    finding = {space.rules[i].name for i in ordinary if not space.rules[i].relatives}
+    pairs = sum(v["pairs"] for k, v in by_rule.items() if k in finding) + sum(p["pairs"] for p in probed)
     return {
         "partitions": partitions,
         "rules": by_rule,
@@ -448,6 +455,8 @@ def _match(stages: _Stages, space: Workspace, work: str, block: dict[str, Any]) 
     partitions = block["partitions"]
     calls: list[Call] = []
     for index, rule in enumerate(space.rules):
+        if rule.relatives:
+            continue
         if rule.near:
             calls += [
                 ("jobs.tasks_match:match_probe", (work, index, a)) for a, _ in space.ranges(register=False)

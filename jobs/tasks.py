@@ -128,7 +128,7 @@ def build_vocabulary(work: str) -> dict[str, Any]:
     write_arrays(
         space.path("vocabulary", "tokens.npz"),
         **tokens.forms._asdict(),
-        exact_hash=tokens.exact_hash,
+        letters=tokens.letters, exact_hash=tokens.exact_hash,
         ascii_hash=tokens.ascii_hash,
         phonetic_hash=tokens.phonetic_hash,
     )
@@ -289,6 +289,7 @@ def make_keys(work: str, start: int, stop: int, bits: int) -> dict[str, Any]:
         if rule.near:
             continue
         keys = base_keys(coded, space.meaning, rule, space.secret)
+        np.load(space.path("columns", f"@keys{index}.npy"), mmap_mode="r+")[start:stop] = keys
         flat = np.ascontiguousarray(keys.ravel())
         owners = np.repeat(rows, keys.shape[1])
         counts = np.empty((1 << bits) + 1, np.int64)
@@ -321,9 +322,13 @@ def make_blocks(work: str, rule: int, partition: int, candidates: int) -> dict[s
     def coded_of(wanted: np.ndarray, columns: tuple[str, ...]) -> Any:
         return space.coded.take(wanted, columns)
 
+    all_keys, all_rows = np.concatenate(keys), np.concatenate(rows)
+    if space.rules[rule].relatives:
+        mine = all_rows < space.layout["n_register"]
+        all_keys, all_rows = all_keys[mine], all_rows[mine]
     blocks = plan_blocks(
-        np.concatenate(keys),
-        np.concatenate(rows),
+        all_keys,
+        all_rows,
         coded_of,
         space.meaning,
         space.rules[rule],

@@ -30,7 +30,7 @@ from linkage.artefacts import (
 from linkage.block import base_keys, plan_blocks
 from linkage.coded import Coded
 from linkage.decide import CONFLICT, DECISIONS, LINK, NEW, REVIEW, Decided, Subjects, calibration, decide
-from linkage.match import EVERY, Scored, Scoring, match_blocks, match_pairs
+from linkage.match import EVERY, Blocking, Scored, Scoring, match_blocks, match_pairs
 from linkage.model import STEP
 from linkage.posterior import Prior, power_of_two
 from linkage.reasons import BIT, reason_lists
@@ -163,10 +163,11 @@ def _among(space: Workspace, rows: np.ndarray) -> Scored:
     local = Coded(local.arrays, local.source, local.order, 0)
     place = np.arange(order.shape[0], dtype=np.uint32)
     scoring = Scoring(weights_of(space), int(np.log2(max(2, rows.shape[0]))) * STEP)
-    rules = [r for r in space.rules if not r.near]
-    plans = []
+    rules = [space.rules[i] for i in space.blocking.owners()]
+    plans, all_keys = [], []
     for rule in rules:
         keys = base_keys(local, space.meaning, rule, space.secret)
+        all_keys.append(keys)
         flat, owners = keys.ravel(), np.repeat(place, keys.shape[1])
         some = flat != 0
 
@@ -185,16 +186,14 @@ def _among(space: Workspace, rows: np.ndarray) -> Scored:
                 among=True,
             )
         )
-    hot = [p.hot for p in plans]
+    blocking = Blocking(rules, [p.hot for p in plans], all_keys)
     found = []
     for index, blocks in enumerate(plans):
         scored, _ = match_blocks(
             local,
             space.meaning,
             space.programme,
-            rules,
-            hot,
-            space.secret,
+            blocking,
             index,
             blocks,
             scoring,
@@ -252,9 +251,7 @@ def resolve_all(work: str) -> dict[str, Any]:
         coded,
         space.meaning,
         space.programme,
-        (),
-        (),
-        space.secret,
+        space.blocking.none(),
         255,
         absorbed,
         survivor,
@@ -264,7 +261,7 @@ def resolve_all(work: str) -> dict[str, Any]:
         keep_all=True,
     )
     linked = resolve.order_duplicates(
-        compared, decided, weights, source, order, first, settings.duplicates, len(space.sources)
+        compared, decided, weights, source, order, first, settings, len(space.sources)
     )
 
     open_ = resolve.open_rows(decided, first)
@@ -288,7 +285,7 @@ def resolve_all(work: str) -> dict[str, Any]:
     )
     inside, p_inside = inside.where(new), probability[same][new]
     unlinked = resolve.order_duplicates(
-        inside, decided, weights, source, order, first, settings.duplicates, len(space.sources), p_inside
+        inside, decided, weights, source, order, first, settings, len(space.sources), p_inside
     )
     both = {
         name: np.concatenate([getattr(linked, name), getattr(unlinked, name)])

@@ -6,6 +6,7 @@ import datetime
 import functools
 import hashlib
 import json
+import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from linkage.block import Rule, compile_rules
 from linkage.coded import Coded, Meaning, PackedTexts, Tokens
 from linkage.contract import Contract
 from linkage.levels import Programme, compile_parts
+from linkage.match import Blocking
 from linkage.packs import Pack, pack_of
 from linkage.plan import TrainingPlan, comparison_parts, effective_plan, training_plan
 
@@ -36,6 +38,15 @@ def write_arrays(path: Path, **arrays: np.ndarray) -> None:
     make_folder(path.parent)
     with aside(path) as out:
         np.savez(out, **arrays)  # type: ignore[arg-type]
+
+
+def create_array(path: Path, shape: tuple[int, ...], dtype: Any) -> None:
+    """An array file of zeros that tasks fill, each its own rows."""
+    make_folder(path.parent)
+    with aside(path) as out:
+        np.lib.format.write_array_header_1_0(out, {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape})
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        os.truncate(out.stream.fileno(), out.stream.tell() + size)
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -125,7 +136,7 @@ class Workspace:
     def rules(self) -> tuple[Rule, ...]:
         """Compiled blocking rules, those that probe last."""
         plan = effective_plan(self.loaded.project, self.pack.defaults, self.kinds)
-        return compile_rules([(b.name, b.on, b.refine) for b in plan.blocking], self.kinds)
+        return compile_rules(plan.blocking, self.kinds)
 
     @functools.cached_property
     def training(self) -> TrainingPlan:
@@ -153,6 +164,7 @@ class Workspace:
             held = read_arrays(self.path("vocabulary", "tokens.npz"))
             tokens = Tokens(
                 TokenForms(*(held[f] for f in TokenForms._fields)),
+                held["letters"],
                 held["exact_hash"],
                 held["ascii_hash"],
                 held["phonetic_hash"],
@@ -191,10 +203,14 @@ class Workspace:
         names += [f"{c}.{suffix}" for c in self.columns for suffix in ("alias", "held")]
         return (*names, *SIDE_COLUMNS)
 
-    def hot(self) -> list[np.ndarray]:
-        """The refinement plan: each rule's refined keys, sorted."""
-        held = read_arrays(self.path("plan", "hot.npz"))
-        return [held[f"rule{i}"] for i in range(len(self.rules))]
+    @functools.cached_property
+    def blocking(self) -> Blocking:
+        """The rules with their base keys and the refinement plan."""
+        with self._lock:
+            held = read_arrays(self.path("plan", "hot.npz"))
+            none = np.zeros((0, 0), np.uint64)
+            keys = [none if r.near else read_array(self.path("columns", f"@keys{i}.npy")) for i, r in enumerate(self.rules)]
+            return Blocking(self.rules, [held[f"rule{i}"] for i in range(len(self.rules))], keys)
 
     def ranges(self, *, register: bool | None = None, rows: int = 300_000) -> list[tuple[int, int]]:
         """Global rows cut into ranges of at most ``rows``: all, the register's, or the agencies'."""

@@ -74,6 +74,12 @@ def _differing_digits(x: int, y: int) -> int:
 
 
 @inline
+def _reversed(x: int) -> int:
+    """The two decimal digits of a number below 100 the other way round."""
+    return x // 10 + 10 * (x % 10)
+
+
+@inline
 def date_bits(a: int, b: int) -> np.uint32:
     """The bits of one pair of int32 codes."""
     if a == 0 or b == 0:
@@ -85,50 +91,35 @@ def date_bits(a: int, b: int) -> np.uint32:
     month_a = day_month_a >> 5
     month_b = day_month_b >> 5
     complete = day_a != 0 and day_b != 0 and month_a != 0 and month_b != 0
-    bits = 0
-    if _JANUARY_1 in (day_month_a, day_month_b):
-        bits = HEAPED
+    bits = int(_JANUARY_1 in (day_month_a, day_month_b)) * HEAPED
     if a == b and complete:
         return np.uint32(bits | _SAME_DAY)
+    # Products instead of branches: what differs between two dates is beyond any prediction.
     year_a = a >> 9
     year_b = b >> 9
-    year_digits = 0
-    if year_a == year_b:
-        bits |= YEAR_EQUAL
-    else:
-        if abs(year_a - year_b) == 1:
-            bits |= YEAR_NEAR
-        high_a = year_a // 100
-        high_b = year_b // 100
-        low_a = year_a - 100 * high_a
-        low_b = year_b - 100 * high_b
-        year_digits = _differing_digits(high_a, high_b) + _differing_digits(low_a, low_b)
-        if year_digits == 1:
-            bits |= YEAR_DIGIT
-        elif year_digits == 2:
-            middle = high_a // 10 == high_b // 10 and low_a % 10 == low_b % 10
-            if (
-                (high_a == high_b and low_a == low_b // 10 + 10 * (low_b % 10))
-                or (low_a == low_b and high_a == high_b // 10 + 10 * (high_b % 10))
-                or (middle and high_a % 10 == low_b // 10 and low_a // 10 == high_b % 10)
-            ):
-                bits |= YEAR_DIGIT
-    if month_a == month_b and month_a != 0:
-        bits |= MONTH_EQUAL
-    if day_a == day_b and day_a != 0:
-        bits |= DAY_EQUAL
-    if complete:
-        digits = _differing_digits(day_a, day_b) + _differing_digits(month_a, month_b)
-        if digits == 0:
-            bits |= DAY_MONTH_EQUAL
-        elif digits == 1:
-            bits |= DAY_MONTH_DIGIT
-        if digits + year_digits == 1:
-            bits |= ONE_DIGIT
-        if year_a == year_b and day_a == month_b and month_a == day_b and day_a != month_a:
-            bits |= SWAPPED
-    else:
-        bits |= PARTIAL
+    high_a = year_a // 100
+    high_b = year_b // 100
+    low_a = year_a % 100
+    low_b = year_b % 100
+    same_high = high_a == high_b
+    same_low = low_a == low_b
+    year_digits = _differing_digits(high_a, high_b) + _differing_digits(low_a, low_b)
+    exchanged = (same_high & (low_a == _reversed(low_b))) | (same_low & (high_a == _reversed(high_b)))
+    around = (high_a // 10 == high_b // 10) & (low_a % 10 == low_b % 10)
+    exchanged |= around & (high_a % 10 == low_b // 10) & (low_a // 10 == high_b % 10)
+    bits |= int(year_digits == 0) * YEAR_EQUAL
+    bits |= int(abs(year_a - year_b) == 1) * YEAR_NEAR
+    bits |= int((year_digits == 1) | ((year_digits == 2) & exchanged)) * YEAR_DIGIT
+    bits |= int((month_a == month_b) & (month_a != 0)) * MONTH_EQUAL
+    bits |= int((day_a == day_b) & (day_a != 0)) * DAY_EQUAL
+    if not complete:
+        return np.uint32(bits | PARTIAL)
+    digits = _differing_digits(day_a, day_b) + _differing_digits(month_a, month_b)
+    crossed = (day_a == month_b) & (month_a == day_b) & (day_a != month_a)
+    bits |= int(digits == 0) * DAY_MONTH_EQUAL
+    bits |= int(digits == 1) * DAY_MONTH_DIGIT
+    bits |= int(digits + year_digits == 1) * ONE_DIGIT
+    bits |= int(crossed & (year_digits == 0)) * SWAPPED
     return np.uint32(bits)
 
 

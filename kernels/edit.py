@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from kernels._door import reading, same_length, writing
 from kernels._jit import inline, jit
-from kernels._lanes import common_prefix, common_suffix, frozen, positions
+from kernels._lanes import address, after, common_prefix, common_suffix, positions, unit_at, zero_of
 from kernels.packed import PackedStrings, compared
 
 #: A cutoff no distance reaches.
@@ -31,16 +31,7 @@ _WITH_SWAPS = cast("int", np.int64(-1))
 
 
 @jit
-def _blocks(
-    pattern: NDArray[Any],
-    start: int,
-    m: int,
-    text: NDArray[Any],
-    text_start: int,
-    n: int,
-    cutoff: int,
-    swaps: int,
-) -> int:
+def _blocks(pattern: int, room: int, m: int, text: int, n: int, cutoff: int, swaps: int, zero: Any) -> int:
     """The distance for patterns of any length, 64 rows at a time; ``seam`` carries bits from block to block.
 
     ``seam`` holds for each column the horizontal difference (+1: bit 0, -1: bit 1) at the border row and
@@ -52,6 +43,7 @@ def _blocks(
         count = min(64, m - first)
         last = first + count == m
         top = count - 1
+        rows = after(pattern, first, zero)
         vp = -1
         vn = 0
         d0 = 0
@@ -60,7 +52,7 @@ def _blocks(
             carried = seam[j]
             up = carried & 1
             down = (carried >> 1) & 1
-            here = positions(pattern, start + first, count, text[text_start + j])
+            here = positions(rows, room - first, count, unit_at(text, j, zero))
             loose = ~d0 & here
             swap = ((loose << 1) | ((carried >> 2) & 1)) & before & swaps
             x = here | down
@@ -82,35 +74,48 @@ def _blocks(
 
 @jit
 def _distance(
-    codes_a: NDArray[Any],
+    a: int,
+    size_a: int,
     start_a: int,
-    stop_a: int,
-    codes_b: NDArray[Any],
+    n: int,
+    b: int,
+    size_b: int,
     start_b: int,
-    stop_b: int,
+    m: int,
     cutoff: int,
     swaps: int,
+    zero: Any,
 ) -> int:
-    n = stop_a - start_a
-    m = stop_b - start_b
+    """The distance of ``n`` units at ``a`` and ``m`` units at ``b``, inside arrays of so many units.
+
+    ``start`` is where the string begins in its array and ``size`` where the array ends.
+    """
     if abs(n - m) > cutoff:
         return cutoff + 1
-    shared = common_prefix(codes_a, start_a, codes_b, start_b, min(n, m))
-    start_a += shared
-    start_b += shared
+    room_a = size_a - start_a
+    room_b = size_b - start_b
+    shared = common_prefix(a, room_a, b, room_b, min(n, m), zero)
+    end_a = after(a, n, zero)
+    end_b = after(b, m, zero)
+    last_a = start_a + n
+    last_b = start_b + m
+    a = after(a, shared, zero)
+    b = after(b, shared, zero)
+    room_a -= shared
+    room_b -= shared
     n -= shared
     m -= shared
-    shared = common_suffix(codes_a, stop_a, codes_b, stop_b, min(n, m))
+    shared = common_suffix(end_a, last_a, end_b, last_b, min(n, m), zero)
     n -= shared
     m -= shared
     if m > n:
-        codes_a, codes_b = codes_b, codes_a
-        start_a, start_b = start_b, start_a
+        a, b = b, a
         n, m = m, n
+        room_b = room_a
     if m == 0:
         return min(n, cutoff + 1)
     if m > 64:
-        return _blocks(codes_b, start_b, m, codes_a, start_a, n, cutoff, swaps)
+        return _blocks(b, room_b, m, a, n, cutoff, swaps, zero)
     top = m - 1
     distance = m
     vp = -1
@@ -118,7 +123,7 @@ def _distance(
     d0 = 0
     before = 0
     for j in range(n):
-        here = positions(codes_b, start_b, m, codes_a[start_a + j])
+        here = positions(b, room_b, m, unit_at(a, j, zero))
         swap = ((~d0 & here) << 1) & before & swaps
         d0 = (((here & vp) + vp) ^ vp) | here | vn | swap
         before = here
@@ -149,9 +154,19 @@ def levenshtein(
     The codes are uint8, uint16 or uint32 of one alphabet, both of one type, read-only or not; ``cutoff`` is
     at least 0. Returns the distance, or ``cutoff + 1`` where it is greater.
     """
-    a = frozen(codes_a)
-    b = frozen(codes_b)
-    return _distance(a, int(start_a), int(stop_a), b, int(start_b), int(stop_b), int(cutoff), _WITHOUT_SWAPS)
+    return _distance(
+        address(codes_a, start_a),
+        codes_a.size,
+        int(start_a),
+        int(stop_a - start_a),
+        address(codes_b, start_b),
+        codes_b.size,
+        int(start_b),
+        int(stop_b - start_b),
+        int(cutoff),
+        _WITHOUT_SWAPS,
+        zero_of(codes_a),
+    )
 
 
 @inline
@@ -165,9 +180,19 @@ def osa(
     cutoff: int,
 ) -> int:
     """Optimal string alignment distance; arguments and cutoff as in :func:`levenshtein`."""
-    a = frozen(codes_a)
-    b = frozen(codes_b)
-    return _distance(a, int(start_a), int(stop_a), b, int(start_b), int(stop_b), int(cutoff), _WITH_SWAPS)
+    return _distance(
+        address(codes_a, start_a),
+        codes_a.size,
+        int(start_a),
+        int(stop_a - start_a),
+        address(codes_b, start_b),
+        codes_b.size,
+        int(start_b),
+        int(stop_b - start_b),
+        int(cutoff),
+        _WITH_SWAPS,
+        zero_of(codes_a),
+    )
 
 
 @jit

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from kernels._door import reading, same_length, writing
 from kernels._jit import inline, jit
-from kernels._lanes import bit_count, common_prefix, frozen, lowest, positions
+from kernels._lanes import address, after, bit_count, common_prefix, lowest, positions, unit_at, zero_of
 from kernels.packed import PackedStrings, compared
 
 PREFIX_WEIGHT = 0.1
@@ -47,16 +47,15 @@ def _most(n: int, m: int, common: int) -> float:
 
 
 @jit
-def _any_length(
-    a: NDArray[Any], start_a: int, n: int, b: NDArray[Any], start_b: int, m: int, bound: int
-) -> tuple[int, int]:
+def _any_length(a: int, n: int, b: int, m: int, bound: int, zero: Any) -> tuple[int, int]:
     """Matching characters and out-of-order characters (twice the transpositions), for any length."""
     taken_a = np.zeros(n, np.bool_)
     taken_b = np.zeros(m, np.bool_)
     common = 0
     for i in range(n):
+        unit = unit_at(a, i, zero)
         for j in range(max(0, i - bound), min(i + bound + 1, m)):
-            if not taken_b[j] and a[start_a + i] == b[start_b + j]:
+            if not taken_b[j] and unit == unit_at(b, j, zero):
                 taken_a[i] = True
                 taken_b[j] = True
                 common += 1
@@ -67,29 +66,20 @@ def _any_length(
         if taken_a[i]:
             while not taken_b[j]:
                 j += 1
-            moved += a[start_a + i] != b[start_b + j]
+            moved += unit_at(a, i, zero) != unit_at(b, j, zero)
             j += 1
     return common, moved
 
 
 @jit
 def _jaro(
-    a: NDArray[Any],
-    start_a: int,
-    stop_a: int,
-    b: NDArray[Any],
-    start_b: int,
-    stop_b: int,
-    cutoff: float,
-    winkler: int,
+    a: int, room_a: int, n: int, b: int, room_b: int, m: int, cutoff: float, winkler: int, zero: Any
 ) -> float:
-    """Jaro's similarity with Winkler's bonus for up to ``winkler`` common first characters."""
-    n = stop_a - start_a
-    m = stop_b - start_b
+    """Jaro's similarity of ``n`` and ``m`` units, with Winkler's bonus for ``winkler`` first characters."""
     if n == 0 or m == 0 or cutoff > 1.0:
         return 1.0 if n == m and cutoff <= 1.0 else 0.0
     shorter = min(n, m)
-    prefix = common_prefix(a, start_a, b, start_b, shorter)
+    prefix = common_prefix(a, room_a, b, room_b, shorter, zero)
     bonus = min(prefix, winkler) * PREFIX_WEIGHT
     below = cutoff
     if winkler > 0 and cutoff > BONUS_ABOVE:
@@ -103,17 +93,17 @@ def _jaro(
     # Nothing beyond the shorter string's reach can match, and equal first characters match one another.
     rest_a = min(n, m + bound) - prefix
     rest_b = min(m, n + bound) - prefix
+    a = after(a, prefix, zero)
+    b = after(b, prefix, zero)
     if rest_a > 64 or rest_b > 64:
-        found, moved = _any_length(a, start_a + prefix, rest_a, b, start_b + prefix, rest_b, bound)
+        found, moved = _any_length(a, rest_a, b, rest_b, bound, zero)
         common += found
     elif rest_a > 0 and rest_b > 0:
-        pa = start_a + prefix
-        pb = start_b + prefix
         reach = (2 << min(bound, 63)) - 1
         taken_a = 0
         taken_b = 0
         for j in range(rest_b):
-            free = positions(a, pa, rest_a, b[pb + j]) & reach & ~taken_a
+            free = positions(a, room_a - prefix, rest_a, unit_at(b, j, zero)) & reach & ~taken_a
             taken_a |= free & -free
             taken_b |= int(free != 0) << j
             reach = (reach << 1) | int(j < bound)
@@ -121,7 +111,7 @@ def _jaro(
         if common == 0 or _most(n, m, common) < below:
             return 0.0
         while taken_a != 0:
-            moved += a[pa + lowest(taken_a)] != b[pb + lowest(taken_b)]
+            moved += unit_at(a, lowest(taken_a), zero) != unit_at(b, lowest(taken_b), zero)
             taken_a &= taken_a - 1
             taken_b &= taken_b - 1
     if common == 0:
@@ -147,9 +137,17 @@ def jaro(
     The codes are uint8, uint16 or uint32 of one alphabet, both of one type, read-only or not.
     Returns 0.0 where the similarity is below ``cutoff``.
     """
-    a = frozen(codes_a)
-    b = frozen(codes_b)
-    return _jaro(a, int(start_a), int(stop_a), b, int(start_b), int(stop_b), float(cutoff), _NO_PREFIX)
+    return _jaro(
+        address(codes_a, start_a),
+        codes_a.size - start_a,
+        int(stop_a - start_a),
+        address(codes_b, start_b),
+        codes_b.size - start_b,
+        int(stop_b - start_b),
+        float(cutoff),
+        _NO_PREFIX,
+        zero_of(codes_a),
+    )
 
 
 @inline
@@ -163,9 +161,17 @@ def jaro_winkler(
     cutoff: float,
 ) -> float:
     """Jaro-Winkler similarity, prefix weight 0.1; arguments and cutoff as in :func:`jaro`."""
-    a = frozen(codes_a)
-    b = frozen(codes_b)
-    return _jaro(a, int(start_a), int(stop_a), b, int(start_b), int(stop_b), float(cutoff), _PREFIX)
+    return _jaro(
+        address(codes_a, start_a),
+        codes_a.size - start_a,
+        int(stop_a - start_a),
+        address(codes_b, start_b),
+        codes_b.size - start_b,
+        int(stop_b - start_b),
+        float(cutoff),
+        _PREFIX,
+        zero_of(codes_a),
+    )
 
 
 @jit

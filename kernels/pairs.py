@@ -12,10 +12,11 @@ def _shares_key(keys, left, right):
     """Whether rows ``left`` and ``right`` of a uint64[n, width] array have a key other than zero in common."""
     for a in range(keys.shape[1]):
         key = keys[left, a]
-        if key != 0:
-            for b in range(keys.shape[1]):
-                if keys[right, b] == key:
-                    return True
+        if key == 0:
+            break
+        for b in range(keys.shape[1]):
+            if keys[right, b] == key:
+                return True
     return False
 
 
@@ -29,7 +30,7 @@ def walk_blocks(starts, members, n_register, block_keys, mode, position, keys, w
     block_keys : uint64[blocks], the effective key of each block
     mode       : 0 agency with register, 1 register with register, 2 every member with every other
     position   : int64[3], block, and the two places in it; the walk goes on from there and leaves it at the end
-    keys       : uint64[rows, sum of widths], the effective keys of every rule, zero for none
+    keys       : uint64[rows, sum of widths], the effective keys of every rule, zeros last
     widths     : int64[rules + 1], where each rule's columns begin in ``keys``
     rule       : which rule these blocks are of; a pair that shares a key of an earlier rule is left out, and of
                  several shared keys of this rule only the smallest counts
@@ -68,10 +69,11 @@ def walk_blocks(starts, members, n_register, block_keys, mode, position, keys, w
                 for earlier in range(rule):
                     for x in range(widths[earlier], widths[earlier + 1]):
                         key = keys[one, x]
-                        if key != 0:
-                            for y in range(widths[earlier], widths[earlier + 1]):
-                                if keys[other, y] == key:
-                                    owned = True
+                        if key == 0:
+                            break
+                        for y in range(widths[earlier], widths[earlier + 1]):
+                            if keys[other, y] == key:
+                                owned = True
                     if owned:
                         break
                 if owned:

@@ -18,14 +18,15 @@ from numpy.typing import NDArray
 from kernels._door import reading, same_length, writing
 from kernels._jit import inline, jit
 from kernels._lanes import (
+    address,
     bit_count,
     common_prefix,
     differ8,
     equal8,
     equal_forms,
     equal_in_order,
-    frozen,
     lowest,
+    unit_at,
 )
 
 #: Either name has no token; no other bit.
@@ -93,6 +94,10 @@ BITS = {
 #: Tokens of a row.
 TOKENS = 8
 
+# Zeros that carry a type.
+_ID = np.uint32(0)
+_OFFSET = np.int64(0)
+_LETTER = np.uint8(0)
 _DIAGONAL = 0x8040201008040201 - (1 << 64)
 _EVERY_ROW = 0x0101010101010101
 _ONE = EXACT | PLAIN | UNACCENTED | PHONETIC | GIVEN | GIVEN_PHONETIC | GIVEN_EXACT
@@ -100,7 +105,7 @@ _TWO = _ONE | SURNAME | SURNAME_PHONETIC | SURNAME_EXACT | ALL_BUT_GIVEN | ALL_B
 
 
 class TokenForms(NamedTuple):
-    """What is known of each token; ``v`` tokens with the unused token 0 (all zero), arrays indexed by token id.
+    """What is known of each of ``v`` tokens, in arrays indexed by token id; token 0 is none, all zero.
 
     ``ascii``, ``plain`` and ``phonetic`` are ids of forms, comparable only within one array. The characters
     of a token's ASCII form are ``chars[char_offsets[id]:char_offsets[id + 1]]``.
@@ -124,6 +129,47 @@ class TokenForms(NamedTuple):
     chars: NDArray[np.uint8]
 
 
+class FormAddresses(NamedTuple):
+    """:class:`TokenForms` inside a kernel: the addresses of its arrays, good as long as the arrays live."""
+
+    ascii: int
+    plain: int
+    phonetic: int
+    initial: int
+    marked: int
+    single: int
+    char_offsets: int
+    chars: int
+    chars_size: int
+
+
+@inline
+def addresses(forms: TokenForms) -> FormAddresses:
+    """The addresses of the forms, which must be an argument of the kernel, so that its caller holds them."""
+    return FormAddresses(
+        address(forms.ascii, 0),
+        address(forms.plain, 0),
+        address(forms.phonetic, 0),
+        address(forms.initial, 0),
+        address(forms.marked, 0),
+        address(forms.single, 0),
+        address(forms.char_offsets, 0),
+        address(forms.chars, 0),
+        forms.chars.size,
+    )
+
+
+@inline
+def row_of(tokens: NDArray[np.uint32], row: int) -> int:
+    """The address of a name in its table; the table must be an argument of the kernel."""
+    return address(tokens, row * TOKENS)
+
+
+@inline
+def _id(row: int, place: int) -> int:
+    return int(unit_at(row, place, _ID))
+
+
 @inline
 def _first_rows(n: int) -> int:
     """The first ``n`` rows of a matrix of 64 bits, 1 to 8."""
@@ -131,49 +177,52 @@ def _first_rows(n: int) -> int:
 
 
 @inline
-def _count(tokens: NDArray[np.uint32], row: int) -> int:
-    return lowest(equal8(tokens, row * TOKENS, np.uint32(0)) | 256)
+def _count(row: int) -> int:
+    return lowest(equal8(row, _ID) | 256)
+
+
+@inline
+def _letters(token: int, forms: FormAddresses) -> tuple[int, int]:
+    """Where the letters of a token begin and how many they are."""
+    start = unit_at(forms.char_offsets, token, _OFFSET)
+    return start, unit_at(forms.char_offsets, token + 1, _OFFSET) - start
 
 
 @jit
-def _abbreviates(short: int, full: int, forms: TokenForms) -> bool:
-    if forms.single[short] == 0 or forms.initial[short] != forms.initial[full]:
+def _alike(a: int, b: int, forms: FormAddresses) -> bool:
+    """Whether two tokens are equal without diacritics, or one abbreviates the other."""
+    if unit_at(forms.ascii, a, _ID) == unit_at(forms.ascii, b, _ID):
+        return True
+    if unit_at(forms.initial, a, _ID) != unit_at(forms.initial, b, _ID):
         return False
-    start = forms.char_offsets[short]
-    length = forms.char_offsets[short + 1] - start
-    other = forms.char_offsets[full]
-    if length > forms.char_offsets[full + 1] - other:
-        return False
-    return common_prefix(forms.chars, start, forms.chars, other, length) == length
+    start_a, length_a = _letters(a, forms)
+    start_b, length_b = _letters(b, forms)
+    begins = common_prefix(
+        forms.chars + start_a,
+        forms.chars_size - start_a,
+        forms.chars + start_b,
+        forms.chars_size - start_b,
+        min(length_a, length_b),
+        _LETTER,
+    )
+    return (begins == length_a and unit_at(forms.single, a, _LETTER) != 0) or (
+        begins == length_b and unit_at(forms.single, b, _LETTER) != 0
+    )
 
 
 @jit
-def _alike(a: int, b: int, forms: TokenForms) -> bool:
-    return forms.ascii[a] == forms.ascii[b] or _abbreviates(a, b, forms) or _abbreviates(b, a, forms)
-
-
-@jit
-def _abbreviated(
-    shorter: NDArray[np.uint32],
-    i: int,
-    n: int,
-    longer: NDArray[np.uint32],
-    j: int,
-    m: int,
-    forms: TokenForms,
-) -> bool:
+def _abbreviated(shorter: int, n: int, longer: int, m: int, forms: FormAddresses) -> bool:
     """First with first, last with last, and the shorter's middles among the longer's in order."""
     if n > m:
         shorter, longer = longer, shorter
-        i, j = j, i
         n, m = m, n
-    if not _alike(shorter[i, 0], longer[j, 0], forms) or not _alike(
-        shorter[i, n - 1], longer[j, m - 1], forms
-    ):
+    if not _alike(_id(shorter, 0), _id(longer, 0), forms):
+        return False
+    if not _alike(_id(shorter, n - 1), _id(longer, m - 1), forms):
         return False
     at = 1
     for k in range(1, n - 1):
-        while at < m - 1 and not _alike(shorter[i, k], longer[j, at], forms):
+        while at < m - 1 and not _alike(_id(shorter, k), _id(longer, at), forms):
             at += 1
         if at == m - 1:
             return False
@@ -219,55 +268,55 @@ def _in_order(same: int, n: int, m: int) -> bool:
 
 
 @inline
-def _any(flags: NDArray[np.uint8], tokens: NDArray[np.uint32], row: int) -> int:
+def _any(flags: int, row: int) -> bool:
     """Whether any token of a row is flagged; token 0 never is."""
     found = 0
     for k in range(TOKENS):
-        found |= flags[tokens[row, k]]
-    return found
+        found |= unit_at(flags, _id(row, k), _LETTER)
+    return found != 0
 
 
 @inline
-def name_bits_of_pair(
-    tok_l: NDArray[np.uint32], i: int, tok_r: NDArray[np.uint32], j: int, forms: TokenForms
-) -> np.uint32:
-    """The bits of row ``i`` of ``tok_l`` and row ``j`` of ``tok_r``."""
-    n = _count(tok_l, i)
-    m = _count(tok_r, j)
+def name_bits_of_pair(left: int, right: int, forms: FormAddresses) -> np.uint32:
+    """The bits of two names, given by :func:`row_of`; ``forms`` by :func:`addresses`."""
+    n = _count(left)
+    m = _count(right)
     if n == 0 or m == 0:
         return np.uint32(NULL)
-    if differ8(tok_l, i * TOKENS, tok_r, j * TOKENS) == 0:
+    if differ8(left, right, _ID) == 0:
         return np.uint32(_ONE if n == 1 else (_TWO if n == 2 else _TWO | MIDDLE))
-    same = equal_forms(forms.ascii, tok_l, i * TOKENS, tok_r, j * TOKENS)
-    sounds = equal_in_order(forms.phonetic, tok_l, i * TOKENS, tok_r, j * TOKENS)
-    last_l = tok_l[i, n - 1]
-    last_r = tok_r[j, m - 1]
+    same = equal_forms(forms.ascii, left, right)
+    sounds = equal_in_order(forms.phonetic, left, right)
+    last_l = _id(left, n - 1)
+    last_r = _id(right, m - 1)
     two = n > 1 and m > 1
+    # Products instead of branches: what differs between two names is beyond any prediction.
     bits = ((same >> (8 * n + m - 9)) & 1) * GIVEN
     bits |= int(last_l == last_r) * GIVEN_EXACT
-    bits |= int(forms.phonetic[last_l] == forms.phonetic[last_r]) * GIVEN_PHONETIC
+    same_sound = unit_at(forms.phonetic, last_l, _ID) == unit_at(forms.phonetic, last_r, _ID)
+    bits |= int(same_sound) * GIVEN_PHONETIC
     if two:
         bits |= (same & 1) * SURNAME
-        bits |= int(tok_l[i, 0] == tok_r[j, 0]) * SURNAME_EXACT
+        bits |= int(_id(left, 0) == _id(right, 0)) * SURNAME_EXACT
         bits |= (sounds & 1) * SURNAME_PHONETIC
     if n == m:
+        everyone = (1 << n) - 1
         all_but_last = _first_rows(n - 1) if two else 0
         other = ~same & _DIAGONAL & _first_rows(n)
-        bits |= int(sounds & ((1 << n) - 1) == (1 << n) - 1) * PHONETIC
+        bits |= int(sounds & everyone == everyone) * PHONETIC
         if two:
             bits |= int(other & all_but_last == 0) * ALL_BUT_GIVEN
             bits |= int(other & ~1 == 0) * ALL_BUT_SURNAME
-            bits |= int(n > 2 and other & all_but_last & ~1 == 0) * MIDDLE
+            bits |= int((n > 2) & (other & all_but_last & ~1 == 0)) * MIDDLE
         if other == 0:
-            plain = equal_in_order(forms.plain, tok_l, i * TOKENS, tok_r, j * TOKENS)
+            plain = equal_in_order(forms.plain, left, right)
             bits |= UNACCENTED
-            bits |= int(plain & ((1 << n) - 1) == (1 << n) - 1) * PLAIN
-            bits |= int(_any(forms.marked, tok_l, i) != _any(forms.marked, tok_r, j)) * BARE
+            bits |= int(plain & everyone == everyone) * PLAIN
+            bits |= int(_any(forms.marked, left) != _any(forms.marked, right)) * BARE
             return np.uint32(bits)
     if not two:
         return np.uint32(bits)
-    shared = _shared(same, n, m)
-    if shared == min(n, m):
+    if _shared(same, n, m) == min(n, m):
         if n == m:
             bits |= REORDERED
         else:
@@ -275,22 +324,20 @@ def name_bits_of_pair(
             # All of the shorter are there: in order, or with middles exchanged.
             if bits & SURNAME and bits & GIVEN and _in_order(same, n, m):
                 return np.uint32(bits | OMITTED)
-    if bits & (SURNAME | GIVEN) and _any(forms.single, tok_l, i) | _any(forms.single, tok_r, j):
-        if _abbreviated(frozen(tok_l), i, n, frozen(tok_r), j, m, forms):
+    if bits & (SURNAME | GIVEN) and (_any(forms.single, left) or _any(forms.single, right)):
+        if _abbreviated(left, n, right, m, forms):
             bits |= INITIALS
     return np.uint32(bits)
 
 
 @inline
-def token_overlap(
-    tok_l: NDArray[np.uint32], i: int, tok_r: NDArray[np.uint32], j: int, forms: TokenForms
-) -> np.uint8:
+def token_overlap(left: int, right: int, forms: FormAddresses) -> np.uint8:
     """Jaccard's index of the multisets of tokens without diacritics, in 1/255; 0 for an empty name."""
-    n = _count(tok_l, i)
-    m = _count(tok_r, j)
+    n = _count(left)
+    m = _count(right)
     if n == 0 or m == 0:
         return np.uint8(0)
-    shared = _shared(equal_forms(forms.ascii, tok_l, i * TOKENS, tok_r, j * TOKENS), n, m)
+    shared = _shared(equal_forms(forms.ascii, left, right), n, m)
     union = n + m - shared
     return np.uint8((510 * shared + union) // (2 * union))
 
@@ -304,8 +351,9 @@ def _name_bits(
     forms: TokenForms,
     out: NDArray[np.uint32],
 ) -> None:
+    at = addresses(forms)
     for k in range(out.shape[0]):
-        out[k] = name_bits_of_pair(tok_l, left_index[k], tok_r, right_index[k], forms)
+        out[k] = name_bits_of_pair(row_of(tok_l, left_index[k]), row_of(tok_r, right_index[k]), at)
 
 
 @jit
@@ -317,8 +365,9 @@ def _token_overlap_pairs(
     forms: TokenForms,
     out: NDArray[np.uint8],
 ) -> None:
+    at = addresses(forms)
     for k in range(out.shape[0]):
-        out[k] = token_overlap(tok_l, left_index[k], tok_r, right_index[k], forms)
+        out[k] = token_overlap(row_of(tok_l, left_index[k]), row_of(tok_r, right_index[k]), at)
 
 
 def readable(forms: TokenForms) -> TokenForms:
@@ -340,6 +389,8 @@ def readable(forms: TokenForms) -> TokenForms:
             f"The forms have the lengths {[array.shape[0] for array in taken]}. Wanted: one entry a token in "
             "each, one more in char_offsets, its last within chars. Make them from one vocabulary."
         )
+    if taken.marked[:1].any() or taken.single[:1].any():
+        raise ValueError("Token 0 is marked or single. Wanted: 0 in both. Token 0 stands for no token.")
     return taken
 
 

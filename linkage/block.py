@@ -17,6 +17,7 @@ from kernels import keys as key_kernels
 from kernels import partition as partition_kernels
 from kernels.pairs import count_block_pairs
 from linkage.coded import Coded, Meaning
+from linkage.config import Blocking
 from linkage.errors import ConfigError, did_you_mean
 from linkage.name_keys import fold_codes, name_codes
 
@@ -56,12 +57,17 @@ class KeyPart:
 
 @dataclass(frozen=True)
 class Rule:
-    """A compiled blocking rule. ``near``: pairs whose identifiers are one slip apart (found by probing)."""
+    """A compiled blocking rule.
+
+    ``near``: pairs whose identifiers are one slip apart (found by probing). ``relatives``: brings together only the
+    register's own people, to learn how relatives agree; it finds no candidates.
+    """
 
     name: str
     on: tuple[KeyPart, ...]
     refine: tuple[KeyPart, ...]
     near: bool = False
+    relatives: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -93,10 +99,11 @@ def parse_key_part(text: str, kinds: dict[str, str], rule: str) -> KeyPart:
     return KeyPart(column, form)
 
 
-def compile_rules(rules: Sequence[tuple[str, Sequence[str], Sequence[str]]], kinds: dict[str, str]) -> tuple[Rule, ...]:
-    """Compile (name, on, refine) triples; rules that probe for near identifiers are put last."""
+def compile_rules(rules: Sequence[Blocking], kinds: dict[str, str]) -> tuple[Rule, ...]:
+    """Compile rules: those that find candidates first, then those for relatives, those that probe last."""
     out = []
-    for name, on, refine in rules:
+    for written in rules:
+        name, on, refine = written.name, written.on, written.refine
         parts = tuple(parse_key_part(t, kinds, name) for t in on)
         extra = tuple(parse_key_part(t, kinds, name) for t in refine)
         near = any(p.form == "near" for p in parts)
@@ -109,8 +116,8 @@ def compile_rules(rules: Sequence[tuple[str, Sequence[str], Sequence[str]]], kin
                 "'refine', and 'near' stands alone.",
                 "Split the rule in two.",
             )
-        out.append(Rule(name, parts, extra, near))
-    return tuple(sorted(out, key=lambda r: r.near))
+        out.append(Rule(name, parts, extra, near, written.use == "relatives"))
+    return tuple(sorted(out, key=lambda r: (r.near, r.relatives)))
 
 
 def part_codes(coded: Coded, meaning: Meaning, part: KeyPart) -> np.ndarray:
@@ -187,18 +194,28 @@ def _fold_parts(coded: Coded, meaning: Meaning, parts: Sequence[KeyPart], secret
     return out
 
 
+def refine_all(coded: Coded, meaning: Meaning, rules: Sequence[Rule], hot: Sequence[np.ndarray], keys: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Effective keys of several rules side by side, from their base keys.
+
+    keys : per rule uint64[n, width];  returns uint64[n, sum of widths], the keys of one rule in falling order so that
+    zeros come last, and int64[rules + 1], where each rule's columns begin
+    """
+    out = []
+    for rule, burning, base in zip(rules, hot, keys, strict=True):
+        effective = refine_keys(coded, meaning, rule, base, burning) if burning.size else base
+        out.append(_zeros_last(effective))
+    widths = np.concatenate([[0], np.cumsum([k.shape[1] for k in out])]).astype(np.int64)
+    n = keys[0].shape[0] if keys else 0
+    return np.ascontiguousarray(np.concatenate(out, axis=1)) if out else np.zeros((n, 0), np.uint64), widths
+
+
+def _zeros_last(keys: np.ndarray) -> np.ndarray:
+    return np.sort(keys, axis=1)[:, ::-1] if keys.shape[1] > 1 else keys
+
+
 def base_keys(coded: Coded, meaning: Meaning, rule: Rule, secret: int) -> np.ndarray:
     """Keys of every record under the rule before refinement: uint64[n, width], zero for none."""
     return _fold_parts(coded, meaning, rule.on, secret)
-
-
-def effective_keys(coded: Coded, meaning: Meaning, rule: Rule, secret: int, hot: np.ndarray) -> np.ndarray:
-    """Keys of every record after refinement: uint64[n, width].
-
-    hot : uint64[h] sorted, the rule's keys that were refined, at any depth
-    """
-    keys = base_keys(coded, meaning, rule, secret)
-    return refine_keys(coded, meaning, rule, keys, hot) if hot.size else keys
 
 
 def refine_keys(coded: Coded, meaning: Meaning, rule: Rule, keys: np.ndarray, hot: np.ndarray) -> np.ndarray:

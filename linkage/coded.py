@@ -30,10 +30,12 @@ class Tokens:
     """The vocabulary of name tokens; id 0 stands for no token.
 
     forms : see :class:`kernels.tokens.TokenForms`
+    letters : uint32[v], a bit for each letter a to z that stands in the ASCII form, one more for anything else
     exact_hash, ascii_hash, phonetic_hash : uint64[v], keyed hashes of the forms' text, for block keys; 0 for id 0
     """
 
     forms: TokenForms
+    letters: np.ndarray
     exact_hash: np.ndarray
     ascii_hash: np.ndarray
     phonetic_hash: np.ndarray

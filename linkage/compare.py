@@ -7,8 +7,9 @@ import numpy as np
 from kernels.dates import date_bits_pairs
 from kernels.identifiers import identifier_bits_pairs
 from kernels.pairs import alias_relations, code_relations, held_bits, set_relations
-from kernels.patterns import assign_patterns
-from kernels.spelling import name_jaro_winkler_pairs, name_osa_pairs
+from kernels.patterns import AT_LEAST, AT_MOST, assign_patterns
+from kernels.letters import letter_masks, may_be_near
+from kernels.spelling import MAX_CUTOFF, TOKEN_CHARACTERS, name_jaro_winkler_pairs, name_osa_pairs
 from kernels.tokens import NULL, UNACCENTED, name_bits, token_overlap_pairs
 from linkage.coded import Coded, Meaning
 from linkage.levels import ALIAS, HELD, Programme
@@ -16,9 +17,6 @@ from linkage.texts import text_measure
 
 #: Pairs handled at once: the batch's features stay in the cache (32 k pairs x about 60 bytes).
 BATCH = 1 << 15
-
-#: Distances of names beyond this are one class.
-OSA_CUTOFF = 3
 
 
 class Comparer:
@@ -36,6 +34,20 @@ class Comparer:
         self.patterns = np.empty(batch, np.uint32)
         self.small = np.empty(batch, np.uint8)
         self.exact = np.empty(batch, np.float64)
+        self.wanted = np.empty(batch, np.bool_)
+        self.cutoffs: dict[str, int] = {}
+        self.masks: dict[str, np.ndarray] = {}
+        for slot, (column, measure) in enumerate(programme.measures):
+            if measure == "osa" and meaning.kinds[column] == "name":
+                asked = programme.code[(programme.code[:, 0] == AT_MOST) & (programme.code[:, 1] == slot), 2]
+                floor = programme.code[(programme.code[:, 0] == AT_LEAST) & (programme.code[:, 1] == slot), 2]
+                self.cutoffs[column] = int(min(max(asked.max(initial=0), floor.max(initial=0)), MAX_CUTOFF))
+                self.masks[column] = np.empty(len(coded), np.uint64)
+                forms = meaning.tokens.forms
+                letter_masks(
+                    coded.arrays[column], meaning.tokens.letters, np.diff(forms.char_offsets), TOKEN_CHARACTERS,
+                    self.masks[column],
+                )
 
     def compare(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """Patterns, uint32[n], of n pairs (at most the batch's size); a view that the next call overwrites.
@@ -91,10 +103,13 @@ class Comparer:
             bits = np.empty(n, np.uint32)
             name_bits(values, values, left, right, forms, bits)
         equal = (bits & np.uint32(UNACCENTED)) != 0
-        wanted = ~equal & ((bits & np.uint32(NULL)) == 0)
+        wanted = self.wanted[:n]
         if measure == "osa":
-            name_osa_pairs(values, values, left, right, forms, wanted, OSA_CUTOFF, self.small[:n])
+            cutoff = self.cutoffs[column]
+            may_be_near(self.masks[column], left, right, bits, UNACCENTED | NULL, cutoff, wanted)
+            name_osa_pairs(values, values, left, right, forms, wanted, cutoff, self.small[:n])
             out[:] = np.where(equal, 0, self.small[:n])
         else:
+            np.logical_and(~equal, (bits & np.uint32(NULL)) == 0, out=wanted)
             name_jaro_winkler_pairs(values, values, left, right, forms, wanted, 0.0, self.exact[:n])
             out[:] = np.where(equal, 10_000, np.floor(self.exact[:n] * 10_000.0))

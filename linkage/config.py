@@ -71,6 +71,10 @@ class Blocking(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: Name
     on: Texts
     refine: tuple[Text, ...] = ()
+    use: Annotated[
+        Literal["match", "relatives"],
+        Meta(description="'relatives': only the register's own pairs, to learn how relatives agree."),
+    ] = "match"
 
 
 class Level(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -86,7 +90,10 @@ class Level(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = None
     link: Annotated[bool, Meta(description="False: agreement no better than this never makes a link.")] = True
     group: Annotated[
-        str, Meta(description="Name of the near-unique identifier agreement this is; such levels are trained apart.")
+        str,
+        Meta(
+            description="Name of the near-unique identifier agreement this is; such levels are trained apart."
+        ),
     ] = ""
 
 
@@ -221,7 +228,7 @@ def parse_project(text: str, name: str = "project") -> Project:
     Raises
     ------
     DeclarationError
-        Holding every problem found (``E-CONFIG-001`` to ``E-CONFIG-016``).
+        Holding every problem found (``E-CONFIG-001`` to ``E-CONFIG-014``).
     """
     reader = Reader("CONFIG", name)
     project = reader.struct(Project, reader.toml(text), "")
@@ -378,7 +385,7 @@ def check_contracts(reader: Reader, project: Project, contracts: Mapping[str, Co
             if f.standard not in known:
                 hint = did_you_mean(f.standard, known) or " Declare it by [[field]] in the project file."
                 own.add(
-                    16,
+                    15,
                     where,
                     f"'{f.standard}' is no standard field.",
                     f"Known: {', '.join(known)}.",
@@ -386,7 +393,7 @@ def check_contracts(reader: Reader, project: Project, contracts: Mapping[str, Co
                 )
             elif f.standard == "person_id" and (source.role != "register" or f.column != contract.key):
                 own.add(
-                    17,
+                    16,
                     where,
                     "person_id is the register's own key.",
                     "It is wanted in a register only, for the column that is the key.",
@@ -394,7 +401,7 @@ def check_contracts(reader: Reader, project: Project, contracts: Mapping[str, Co
                 )
         if contract.alias_file is not None and source.role != "register":
             own.add(
-                18,
+                17,
                 "alias_file",
                 "the source is no register.",
                 "Only a register has re-issued numbers.",

@@ -121,7 +121,7 @@ def parse_contract(text: str, name: str = "contract") -> Contract:
     Raises
     ------
     DeclarationError
-        Holding every problem found (``E-CONTRACT-001`` to ``E-CONTRACT-015``).
+        Holding every problem found (``E-CONTRACT-001`` to ``E-CONTRACT-014``).
     """
     reader = Reader("CONTRACT", name)
     table = reader.toml(text)

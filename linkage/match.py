@@ -9,7 +9,7 @@ import numpy as np
 
 from kernels.pairs import owned_pairs, walk_blocks
 from kernels.patterns import count_patterns, weigh_pairs
-from linkage.block import Blocks, Rule, effective_keys
+from linkage.block import Blocks, Rule, refine_all
 from linkage.coded import Coded, Meaning
 from linkage.compare import BATCH, Comparer
 from linkage.levels import Programme
@@ -50,35 +50,59 @@ class Scored:
         return Scored(*(getattr(self, f)[mask] for f in Scored.__dataclass_fields__))
 
 
-class BlockTable:
-    """The records of one partition's blocks, gathered once, with the effective keys of every rule.
+@dataclass(frozen=True)
+class Blocking:
+    """The rules that own pairs, as every task sees them.
 
-    rows : global rows of the table's local rows.
+    rules : all rules of the run;  hot : the refinement plan, per rule
+    keys  : per rule the base keys of all records, uint64[rows, width]; empty for rules without keys
+    """
+
+    rules: Sequence[Rule]
+    hot: Sequence[np.ndarray]
+    keys: Sequence[np.ndarray]
+
+    def owners(self) -> list[int]:
+        """Rules that can own a pair of an agency and the register."""
+        return [i for i, r in enumerate(self.rules) if not r.near and not r.relatives]
+
+    def none(self) -> Blocking:
+        """The same without any rule: nobody owns a pair."""
+        return Blocking((), (), ())
+
+
+class BlockTable:
+    """The records of one partition's blocks, gathered once, with the effective keys of the rules that own pairs.
+
+    rows : global rows of the table's local rows;  wanted : which rules' keys are held
     """
 
     def __init__(
-        self, coded: Coded, meaning: Meaning, rules: Sequence[Rule], hot: Sequence[np.ndarray], secret: int,
-        rows: np.ndarray, columns: Sequence[str],
+        self, coded: Coded, meaning: Meaning, blocking: Blocking, wanted: Sequence[int], rows: np.ndarray,
+        columns: Sequence[str],
     ) -> None:
         self.rows = rows
         self.table = coded.take(rows, columns)
-        ordinary = [r for r in rules if not r.near]
-        keys = [
-            effective_keys(self.table, meaning, rule, secret, hot[i]) for i, rule in enumerate(rules) if not rule.near
-        ]
-        self.widths = np.concatenate([[0], np.cumsum([k.shape[1] for k in keys])]).astype(np.int64)
-        self.keys = np.ascontiguousarray(np.concatenate(keys, axis=1)) if keys else np.zeros((rows.shape[0], 0), np.uint64)
-        self.n_ordinary = len(ordinary)
+        self.wanted = list(wanted)
+        self.keys, self.widths = refine_all(
+            self.table, meaning, [blocking.rules[i] for i in wanted], [blocking.hot[i] for i in wanted],
+            [np.take(blocking.keys[i], rows, axis=0) for i in wanted],
+        )
+        if not self.wanted:
+            self.keys = np.zeros((rows.shape[0], 0), np.uint64)
 
 
 class Walker:
-    """Batches of candidate pairs of one rule's blocks, each pair in the first rule that owns it."""
+    """Batches of candidate pairs of one rule's blocks, each pair in the first rule that owns it.
 
-    def __init__(self, table: BlockTable, blocks: Blocks, local: np.ndarray, rule: int, mode: int) -> None:
+    The blocks' own rule is the last of those whose keys the table holds.
+    """
+
+    def __init__(self, table: BlockTable, blocks: Blocks, local: np.ndarray, mode: int) -> None:
         self.table = table
         self.blocks = blocks
         self.local = local
-        self.rule = rule
+        self.rule = len(table.wanted) - 1
         self.mode = mode
         self.position = np.zeros(3, np.int64)
         self.left = np.empty(BATCH, np.int64)
@@ -131,14 +155,13 @@ def score_batch(
 
 
 def match_blocks(
-    coded: Coded, meaning: Meaning, programme: Programme, rules: Sequence[Rule], hot: Sequence[np.ndarray], secret: int,
-    rule: int, blocks: Blocks, scoring: Scoring, columns: Sequence[str], mode: int = AGENCY_REGISTER,
+    coded: Coded, meaning: Meaning, programme: Programme, blocking: Blocking, rule: int, blocks: Blocks, scoring: Scoring, columns: Sequence[str], mode: int = AGENCY_REGISTER,
 ) -> tuple[Scored, dict[str, int]]:
     """Score one partition of one rule. Returns the pairs worth keeping and counts (``pairs``, ``kept``,
     ``identifier_only``: strong pairs of an identifier rule, and how many of them no other rule would find)."""
     rows, local = local_members(blocks.members)
-    table = BlockTable(coded, meaning, rules, hot, secret, rows, columns)
-    walker = Walker(table, blocks, local, rule, mode)
+    table = BlockTable(coded, meaning, blocking, earlier_and(blocking, rule), rows, columns)
+    walker = Walker(table, blocks, local, mode)
     comparer = Comparer(programme, meaning, table.table)
     frequency = table.table.arrays["frequency"]
     repeats = table.table.arrays["repeats"]
@@ -161,18 +184,18 @@ def match_blocks(
 
 
 def match_pairs(
-    coded: Coded, meaning: Meaning, programme: Programme, rules: Sequence[Rule], hot: Sequence[np.ndarray], secret: int,
-    rule: int, left: np.ndarray, right: np.ndarray, scoring: Scoring, columns: Sequence[str], *, owned: bool = True,
+    coded: Coded, meaning: Meaning, programme: Programme, blocking: Blocking, rule: int, left: np.ndarray,
+    right: np.ndarray, scoring: Scoring, columns: Sequence[str], *, owned: bool = True,
     keep_all: bool = False,
 ) -> tuple[Scored, dict[str, int]]:
     """Score given pairs of global rows; with ``owned`` those that an ordinary rule finds are left out."""
     rows, inverse = np.unique(np.concatenate([left, right]), return_inverse=True)
     local = inverse.astype(np.int64)
     l_all, r_all = local[: left.shape[0]], local[left.shape[0] :]
-    table = BlockTable(coded, meaning, rules if owned else (), hot, secret, rows.astype(np.uint32), columns)
-    if owned and table.n_ordinary:
+    table = BlockTable(coded, meaning, blocking, blocking.owners() if owned else (), rows.astype(np.uint32), columns)
+    if owned and table.wanted:
         taken = np.empty(l_all.shape[0], np.uint8)
-        owned_pairs(table.keys, table.widths, table.n_ordinary, l_all, r_all, taken)
+        owned_pairs(table.keys, table.widths, len(table.wanted), l_all, r_all, taken)
         l_all, r_all = l_all[taken == 0], r_all[taken == 0]
     comparer = Comparer(programme, meaning, table.table)
     kept: list[Scored] = []
@@ -192,15 +215,12 @@ def match_pairs(
 
 
 def count_block_patterns(
-    coded: Coded, meaning: Meaning, programme: Programme, rules: Sequence[Rule], hot: Sequence[np.ndarray], secret: int,
-    rule: int, blocks: Blocks, columns: Sequence[str], mode: int, *, owned: bool,
+    coded: Coded, meaning: Meaning, programme: Programme, blocking: Blocking, rule: int, blocks: Blocks, columns: Sequence[str], mode: int, *, owned: bool,
 ) -> Counted:
     """Counted patterns of all pairs of these blocks, for training; with ``owned`` only those the rule owns."""
     rows, local = local_members(blocks.members)
-    table = BlockTable(coded, meaning, rules, hot, secret, rows, columns)
-    walker = Walker(table, blocks, local, rule if owned else 0, mode)
-    if not owned:
-        walker.table = _one_rule(table, rule)
+    table = BlockTable(coded, meaning, blocking, earlier_and(blocking, rule) if owned else [rule], rows, columns)
+    walker = Walker(table, blocks, local, mode)
     comparer = Comparer(programme, meaning, table.table)
     histogram = np.zeros(programme.n_patterns, np.int64)
     while n := walker.next():
@@ -233,28 +253,22 @@ def counted_of(histogram: np.ndarray) -> Counted:
     return Counted(some.astype(np.uint32), histogram[some])
 
 
-def _one_rule(table: BlockTable, rule: int) -> BlockTable:
-    """The table with only one rule's keys, so that no earlier rule owns a pair."""
-    alone = object.__new__(BlockTable)
-    alone.rows = table.rows
-    alone.table = table.table
-    alone.keys = np.ascontiguousarray(table.keys[:, table.widths[rule] : table.widths[rule + 1]])
-    alone.widths = np.array([0, alone.keys.shape[1]], np.int64)
-    alone.n_ordinary = 1
-    return alone
+def earlier_and(blocking: Blocking, rule: int) -> list[int]:
+    """The rules before ``rule`` that own pairs, and itself last; rules for relatives own after all others."""
+    return [i for i in range(rule) if not blocking.rules[i].near] + [rule]
 
 
 def other_rules_find(
-    coded: Coded, meaning: Meaning, rules: Sequence[Rule], hot: Sequence[np.ndarray], secret: int,
-    left: np.ndarray, right: np.ndarray, without: Sequence[str], columns: Sequence[str],
+    coded: Coded, meaning: Meaning, blocking: Blocking, left: np.ndarray, right: np.ndarray, without: Sequence[str],
+    columns: Sequence[str],
 ) -> np.ndarray:
     """Whether each pair (global rows) shares a key of some rule that reads none of the columns ``without``: bool[n]."""
-    others = [(r, h) for r, h in zip(rules, hot, strict=True) if not r.near and not set(r.columns) & set(without)]
+    others = [i for i in blocking.owners() if not set(blocking.rules[i].columns) & set(without)]
     rows, inverse = np.unique(np.concatenate([left, right]), return_inverse=True)
-    table = BlockTable(coded, meaning, [r for r, _ in others], [h for _, h in others], secret, rows.astype(np.uint32), columns)
+    table = BlockTable(coded, meaning, blocking, others, rows.astype(np.uint32), columns)
     local = inverse.astype(np.int64)
     found = np.empty(left.shape[0], np.uint8)
-    owned_pairs(table.keys, table.widths, table.n_ordinary, local[: left.shape[0]], local[left.shape[0] :], found)
+    owned_pairs(table.keys, table.widths, len(others), local[: left.shape[0]], local[left.shape[0] :], found)
     return found.astype(bool)
 
 

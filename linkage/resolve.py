@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from linkage.config import Decision
 from linkage.decide import CONFLICT, LINK, NEW, REVIEW, Decided
 from linkage.match import Scored
 from linkage.model import Weights
@@ -68,7 +69,7 @@ def survivors(groups: np.ndarray, rank: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def order_duplicates(
-    pairs: Scored, decided: Decided, weights: Weights, source: np.ndarray, order: np.ndarray, first: int, demanded: float,
+    pairs: Scored, decided: Decided, weights: Weights, source: np.ndarray, order: np.ndarray, first: int, settings: Decision,
     n_sources: int, unlinked_probability: np.ndarray | None = None,
 ) -> Duplicates:
     """Judge directly compared pairs (left absorbed, right survivor) of one person in one source.
@@ -81,11 +82,11 @@ def order_duplicates(
         probability = decided.p_link[left - first] * decided.p_link[right - first]
     else:
         probability = unlinked_probability
-    agrees = weights.allowed[pairs.pattern] & (pairs.weight > 0)
+    agrees = weights.allowed[pairs.pattern] & (pairs.weight > 0) & (probability >= settings.record_min)
     accepted = np.zeros(left.shape[0], bool)
     for s in range(n_sources):
         mine = np.flatnonzero(agrees & (source[left - first] == s))
-        accepted[mine] = accept_in_order(probability[mine], order[left[mine] - first], demanded)
+        accepted[mine] = accept_in_order(probability[mine], order[left[mine] - first], settings.duplicates)
     return Duplicates(left, right, pairs.weight, pairs.pattern, probability, accepted)
 
 

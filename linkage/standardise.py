@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from kernels.keys import hash_bytes
 from kernels.packed import pack
+from kernels.spelling import TOKEN_CHARACTERS
 from kernels.tokens import TokenForms
 from linkage.coded import DTYPES, NAME_WIDTH, PackedTexts, Tokens
 from linkage.contract import Contract
@@ -314,8 +315,15 @@ def tokens_of(vocabulary: pl.Series, locale: Pack, secret: int) -> Tokens:
             flags("marked"), flags("single"),
             np.concatenate([np.zeros(1, np.int64), offsets]), np.concatenate([chars, np.zeros(64, np.uint8)]),
         ),
-        exact_hash=hashes(vocabulary), ascii_hash=hashes(ascii_text), phonetic_hash=hashes(forms["phonetic"]),
+        letters=np.array([0, *(_letters(t) for t in ascii_text.to_list())], np.uint32), exact_hash=hashes(vocabulary), ascii_hash=hashes(ascii_text), phonetic_hash=hashes(forms["phonetic"]),
     )
+
+
+def _letters(text: str) -> int:
+    mask = 0
+    for letter in text[:TOKEN_CHARACTERS]:
+        mask |= 1 << (ord(letter) - 97 if "a" <= letter <= "z" else 26)
+    return mask
 
 
 def texts_of(values: pl.Series, secret: int) -> PackedTexts:

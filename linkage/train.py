@@ -345,8 +345,8 @@ def _corrections(
 
     A pair with a missing value is judged by the sum over that value (nulls carry no evidence). Only excess is
     corrected, where at least three pairs and two standard deviations speak for it. Patterns on which a pair
-    would be called one person, were it not for the numbers, are left alone: what stands out there are people
-    the register holds twice, not strangers.
+    would be called one person on the very same name, were it not for the numbers, are left alone: what stands out
+    there are people the register holds twice, not strangers.
     """
     counted = evidence.register
     if counted.counts.sum() == 0:
@@ -364,7 +364,7 @@ def _corrections(
     n = float(evidence.n_register)
     expected = np.full(shape, n * (n - 1) / 2 * evidence.register_share)
     odds = np.full(shape, -np.log2(n))
-    allowed = np.ones(shape, bool)
+    decisive = np.ones(shape, bool)
     for axis, i in enumerate(rest):
         along = [-1 if a == axis else 1 for a in range(len(shape))]
         factor = u[i] * evidence.present.get(parts[i].name, 1.0) ** 2
@@ -373,9 +373,10 @@ def _corrections(
         gain = np.log2(np.maximum(m[i], 1e-12)) - np.log2(np.maximum(u[i], 1e-18))
         gain[0] = 0.0
         odds = odds + gain.reshape(along)
-        allowed &= np.array([level.link for level in parts[i].levels]).reshape(along)
+        if not all(level.link for level in parts[i].levels):
+            decisive &= (np.arange(len(parts[i].levels)) == 1).reshape(along)
     bits = np.log2((table + 0.5) / np.maximum(expected, 1e-30))
-    doubles = allowed & (odds > 10.0)
+    doubles = decisive & (odds > 10.0)
     worth = (table >= 3) & (bits > 0.25) & (table > expected + 2 * np.sqrt(expected)) & ~doubles & (odds > -20.0)
     return [
         Correction(levels=[int(v) for v in at], bits=round(float(bits[tuple(at)]), 4), pairs=int(table[tuple(at)]))

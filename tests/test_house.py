@@ -117,7 +117,8 @@ def test_stages__do_not_know_each_other(stage):
     room, folder = ROOT / "linkage" / f"{stage}.py", ROOT / "linkage" / stage
     others = {f"linkage.{other}" for other in STAGES if other != stage}
     for path in [room] * room.exists() + sorted(folder.glob("**/*.py")):
-        assert not others & set(imports(path)), name_of(path)
+        known = sorted(others & set(imports(path)))
+        assert not known, f"{name_of(path)} imports {known}"
 
 
 def test_stages__only_the_pipeline_knows_them():
@@ -125,7 +126,8 @@ def test_stages__only_the_pipeline_knows_them():
         module = path.relative_to(ROOT / "linkage").with_suffix("").parts
         if module[0] == "pipeline" or module[0] in STAGES:
             continue
-        assert not {f"linkage.{stage}" for stage in STAGES} & set(imports(path)), name_of(path)
+        known = sorted({f"linkage.{stage}" for stage in STAGES} & set(imports(path)))
+        assert not known, f"{name_of(path)} imports {known}"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "linkage").rglob("*.py")), ids=name_of)
@@ -216,7 +218,7 @@ def test_packages__have_an_init_file_in_every_folder():
 
 def test_text__names_no_machine_and_no_package_index(tracked):
     forbidden = re.compile(
-        r"(?<![\w.-])/(?:home|root|Users|work|opt|mnt|srv)/[\w.-]"  # absolute paths of a machine
+        r"(?<![\w.>-])/(?:home|root|Users|work|opt|mnt|srv)/[\w.-]"  # absolute paths of a machine
         r"|--(?:extra-)?index-url|--find-links|--trusted-host"
         r"|(?:files\.pythonhosted\.org|pypi\.org/simple|file:///)"
     )

@@ -32,8 +32,8 @@ _NAME_KINDS = [kind for kind, share in NAME_SHARES.items() for _ in range(round(
 _NUMBER_KINDS = [kind for kind, share in NUMBER_SHARES.items() for _ in range(round(100 * share))]
 _NEIGHBOURS = {
     "a": "sqz", "b": "vnh", "c": "xvd", "d": "sfe", "e": "wrd", "g": "fht", "h": "gjn", "i": "uok",
-    "k": "jlm", "l": "ko", "m": "n", "n": "bmh", "o": "ipl", "p": "o", "q": "wa", "r": "etd", "s": "adw", "t": "ryg",
-    "u": "yih", "v": "cbg", "x": "zcs", "y": "tuh",
+    "k": "jlm", "l": "ko", "m": "n", "n": "bmh", "o": "ipl", "p": "o", "q": "wa", "r": "etd", "s": "adw",
+    "t": "ryg", "u": "yih", "v": "cbg", "x": "zcs", "y": "tuh",
 }  # fmt: skip
 _LOOK_ALIKE = {
     "0": "68",

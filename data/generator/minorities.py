@@ -116,7 +116,7 @@ _DAO = People(
 )
 _KHMER = People(
     "khmer",
-    _words("Thạch Thạch Sơn Kim Danh Châu Lâm Kiên Lý Trần Liêu Chau Neáng Tăng Đào Néang Trà Thị Hứa Huỳnh"),
+    _words("Thạch Thạch Sơn Kim Danh Châu Lâm Kiên Lý Trần Liêu Chau Neáng Tăng Đào Trà Thị Hứa Huỳnh"),
     _words("_ _ _ _ Văn Minh Ngọc Hoàng Thanh Sóc Chanh Ra Quốc Hữu"),
     _words("_ _ _ Thị Thị Thị Ngọc Kim Mỹ Hồng Sa Bích Thanh"),
     _words(

@@ -43,8 +43,8 @@ def permute(
     """
     if len(values) and (values.min() < 0 or values.max() >= size):
         raise ValueError(
-            f"serial {int(values.max())} has no place in a range of {size} numbers; wanted fewer people of one"
-            " birth year, sex and province; lower the number of people, or generate all birth years"
+            f"serial {int(values.max())} has no place in a range of {size} numbers; wanted fewer people of"
+            " one birth year, sex and province; lower the number of people, or generate all birth years"
         )
     half = max(1, (max(size - 1, 1).bit_length() + 1) // 2)
     keys = [np.uint64(mix(key + turn)) for turn in range(_ROUNDS)]

@@ -28,8 +28,12 @@ def split_tone(syllable: str) -> tuple[str, str]:
     """The syllable without its tone, and the Telex key of the tone ('' for level)."""
     tone = ""
     rest = []
+    vowel = False
     for sign in unicodedata.normalize("NFD", syllable):
-        if sign in _TONES:
+        if not unicodedata.combining(sign):
+            vowel = sign in "aeiouyAEIOUY"
+        # The tilde of ñ, a letter of Ê Đê, is no tone.
+        if sign in _TONES and vowel:
             tone = _TONES[sign]
         else:
             rest.append(sign)

@@ -37,8 +37,8 @@ refine = ["sex", "commune.province", "birth_date.month"]
 
 [[blocking]]
 name = "names_year"
-on = ["full_name.surname.phonetic", "full_name.given.phonetic", "birth_date.year", "sex"]
-refine = ["commune.province", "birth_date.month", "full_name.ascii"]
+on = ["full_name.surname.phonetic", "full_name.given.phonetic", "birth_date.year", "sex", "commune.province"]
+refine = ["birth_date.month", "full_name.middle.ascii"]
 
 [[blocking]]
 name = "father_year"
@@ -49,6 +49,16 @@ refine = ["full_name.given.ascii", "commune.province"]
 name = "mother_year"
 on = ["mother_name.ascii", "birth_date.year"]
 refine = ["full_name.given.ascii", "commune.province"]
+
+[[blocking]]
+name = "family_phone"
+on = ["phone"]
+use = "relatives"
+
+[[blocking]]
+name = "family_parents"
+on = ["father_name", "mother_name"]
+use = "relatives"
 
 [[blocking]]
 name = "near_number"

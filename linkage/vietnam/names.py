@@ -196,7 +196,7 @@ def _without_titles(tokens: list[str]) -> list[str]:
 
 def _in_order(tokens: list[str]) -> tuple[list[str], float]:
     """Surname first, and the confidence that the given order was another one (0 where it is kept)."""
-    if len(tokens) < 2 or ascii_letters(tokens[0]) not in ascii_syllables():
+    if len(tokens) < 2 or ALIAS_WORD in tokens or ascii_letters(tokens[0]) not in ascii_syllables():
         return tokens, 0.0
     if tokens[-1] in STRONG_SURNAMES and tokens[0] not in COMMON_SURNAMES:
         if len(tokens) == 2:
@@ -209,11 +209,17 @@ def _in_order(tokens: list[str]) -> tuple[list[str], float]:
     return tokens, 0.0
 
 
+def _ahead(words: Sequence[Word], position: int) -> int:
+    return sum(len(word.tokens) for word in words[:position])
+
+
 def _arranged(words: Sequence[Word]) -> tuple[list[str], list[Repair]]:
     """The tokens of one name of several words, looked at as a whole."""
-    alias = next((i for i, word in enumerate(words) if i >= 2 and word.tokens == (ALIAS_WORD,)), None)
     repairs: list[Repair] = []
-    if alias is not None and alias + 1 < len(words):
+    alias = next(
+        (i for i, word in enumerate(words) if word.tokens == (ALIAS_WORD,) and _ahead(words, i) >= 2), None
+    )
+    if alias is not None and any(word.tokens for word in words[alias + 1 :]):
         words = words[:alias]
         repairs.append(("alias", 0.9))
     typed = [token for word in words for token in word.as_typed]
@@ -257,10 +263,10 @@ def _positions_to_look_at(offsets: Offsets, ids: Ids, words: Sequence[Word]) -> 
     strong_last, strong_second = known(lasts, STRONG_SURNAMES)[last], known(firsts, STRONG_SURNAMES)[second]
     reversed_ = strong_last & ~known(firsts, COMMON_SURNAMES)[first] & (counts >= 2)
     rotated = strong_second & ~known(firsts, SURNAMES)[first] & (counts >= 3)
-    several = np.array([len(word.tokens) > 1 for word in words], dtype=np.bool_)
+    irregular = np.array([len(word.tokens) != 1 for word in words], dtype=np.bool_)
     highland = (any_flag & (_CLAN | _PREFIX)) != 0
     look = ((any_flag & (_JOIN | _ALIAS)) != 0) | (highland & ((any_flag & _TYPED) != 0))
-    look |= addressed | reversed_ | rotated | np.logical_or.reduceat(several[ids], starts)
+    look |= addressed | reversed_ | rotated | np.logical_or.reduceat(irregular[ids], starts)
     positions: npt.NDArray[np.int64] = filled[look]
     return positions
 

@@ -62,8 +62,7 @@ def _telex_steps(letters: str, tone: int | None, key: str, following: str) -> li
     pair.
     """
     has_vowel = any(letter in VOWELS for letter in letters)
-    late_mark = key in "fjx" and following in _CIRCUMFLEX and following in letters
-    if key in _TELEX_TONES and has_vowel and (late_mark or following not in VOWELS):
+    if key in _TELEX_TONES and has_vowel and (key not in "rs" or following not in VOWELS):
         return [(letters, _TELEX_TONES[key])]
     if key == "w":
         if not has_vowel:
@@ -123,8 +122,7 @@ def _compose(token: str, telex: bool) -> str | None:
 def compose_telex(token: str) -> str | None:
     """The one syllable that these lower-case NFC letters spell when typed in Telex, else None.
 
-    Of several readings none is chosen. Tone keys before a vowel stay letters (`Rosa`, `Lisa`), unless that
-    vowel can only be a key itself (`Tranfa`).
+    Of several readings none is chosen. The keys s and r before a vowel stay letters (`Rosa`, `Maria`).
     """
     return _compose(token, telex=True)
 

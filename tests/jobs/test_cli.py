@@ -360,6 +360,11 @@ def test_read_rates__shares_and_percentages():
     assert read_rates(["a.b=0.25", "c=5%"]) == {"a.b": 0.25, "c": 0.05}
 
 
+def test_render__long_lists_have_a_line_an_entry_and_memory_its_unit():
+    text = render({"warnings": ["a" * 40, "b" * 40], "few": ["a", "b"], "peak_memory": 3 << 30})
+    assert text == f"warnings\n  {'a' * 40}\n  {'b' * 40}\nfew: a, b\npeak_memory: 3,072 MiB"
+
+
 def test_render__is_readable():
     text = render(
         {"a": 1234567, "b": {"c": 0.5, "d": None}, "rows": [{"x": 1, "y": "long"}, {"x": 22, "y": True}]}

@@ -104,7 +104,7 @@ def test_load_project__tells_what_is_wrong_in_all_files_at_once(folder):
         "E-CONFIG-022",  # pattern without files
         "E-CONFIG-022",  # a.csv
         "E-CONFIG-020",  # contract of schools
-        "E-CONTRACT-016",  # no such standard field
+        "E-CONTRACT-015",  # no such standard field
     ]
     assert "no file matches 'tax/*.csv'" in found[1][1]
 

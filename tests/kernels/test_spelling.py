@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rapidfuzz.distance import OSA, JaroWinkler
 
-from kernels import spelling
+from kernels import spelling, tokens
 from kernels._jit import jit
 from kernels.spelling import name_jaro_winkler_pairs, name_osa_pairs
-from kernels.tokens import TokenForms, readable
+from kernels.tokens import TokenForms
 from tests.kernels import twins
 from tests.kernels.test_tokens import FORMS, Name, any_name, generated, name, rows_of
 
@@ -71,13 +71,16 @@ def test_names__are_cut_at_31_letters_a_token() -> None:
 
 def test_scalar_forms__serve_other_kernels() -> None:
     @jit
-    def both(table: np.ndarray, forms: TokenForms) -> tuple[int, float]:
-        scratch = np.zeros(spelling.NAME_SCRATCH, np.uint8)
-        distance = spelling.name_osa(table, 0, table, 1, forms, 9, scratch)
-        return distance, spelling.name_jaro_winkler(table, 0, table, 1, forms, 0.0, scratch)
+    def both(table: np.ndarray, forms: TokenForms, scratch: np.ndarray) -> tuple[int, float]:
+        at = tokens.addresses(forms)
+        left, right = tokens.row_of(table, 0), tokens.row_of(table, 1)
+        distance = spelling.name_osa(left, right, at, 9, scratch)
+        return distance, spelling.name_jaro_winkler(left, right, at, 0.0, scratch)
 
     table = rows_of([name("Nguyễn Thị Hoa"), name("Nguyen Thi Lan")])
-    assert both(table, readable(FORMS)) == (3, JaroWinkler.similarity("nguyen thi hoa", "nguyen thi lan"))
+    scratch = np.zeros(spelling.NAME_SCRATCH, np.uint8)
+    known = (3, JaroWinkler.similarity("nguyen thi hoa", "nguyen thi lan"))
+    assert both(table, tokens.readable(FORMS), scratch) == known
 
 
 def test_pairs__refuse_what_does_not_fit() -> None:

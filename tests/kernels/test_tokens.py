@@ -200,7 +200,8 @@ def test_bits__follow_the_rows_they_are_given() -> None:
 def test_scalar_form__serves_other_kernels() -> None:
     @jit
     def one(table: np.ndarray, forms: TokenForms) -> np.uint32:
-        return tokens.name_bits_of_pair(table, 0, table, 1, forms)
+        at = tokens.addresses(forms)
+        return tokens.name_bits_of_pair(tokens.row_of(table, 0), tokens.row_of(table, 1), at)
 
     table = rows_of([name("Nguyễn Thị Hoa"), name("Hoa Nguyễn Thị")])
     assert named(int(one(table, tokens.readable(FORMS)))) == {"reordered"}

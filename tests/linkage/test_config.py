@@ -255,7 +255,7 @@ def test_contracts__fields_must_be_standard_or_declared():
     held = 'schema = 1\nkey = "K"\n[[field]]\ncolumn = "Y"\nstandard = "mother_birth_year"\n'
     assert contract_problems(FULL, {"tax": held}) == []
     ((code, line),) = contract_problems(PROJECT, {"tax": held})
-    assert code == "E-CONTRACT-016"
+    assert code == "E-CONTRACT-015"
     assert "contract of tax" in line
     ((_, line),) = contract_problems(PROJECT, {"tax": held.replace("mother_birth_year", "fullname")})
     assert "Did you mean 'full_name'?" in line
@@ -272,6 +272,6 @@ def test_contracts__person_id_and_aliases_belong_to_the_register():
         'schema = 1\nkey = "K"\nalias_file = "a.parquet"\n[[field]]\ncolumn = "K"\nstandard = "person_id"\n'
     )
     assert contract_problems(PROJECT, {"register": held}) == []
-    assert [c for c, _ in contract_problems(PROJECT, {"tax": held})] == ["E-CONTRACT-017", "E-CONTRACT-018"]
+    assert [c for c, _ in contract_problems(PROJECT, {"tax": held})] == ["E-CONTRACT-016", "E-CONTRACT-017"]
     other = held.replace('column = "K"', 'column = "L"')
-    assert [c for c, _ in contract_problems(PROJECT, {"register": other})] == ["E-CONTRACT-017"]
+    assert [c for c, _ in contract_problems(PROJECT, {"register": other})] == ["E-CONTRACT-016"]

@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from linkage.vietnam.syllables import canonical_syllables
+from linkage.vietnam.syllables import canonical_syllables, without_tones
 from linkage.vietnam.telex import compose_telex, compose_vni, looks_like_telex, looks_like_vni
 
 TELEX_MARKS = {"\u0300": "f", "\u0301": "s", "\u0309": "r", "\u0303": "x", "\u0323": "j"}
@@ -30,7 +30,8 @@ def typed(word: str, letters: dict[str, str], marks: dict[str, str], tone_at_end
 
 @pytest.fixture(scope="module")
 def syllables():
-    words = sorted(set(canonical_syllables().values()))
+    # a double o (xoong) takes three keys in Telex: rare, and in no name
+    words = sorted(w for w in set(canonical_syllables().values()) if "oo" not in without_tones(w))
     return random.Random(7).sample(words, 3000)
 
 
@@ -48,7 +49,7 @@ def test_telex__gives_back_what_was_typed(syllables, tone_at_end, uo):
         if composed not in (word, None):
             wrong.append((keys, word, composed))
     assert not wrong
-    # a tone key before the vowel that carries on the syllable (hosa) stays a letter
+    # s and r before a vowel that carries on the syllable (hosa) stay letters
     assert lost <= total * (0.0 if tone_at_end else 0.25)
 
 
@@ -95,5 +96,5 @@ def test_telex__leaves_other_names(name):
 
 
 def test_telex__no_syllable_looks_like_residue_but_those_with_double_o():
-    odd = {word for word in set(canonical_syllables().values()) if looks_like_telex(word)}
-    assert all("oo" in unicodedata.normalize("NFD", word) or "o\u0301o" in unicodedata.normalize("NFD", word) for word in odd)
+    odd = {word for word in canonical_syllables().values() if looks_like_telex(word)}
+    assert all("oo" in word for word in odd)
