@@ -25,18 +25,18 @@ from jobs.project import LoadedProject, load_project
 from jobs.readers import open_source, plan_parts
 from jobs.run_folder import RunFolder
 from jobs.store import (
+    commit_stage,
     file_digest,
     make_folder,
     stage_entries,
     stage_facts,
-    commit_stage,
     write_bytes,
     write_json,
 )
 from jobs.workspace import Workspace, create_array, slice_of
-from linkage.block import base_keys
 from linkage.pipeline import STAGES
 from linkage.posterior import false_links_interval
+from linkage.rules import base_keys
 
 #: Rows of a partition of keys; 300 k rows with their columns are about 60 MB.
 PARTITION_ROWS = 300_000
@@ -469,9 +469,10 @@ def _match(stages: _Stages, space: Workspace, work: str, block: dict[str, Any]) 
 
 def _publish(stages: _Stages, space: Workspace, work: str, folder: RunFolder) -> dict[str, Any]:
     out = str(make_folder(folder.artefacts))
-    stages.tasks("publish", [("jobs.tasks_decide:publish_entities", (work, out))])
-    names = ("decisions", "pairs", "duplicates", "review", "repairs")
-    results = stages.tasks("publish", [(f"jobs.tasks_decide:publish_{n}", (work, out)) for n in names])
+    stages.tasks("publish", [("jobs.tasks_publish:order_records", (work,))])
+    stages.tasks("publish", [("jobs.tasks_publish:publish_entities", (work, out))])
+    names = ("decisions", "pairs", "links", "subgroups", "repairs", "duplicates", "review")
+    results = stages.tasks("publish", [(f"jobs.tasks_publish:publish_{n}", (work, out)) for n in names])
     write_bytes(folder.artefacts / "model.json", (space.work / "model.json").read_bytes())
     return {"review_pairs": results[names.index("review")]["rows_out"]}
 

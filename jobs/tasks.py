@@ -17,7 +17,7 @@ from jobs.readers import PartSpec, find_repeats, intake_part, refuse_repeats
 from jobs.store import make_folder, read_table, write_array, write_table
 from jobs.workspace import Workspace, frame, read_arrays, slice_of, write_arrays
 from kernels.partition import partition_rows
-from linkage.block import Blocks, base_keys, plan_blocks
+from linkage.block import plan_blocks
 from linkage.frequency import (
     Holders,
     ValueCounts,
@@ -27,6 +27,8 @@ from linkage.frequency import (
     repeats_of,
 )
 from linkage.ingest import Intake
+from linkage.rules import base_keys
+from linkage.scored import Blocks
 from linkage.standardise import (
     empty_column,
     merge_vocabularies,
@@ -128,7 +130,8 @@ def build_vocabulary(work: str) -> dict[str, Any]:
     write_arrays(
         space.path("vocabulary", "tokens.npz"),
         **tokens.forms._asdict(),
-        letters=tokens.letters, exact_hash=tokens.exact_hash,
+        letters=tokens.letters,
+        exact_hash=tokens.exact_hash,
         ascii_hash=tokens.ascii_hash,
         phonetic_hash=tokens.phonetic_hash,
     )

@@ -9,8 +9,9 @@ import numpy as np
 from jobs.tasks import read_blocks
 from jobs.tasks_train import read_model
 from jobs.workspace import Workspace, read_arrays, write_arrays
-from linkage.match import Scored, Scoring, floor_of, match_blocks, match_pairs
+from linkage.match import Scoring, floor_of, match_blocks, match_pairs
 from linkage.model import Weights, weigh
+from linkage.scored import Scored
 
 
 def scoring_of(space: Workspace) -> Scoring:

@@ -10,21 +10,21 @@ import numpy as np
 from jobs.store import write_array, write_bytes
 from jobs.tasks import read_blocks, read_counts
 from jobs.workspace import Workspace, read_arrays, write_arrays
-from linkage.block import Blocks
 from linkage.frequency import ValueCounts
 from linkage.levels import Part
 from linkage.match import (
     AGENCY_REGISTER,
     REGISTER_REGISTER,
+    Scoring,
     count_block_patterns,
     count_pairs,
     match_blocks,
     other_rules_find,
-    Scoring,
 )
 from linkage.model import STEP, Model, groups_of, weigh
 from linkage.name_keys import name_codes
-from linkage.train import Counted, Evidence, train
+from linkage.scored import Blocks, Counted
+from linkage.train import Evidence, train
 
 #: Random pairs for u of near levels.
 RANDOM_PAIRS = 10_000_000

@@ -16,18 +16,18 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-import data.reference as reference
+from data import reference
 from jobs.project import LoadedProject, load_project
 from jobs.store import aside, make_folder, read_array, read_table
 from kernels.packed import PackedStrings
 from kernels.tokens import TokenForms
-from linkage.block import Rule, compile_rules
 from linkage.coded import Coded, Meaning, PackedTexts, Tokens
 from linkage.contract import Contract
 from linkage.levels import Programme, compile_parts
-from linkage.match import Blocking
+from linkage.match import RuleKeys
 from linkage.packs import Pack, pack_of
 from linkage.plan import TrainingPlan, comparison_parts, effective_plan, training_plan
+from linkage.rules import Rule, compile_rules
 
 #: Columns beside a record's own: frequency terms of its name, and the term of a repeated identifier.
 SIDE_COLUMNS = ("frequency", "repeats")
@@ -44,7 +44,9 @@ def create_array(path: Path, shape: tuple[int, ...], dtype: Any) -> None:
     """An array file of zeros that tasks fill, each its own rows."""
     make_folder(path.parent)
     with aside(path) as out:
-        np.lib.format.write_array_header_1_0(out, {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape})
+        np.lib.format.write_array_header_1_0(
+            out, {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
+        )
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         os.truncate(out.stream.fileno(), out.stream.tell() + size)
 
@@ -204,13 +206,16 @@ class Workspace:
         return (*names, *SIDE_COLUMNS)
 
     @functools.cached_property
-    def blocking(self) -> Blocking:
+    def blocking(self) -> RuleKeys:
         """The rules with their base keys and the refinement plan."""
         with self._lock:
             held = read_arrays(self.path("plan", "hot.npz"))
             none = np.zeros((0, 0), np.uint64)
-            keys = [none if r.near else read_array(self.path("columns", f"@keys{i}.npy")) for i, r in enumerate(self.rules)]
-            return Blocking(self.rules, [held[f"rule{i}"] for i in range(len(self.rules))], keys)
+            keys = [
+                none if r.near else read_array(self.path("columns", f"@keys{i}.npy"))
+                for i, r in enumerate(self.rules)
+            ]
+            return RuleKeys(self.rules, [held[f"rule{i}"] for i in range(len(self.rules))], keys)
 
     def ranges(self, *, register: bool | None = None, rows: int = 300_000) -> list[tuple[int, int]]:
         """Global rows cut into ranges of at most ``rows``: all, the register's, or the agencies'."""

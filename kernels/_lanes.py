@@ -9,11 +9,11 @@ whatever the processor has; the results are integers and the same everywhere.
 Sets of positions are ``int64`` holding 64 bits: bit ``k`` stands for position ``k``.
 
 Inner functions take addresses, not arrays. Numba counts references to arrays even where they only pass
-through, and counting is an atomic operation on a word that all threads share: measured on spelling two names,
-96 ns with arrays. An address (:func:`address`) does not keep its array alive: take it only of arrays that are
-arguments of the whole call, never of arrays made inside compiled code. ``zero`` arguments carry nothing but
-the type of the units. Nothing here reads outside the ``room`` it is given: where a full vector would, a plain
-loop does the work.
+through, and counting is an atomic operation on a word that all threads share: spelling the two names of a
+pair took 96 ns with arrays and takes 20 ns with addresses. An address (:func:`address`) does not keep its
+array alive: take it only of arrays that are arguments of the whole call, never of arrays made inside compiled
+code. ``zero`` arguments carry nothing but the type of the units. Nothing here reads outside the ``room`` it
+is given: where a full vector would, a plain loop does the work.
 """
 
 # ruff: noqa: ARG001 (Numba fixes the arguments of functions that type and generate code)

@@ -156,7 +156,9 @@ def identifier_neighbours(code, out):
         power = np.int64(1)
         for _place in range(length + 1):
             for digit in range(10):
-                out[n] = ((length + 1) << 56) | ((value // power) * power * 10 + digit * power + value % power)
+                out[n] = ((length + 1) << 56) | (
+                    (value // power) * power * 10 + digit * power + value % power
+                )
                 n += 1
             power *= 10
     return n

@@ -48,7 +48,7 @@ class PackedStrings:
         """The string of a row, for reports and tests."""
         codes = self.codes[self.offsets[row] : self.offsets[row + 1]]
         points = codes.astype(np.uint32) if self.alphabet is None else self.alphabet[codes - 1]
-        return points.tobytes().decode("utf-32-le" if points.dtype.isnative else "utf-32-be", "surrogatepass")
+        return "".join(map(chr, points.tolist()))
 
 
 class _Texts:

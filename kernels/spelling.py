@@ -37,7 +37,7 @@ _LETTER = np.uint8(0)
 _SPACE = np.uint8(32)
 
 
-@inline
+@jit
 def spell_name(row: int, forms: FormAddresses, place: int) -> int:
     """Write a name from address ``place`` on and return its length.
 

@@ -276,7 +276,7 @@ def _any(flags: int, row: int) -> bool:
     return found != 0
 
 
-@inline
+@jit
 def name_bits_of_pair(left: int, right: int, forms: FormAddresses) -> np.uint32:
     """The bits of two names, given by :func:`row_of`; ``forms`` by :func:`addresses`."""
     n = _count(left)
@@ -384,6 +384,8 @@ def readable(forms: TokenForms) -> TokenForms:
     )
     size = taken.ascii.shape[0]
     lengths = [size] * 6 + [size + 1]
+    if size == 0:
+        raise ValueError("The vocabulary is empty. Wanted: token 0 at least. Token 0 stands for no token.")
     if [array.shape[0] for array in taken[:7]] != lengths or taken.char_offsets[-1] > taken.chars.shape[0]:
         raise ValueError(
             f"The forms have the lengths {[array.shape[0] for array in taken]}. Wanted: one entry a token in "

@@ -91,7 +91,9 @@ class Coded:
         """The given rows, in that order; register rows must still come first for ``n_register`` to mean a thing."""
         wanted = self.arrays if columns is None else {c: self.arrays[c] for c in columns if c in self.arrays}
         return Coded(
-            arrays={name: np.ascontiguousarray(np.take(values, rows, axis=0)) for name, values in wanted.items()},
+            arrays={
+                name: np.ascontiguousarray(np.take(values, rows, axis=0)) for name, values in wanted.items()
+            },
             source=np.take(self.source, rows),
             order=np.take(self.order, rows),
             n_register=int((rows < self.n_register).sum()),

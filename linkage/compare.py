@@ -6,9 +6,9 @@ import numpy as np
 
 from kernels.dates import date_bits_pairs
 from kernels.identifiers import identifier_bits_pairs
+from kernels.letters import letter_masks, may_be_near
 from kernels.pairs import alias_relations, code_relations, held_bits, set_relations
 from kernels.patterns import AT_LEAST, AT_MOST, assign_patterns
-from kernels.letters import letter_masks, may_be_near
 from kernels.spelling import MAX_CUTOFF, TOKEN_CHARACTERS, name_jaro_winkler_pairs, name_osa_pairs
 from kernels.tokens import NULL, UNACCENTED, name_bits, token_overlap_pairs
 from linkage.coded import Coded, Meaning
@@ -45,7 +45,10 @@ class Comparer:
                 self.masks[column] = np.empty(len(coded), np.uint64)
                 forms = meaning.tokens.forms
                 letter_masks(
-                    coded.arrays[column], meaning.tokens.letters, np.diff(forms.char_offsets), TOKEN_CHARACTERS,
+                    coded.arrays[column],
+                    meaning.tokens.letters,
+                    np.diff(forms.char_offsets),
+                    TOKEN_CHARACTERS,
                     self.masks[column],
                 )
 
@@ -86,7 +89,9 @@ class Comparer:
         else:
             code_relations(values, values, left, right, out)
 
-    def _measure(self, column: str, measure: str, left: np.ndarray, right: np.ndarray, out: np.ndarray) -> None:
+    def _measure(
+        self, column: str, measure: str, left: np.ndarray, right: np.ndarray, out: np.ndarray
+    ) -> None:
         values = self.coded.arrays[column]
         if self.meaning.kinds[column] == "text":
             text_measure(measure, self.meaning.texts[column], values, left, right, out)

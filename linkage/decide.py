@@ -8,14 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from linkage.config import Decision
+from linkage.decisions import CONFLICT, INELIGIBLE, LINK, NEW, REVIEW, Decided
 from linkage.levels import Programme
-from linkage.match import Scored
 from linkage.model import STEP, Model, Weights, groups_of
-from linkage.posterior import Posterior, Prior, accept_in_order, estimate, exact_sums, false_links_interval
+from linkage.posterior import Posterior, accept_in_order, estimate, exact_sums, false_links_interval
 from linkage.reasons import BIT
-
-LINK, REVIEW, NEW, CONFLICT, INELIGIBLE = range(5)
-DECISIONS = ("link", "review", "new", "conflict", "ineligible")
+from linkage.scored import Scored
 
 #: Bits by which another person's name and birth must fit better than those of the number's holder to be a conflict.
 CONTRADICTION_BITS = 8.0
@@ -39,46 +37,33 @@ class Subjects:
     informed: np.ndarray
 
 
-@dataclass(frozen=True)
-class Decided:
-    """Decisions by agency record (int arrays of n), and what they rest on.
-
-    decision : uint8[n];  person, runner_up : int64[n], global register row, -1 none
-    pair : int64[n], index into ``scored`` of the best pair, -1 none
-    weight, margin : int32[n], 1/1024 bit;  probability : float64[n], of the decision's own claim
-    p_link, p_unregistered : float64[n];  reasons : uint32[n] bits
-    estimates : per source the expected number of false links and its interval
-    """
-
-    scored: Scored
-    decision: np.ndarray
-    person: np.ndarray
-    runner_up: np.ndarray
-    pair: np.ndarray
-    weight: np.ndarray
-    margin: np.ndarray
-    probability: np.ndarray
-    p_link: np.ndarray
-    p_unregistered: np.ndarray
-    reasons: np.ndarray
-    prior: Prior
-    estimates: list[dict[str, float]]
-
-
 def near_share(model: Model, programme: Programme) -> float:
     """Share of matches with a wrong, unheld number that are one slip from the right one."""
     number, groups = groups_of(programme.parts)
     if number < 0:
         return 0.0
     levels = programme.parts[number].levels
-    near = sum(v.m for v, level in zip(model.parts[number].levels, levels, strict=True) if level.group == "near")
-    other = sum(v.m for v, level in zip(model.parts[number].levels, levels, strict=True) if level.name == "different")
+    near = sum(
+        v.m for v, level in zip(model.parts[number].levels, levels, strict=True) if level.group == "near"
+    )
+    other = sum(
+        v.m for v, level in zip(model.parts[number].levels, levels, strict=True) if level.name == "different"
+    )
     return near / (near + other) if near + other > 0 else 0.0
 
 
 def decide(
-    scored: Scored, subjects: Subjects, register_order: np.ndarray, first_agency_row: int, programme: Programme,
-    model: Model, weights: Weights, settings: Decision, *, n_sources: int, fixed: dict[int, float],
+    scored: Scored,
+    subjects: Subjects,
+    register_order: np.ndarray,
+    first_agency_row: int,
+    programme: Programme,
+    model: Model,
+    weights: Weights,
+    settings: Decision,
+    *,
+    n_sources: int,
+    fixed: dict[int, float],
     forced: np.ndarray | None = None,
 ) -> Decided:
     """Decide every agency record.
@@ -89,8 +74,15 @@ def decide(
     n = subjects.source.shape[0]
     record = scored.left.astype(np.int64) - first_agency_row
     posterior, prior, order = estimate(
-        record, scored.weight, register_order[scored.right], subjects.source.astype(np.int64), subjects.state,
-        n_sources=n_sources, n_register=model.register, lost=model.lost, near_share=near_share(model, programme),
+        record,
+        scored.weight,
+        register_order[scored.right],
+        subjects.source.astype(np.int64),
+        subjects.state,
+        n_sources=n_sources,
+        n_register=model.register,
+        lost=model.lost,
+        near_share=near_share(model, programme),
         fixed=fixed,
     )
     scored = scored.where(order)
@@ -106,8 +98,14 @@ def decide(
     weight = of_best(scored.weight, 0).astype(np.int32)
     pattern = of_best(scored.pattern, 0).astype(np.int64)
     person = of_best(scored.right.astype(np.int64), -1).astype(np.int64)
-    runner_up = np.where(second >= 0, scored.right[np.maximum(second, 0)].astype(np.int64), -1) if not empty else np.full(n, -1)
-    margin = np.where(second >= 0, weight - scored.weight[np.maximum(second, 0)], weight) if not empty else weight
+    runner_up = (
+        np.where(second >= 0, scored.right[np.maximum(second, 0)].astype(np.int64), -1)
+        if not empty
+        else np.full(n, -1)
+    )
+    margin = (
+        np.where(second >= 0, weight - scored.weight[np.maximum(second, 0)], weight) if not empty else weight
+    )
     allowed = weights.allowed[pattern]
     contradicted = _contradicted(scored, record, posterior, weights, n, model.register)
     reasons = _identifier_reasons(programme, pattern, has)
@@ -142,24 +140,41 @@ def decide(
     reasons |= np.where(tie, BIT["register_double"], 0).astype(np.uint32)
     left_open = decision == REVIEW
     reasons |= np.where(left_open & close, BIT["second_candidate"], 0).astype(np.uint32)
-    reasons |= np.where(left_open & has & (posterior.p_best < settings.record_min), BIT["record_below"], 0).astype(np.uint32)
+    reasons |= np.where(
+        left_open & has & (posterior.p_best < settings.record_min), BIT["record_below"], 0
+    ).astype(np.uint32)
     reasons |= np.where(left_open & ~has, BIT["candidate_may_be_missed"], 0).astype(np.uint32)
 
-    probability = np.where(
-        decision == NEW, posterior.p_unregistered, posterior.p_best
-    )
+    probability = np.where(decision == NEW, posterior.p_unregistered, posterior.p_best)
     estimates = []
-    wrong = exact_sums(np.where(accepted, 1.0 - posterior.p_best, 0.0), subjects.source.astype(np.int64), n_sources)
+    wrong = exact_sums(
+        np.where(accepted, 1.0 - posterior.p_best, 0.0), subjects.source.astype(np.int64), n_sources
+    )
     for s in range(n_sources):
         low, high = false_links_interval(float(wrong[s]))
-        estimates.append({
-            "links": int((accepted & (subjects.source == s)).sum()), "expected": float(wrong[s]), "low": low, "high": high,
-        })
+        estimates.append(
+            {
+                "links": int((accepted & (subjects.source == s)).sum()),
+                "expected": float(wrong[s]),
+                "low": low,
+                "high": high,
+            }
+        )
     kept_person = np.where((decision == NEW) | (decision == INELIGIBLE), -1, person)
     return Decided(
-        scored=scored, decision=decision, person=kept_person, runner_up=runner_up, pair=np.where(has, best, -1),
-        weight=weight, margin=margin.astype(np.int32), probability=probability, p_link=posterior.p_best,
-        p_unregistered=posterior.p_unregistered, reasons=reasons, prior=prior, estimates=estimates,
+        scored=scored,
+        decision=decision,
+        person=kept_person,
+        runner_up=runner_up,
+        pair=np.where(has, best, -1),
+        weight=weight,
+        margin=margin.astype(np.int32),
+        probability=probability,
+        p_link=posterior.p_best,
+        p_unregistered=posterior.p_unregistered,
+        reasons=reasons,
+        prior=prior,
+        estimates=estimates,
     )
 
 
@@ -170,7 +185,9 @@ def _contradicted(
     if scored.left.shape[0] == 0:
         return np.zeros(n, bool)
     strongest = np.full(n, np.iinfo(np.int32).min, np.int64)
-    np.maximum.at(strongest, record, np.where(weights.allowed[scored.pattern], scored.blind, np.iinfo(np.int32).min))
+    np.maximum.at(
+        strongest, record, np.where(weights.allowed[scored.pattern], scored.blind, np.iinfo(np.int32).min)
+    )
     best = np.maximum(posterior.best, 0)
     by_number = (posterior.best >= 0) & (weights.group[scored.pattern[best]] > 0)
     own = scored.blind[best].astype(np.int64)
@@ -184,23 +201,36 @@ def _identifier_reasons(programme: Programme, pattern: np.ndarray, has: np.ndarr
     if number < 0:
         return out
     names = {
-        "null": "number_absent", "same": "number_same", "alias": "number_earlier", "old": "old_number_same",
+        "null": "number_absent",
+        "same": "number_same",
+        "alias": "number_earlier",
+        "old": "old_number_same",
         "near": "number_near",
     }
     of_level = np.array(
-        [BIT[names.get(level.name, "number_different")] for level in programme.parts[number].levels], np.uint32
+        [BIT[names.get(level.name, "number_different")] for level in programme.parts[number].levels],
+        np.uint32,
     )
     step = int(programme.radix[number])
     level = (pattern // step) % len(programme.parts[number].levels)
     return np.where(has, of_level[level], np.uint32(BIT["number_absent"])).astype(np.uint32)
 
 
-def calibration(decided: Decided, bands: Sequence[float] = (0.99, 0.999, 0.9999, 0.99999)) -> list[dict[str, float]]:
+def calibration(
+    decided: Decided, bands: Sequence[float] = (0.99, 0.999, 0.9999, 0.99999)
+) -> list[dict[str, float]]:
     """Links by probability band: how many, and how many of them the model expects to be false."""
     linked = decided.p_link[decided.decision == LINK]
     edges = [0.0, *bands, 1.0 + 1e-12]
     out = []
     for low, high in zip(edges[:-1], edges[1:], strict=True):
         inside = linked[(linked >= low) & (linked < high)]
-        out.append({"from": low, "to": min(high, 1.0), "links": int(inside.shape[0]), "expected_false": float(np.rint((1 - inside) * 1e12).sum() / 1e12)})
+        out.append(
+            {
+                "from": low,
+                "to": min(high, 1.0),
+                "links": int(inside.shape[0]),
+                "expected_false": float(np.rint((1 - inside) * 1e12).sum() / 1e12),
+            }
+        )
     return out

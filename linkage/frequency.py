@@ -82,8 +82,14 @@ def count_names(
 
 
 def frequency_terms(
-    names: np.ndarray, sex: np.ndarray, birth: np.ndarray, tokens: Tokens, whole: Mapping[str, ValueCounts],
-    grouped: Mapping[str, ValueCounts], group_sizes: ValueCounts, n_register: int,
+    names: np.ndarray,
+    sex: np.ndarray,
+    birth: np.ndarray,
+    tokens: Tokens,
+    whole: Mapping[str, ValueCounts],
+    grouped: Mapping[str, ValueCounts],
+    group_sizes: ValueCounts,
+    n_register: int,
 ) -> np.ndarray:
     """-log2 of the chance that a stranger of the same sex and decade bears the name, int32[n, 3], in 1/1024 bit.
 

@@ -38,15 +38,14 @@ _DATE_BITS = (
     "EXACT SWAPPED ONE_DIGIT YEAR_EQUAL YEAR_NEAR YEAR_DIGIT DAY_MONTH_EQUAL MONTH_EQUAL DAY_EQUAL PARTIAL "
     "HEAPED DAY_MONTH_DIGIT"
 ).split()
-_IDENTIFIER_BITS = (
-    "EXACT ONE_DIGIT ADJACENT_SWAP ONE_EDIT LOST_ZERO SAME_TAIL SAME_HEAD DIFFERENT"
-).split()
+_IDENTIFIER_BITS = ("EXACT ONE_DIGIT ADJACENT_SWAP ONE_EDIT LOST_ZERO SAME_TAIL SAME_HEAD DIFFERENT").split()
 
 #: Yes/no features by kind of column: name in a condition -> bit.
 BITS: dict[str, dict[str, int]] = {
     "name": {n.lower(): int(getattr(kernels.tokens, n)) for n in _NAME_BITS}
     | {"null": int(kernels.tokens.NULL)},
-    "date": {n.lower(): int(getattr(kernels.dates, n)) for n in _DATE_BITS} | {"null": int(kernels.dates.NULL)},
+    "date": {n.lower(): int(getattr(kernels.dates, n)) for n in _DATE_BITS}
+    | {"null": int(kernels.dates.NULL)},
     "identifier": {n.lower(): int(getattr(kernels.identifiers, n)) for n in _IDENTIFIER_BITS}
     | {"null": int(kernels.identifiers.NULL), "alias": ALIAS, "held": HELD},
     "unit": {"null": 1, "exact": 2, "overlap": 4, "same_province": 8},
@@ -239,7 +238,7 @@ def compile_parts(parts: Iterable[Part], kinds: dict[str, str]) -> Programme:
                 "E-CONFIG-045",
                 f"The last level of '{part.name}' has the condition '{part.levels[-1].when}'.",
                 "The last level of a comparison takes every pair that is left.",
-                "Add a level with when = \"always\".",
+                'Add a level with when = "always".',
             )
     shape = [len(p.levels) for p in parts]
     n_patterns = int(np.prod(shape, dtype=np.int64))

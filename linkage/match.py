@@ -9,12 +9,12 @@ import numpy as np
 
 from kernels.pairs import owned_pairs, walk_blocks
 from kernels.patterns import count_patterns, weigh_pairs
-from linkage.block import Blocks, Rule, refine_all
 from linkage.coded import Coded, Meaning
 from linkage.compare import BATCH, Comparer
 from linkage.levels import Programme
 from linkage.model import STEP, Weights
-from linkage.train import Counted
+from linkage.rules import Rule, refine_all
+from linkage.scored import Blocks, Counted, Scored
 
 AGENCY_REGISTER = 0
 REGISTER_REGISTER = 1
@@ -22,36 +22,7 @@ EVERY = 2
 
 
 @dataclass(frozen=True)
-class Scored:
-    """Scored pairs: global rows of both sides, pattern, rule, weight and weight without the identifier (1/1024 bit).
-
-    left : uint32[n], the agency's record;  right : uint32[n];  pattern : uint32[n];  rule : uint8[n]
-    weight, blind : int32[n]
-    """
-
-    left: np.ndarray
-    right: np.ndarray
-    pattern: np.ndarray
-    rule: np.ndarray
-    weight: np.ndarray
-    blind: np.ndarray
-
-    @staticmethod
-    def concatenate(many: Sequence[Scored]) -> Scored:
-        """All of them, one after the other."""
-        if not many:
-            return Scored(
-                *(np.zeros(0, t) for t in (np.uint32, np.uint32, np.uint32, np.uint8, np.int32, np.int32))
-            )
-        return Scored(*(np.concatenate([getattr(s, f) for s in many]) for f in Scored.__dataclass_fields__))
-
-    def where(self, mask: np.ndarray) -> Scored:
-        """Those of a mask or an index array."""
-        return Scored(*(getattr(self, f)[mask] for f in Scored.__dataclass_fields__))
-
-
-@dataclass(frozen=True)
-class Blocking:
+class RuleKeys:
     """The rules that own pairs, as every task sees them.
 
     rules : all rules of the run;  hot : the refinement plan, per rule
@@ -66,9 +37,9 @@ class Blocking:
         """Rules that can own a pair of an agency and the register."""
         return [i for i, r in enumerate(self.rules) if not r.near and not r.relatives]
 
-    def none(self) -> Blocking:
+    def none(self) -> RuleKeys:
         """The same without any rule: nobody owns a pair."""
-        return Blocking((), (), ())
+        return RuleKeys((), (), ())
 
 
 class BlockTable:
@@ -78,14 +49,22 @@ class BlockTable:
     """
 
     def __init__(
-        self, coded: Coded, meaning: Meaning, blocking: Blocking, wanted: Sequence[int], rows: np.ndarray,
+        self,
+        coded: Coded,
+        meaning: Meaning,
+        blocking: RuleKeys,
+        wanted: Sequence[int],
+        rows: np.ndarray,
         columns: Sequence[str],
     ) -> None:
         self.rows = rows
         self.table = coded.take(rows, columns)
         self.wanted = list(wanted)
         self.keys, self.widths = refine_all(
-            self.table, meaning, [blocking.rules[i] for i in wanted], [blocking.hot[i] for i in wanted],
+            self.table,
+            meaning,
+            [blocking.rules[i] for i in wanted],
+            [blocking.hot[i] for i in wanted],
             [np.take(blocking.keys[i], rows, axis=0) for i in wanted],
         )
         if not self.wanted:
@@ -112,8 +91,17 @@ class Walker:
         """Fill ``left`` and ``right``; returns the number of pairs, 0 at the end."""
         return int(
             walk_blocks(
-                self.blocks.starts, self.local, self.blocks.n_register, self.blocks.keys, self.mode, self.position,
-                self.table.keys, self.table.widths, self.rule, self.left, self.right,
+                self.blocks.starts,
+                self.local,
+                self.blocks.n_register,
+                self.blocks.keys,
+                self.mode,
+                self.position,
+                self.table.keys,
+                self.table.widths,
+                self.rule,
+                self.left,
+                self.right,
             )
         )
 
@@ -138,8 +126,12 @@ class Scoring:
 
 
 def score_batch(
-    scoring: Scoring, patterns: np.ndarray, left: np.ndarray, right: np.ndarray,
-    frequency: np.ndarray, repeats: np.ndarray,
+    scoring: Scoring,
+    patterns: np.ndarray,
+    left: np.ndarray,
+    right: np.ndarray,
+    frequency: np.ndarray,
+    repeats: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weights, with and without the identifier, int32[n] each; left and right are local rows of the two arrays."""
     n = patterns.shape[0]
@@ -155,10 +147,19 @@ def score_batch(
 
 
 def match_blocks(
-    coded: Coded, meaning: Meaning, programme: Programme, blocking: Blocking, rule: int, blocks: Blocks, scoring: Scoring, columns: Sequence[str], mode: int = AGENCY_REGISTER,
+    coded: Coded,
+    meaning: Meaning,
+    programme: Programme,
+    blocking: RuleKeys,
+    rule: int,
+    blocks: Blocks,
+    scoring: Scoring,
+    columns: Sequence[str],
+    mode: int = AGENCY_REGISTER,
 ) -> tuple[Scored, dict[str, int]]:
     """Score one partition of one rule. Returns the pairs worth keeping and counts (``pairs``, ``kept``,
-    ``identifier_only``: strong pairs of an identifier rule, and how many of them no other rule would find)."""
+    ``identifier_only``: strong pairs of an identifier rule, and how many of them no other rule would find).
+    """
     rows, local = local_members(blocks.members)
     table = BlockTable(coded, meaning, blocking, earlier_and(blocking, rule), rows, columns)
     walker = Walker(table, blocks, local, mode)
@@ -174,25 +175,42 @@ def match_blocks(
         counts["pairs"] += n
         good = np.maximum(weight, blind) >= scoring.floor
         if good.any():
-            kept.append(Scored(
-                rows[left[good]], rows[right[good]], patterns[good].copy(),
-                np.full(int(good.sum()), rule, np.uint8), weight[good], blind[good],
-            ))
+            kept.append(
+                Scored(
+                    rows[left[good]],
+                    rows[right[good]],
+                    patterns[good].copy(),
+                    np.full(int(good.sum()), rule, np.uint8),
+                    weight[good],
+                    blind[good],
+                )
+            )
     out = Scored.concatenate(kept)
     counts["kept"] = int(out.left.shape[0])
     return out, counts
 
 
 def match_pairs(
-    coded: Coded, meaning: Meaning, programme: Programme, blocking: Blocking, rule: int, left: np.ndarray,
-    right: np.ndarray, scoring: Scoring, columns: Sequence[str], *, owned: bool = True,
+    coded: Coded,
+    meaning: Meaning,
+    programme: Programme,
+    blocking: RuleKeys,
+    rule: int,
+    left: np.ndarray,
+    right: np.ndarray,
+    scoring: Scoring,
+    columns: Sequence[str],
+    *,
+    owned: bool = True,
     keep_all: bool = False,
 ) -> tuple[Scored, dict[str, int]]:
     """Score given pairs of global rows; with ``owned`` those that an ordinary rule finds are left out."""
     rows, inverse = np.unique(np.concatenate([left, right]), return_inverse=True)
     local = inverse.astype(np.int64)
     l_all, r_all = local[: left.shape[0]], local[left.shape[0] :]
-    table = BlockTable(coded, meaning, blocking, blocking.owners() if owned else (), rows.astype(np.uint32), columns)
+    table = BlockTable(
+        coded, meaning, blocking, blocking.owners() if owned else (), rows.astype(np.uint32), columns
+    )
     if owned and table.wanted:
         taken = np.empty(l_all.shape[0], np.uint8)
         owned_pairs(table.keys, table.widths, len(table.wanted), l_all, r_all, taken)
@@ -206,20 +224,37 @@ def match_pairs(
             scoring, patterns, l_b, r_b, table.table.arrays["frequency"], table.table.arrays["repeats"]
         )
         good = (np.maximum(weight, blind) >= scoring.floor) | keep_all
-        kept.append(Scored(
-            table.rows[l_b[good]], table.rows[r_b[good]], patterns[good].copy(),
-            np.full(int(good.sum()), rule, np.uint8), weight[good], blind[good],
-        ))
+        kept.append(
+            Scored(
+                table.rows[l_b[good]],
+                table.rows[r_b[good]],
+                patterns[good].copy(),
+                np.full(int(good.sum()), rule, np.uint8),
+                weight[good],
+                blind[good],
+            )
+        )
     out = Scored.concatenate(kept)
     return out, {"pairs": int(l_all.shape[0]), "kept": int(out.left.shape[0])}
 
 
 def count_block_patterns(
-    coded: Coded, meaning: Meaning, programme: Programme, blocking: Blocking, rule: int, blocks: Blocks, columns: Sequence[str], mode: int, *, owned: bool,
+    coded: Coded,
+    meaning: Meaning,
+    programme: Programme,
+    blocking: RuleKeys,
+    rule: int,
+    blocks: Blocks,
+    columns: Sequence[str],
+    mode: int,
+    *,
+    owned: bool,
 ) -> Counted:
     """Counted patterns of all pairs of these blocks, for training; with ``owned`` only those the rule owns."""
     rows, local = local_members(blocks.members)
-    table = BlockTable(coded, meaning, blocking, earlier_and(blocking, rule) if owned else [rule], rows, columns)
+    table = BlockTable(
+        coded, meaning, blocking, earlier_and(blocking, rule) if owned else [rule], rows, columns
+    )
     walker = Walker(table, blocks, local, mode)
     comparer = Comparer(programme, meaning, table.table)
     histogram = np.zeros(programme.n_patterns, np.int64)
@@ -230,7 +265,12 @@ def count_block_patterns(
 
 
 def count_pairs(
-    coded: Coded, meaning: Meaning, programme: Programme, left: np.ndarray, right: np.ndarray, columns: Sequence[str]
+    coded: Coded,
+    meaning: Meaning,
+    programme: Programme,
+    left: np.ndarray,
+    right: np.ndarray,
+    columns: Sequence[str],
 ) -> Counted:
     """Counted patterns of given pairs of global rows."""
     rows, inverse = np.unique(np.concatenate([left, right]), return_inverse=True)
@@ -253,13 +293,18 @@ def counted_of(histogram: np.ndarray) -> Counted:
     return Counted(some.astype(np.uint32), histogram[some])
 
 
-def earlier_and(blocking: Blocking, rule: int) -> list[int]:
+def earlier_and(blocking: RuleKeys, rule: int) -> list[int]:
     """The rules before ``rule`` that own pairs, and itself last; rules for relatives own after all others."""
     return [i for i in range(rule) if not blocking.rules[i].near] + [rule]
 
 
 def other_rules_find(
-    coded: Coded, meaning: Meaning, blocking: Blocking, left: np.ndarray, right: np.ndarray, without: Sequence[str],
+    coded: Coded,
+    meaning: Meaning,
+    blocking: RuleKeys,
+    left: np.ndarray,
+    right: np.ndarray,
+    without: Sequence[str],
     columns: Sequence[str],
 ) -> np.ndarray:
     """Whether each pair (global rows) shares a key of some rule that reads none of the columns ``without``: bool[n]."""

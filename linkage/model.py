@@ -94,7 +94,9 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
             model = msgspec.json.decode(text, type=Model)
         except msgspec.MsgspecError as error:
             raise ConfigError(
-                "E-MODEL-001", f"The model file cannot be read: {error}.", "A model.json that a run wrote was wanted.",
+                "E-MODEL-001",
+                f"The model file cannot be read: {error}.",
+                "A model.json that a run wrote was wanted.",
                 "Take the file from a finished run's folder.",
             ) from error
         return model
@@ -150,7 +152,9 @@ def weigh(model: Model, programme: Programme) -> Weights:
     allowed = np.ones(shape, bool)
     group = np.zeros(shape, np.int8)
     if number >= 0:
-        of_level = np.array([groups.index(level.group) if level.group else 0 for level in parts[number].levels], np.int8)
+        of_level = np.array(
+            [groups.index(level.group) if level.group else 0 for level in parts[number].levels], np.int8
+        )
         group[...] = _along(of_level, number, len(shape))
     for index, part in enumerate(parts):
         described = model.parts[index].levels
@@ -177,7 +181,10 @@ def weigh(model: Model, programme: Programme) -> Weights:
         flags = np.array([level.link for level in part.levels])
         allowed &= _along(flags, index, len(shape))
         asked = np.array(
-            [FREQUENCIES.index(level.term_frequency) if level.term_frequency in FREQUENCIES else -1 for level in part.levels],
+            [
+                FREQUENCIES.index(level.term_frequency) if level.term_frequency in FREQUENCIES else -1
+                for level in part.levels
+            ],
             np.int8,
         )
         if (asked >= 0).any():

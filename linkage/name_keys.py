@@ -23,7 +23,10 @@ def name_codes(values: np.ndarray, tokens: Tokens, form: str) -> np.ndarray:
     ``.phonetic``; ``ends``, surname and given in ASCII.
     """
     if form == "ends":
-        given, surname = name_codes(values, tokens, "given.ascii"), name_codes(values, tokens, "surname.ascii")
+        given, surname = (
+            name_codes(values, tokens, "given.ascii"),
+            name_codes(values, tokens, "surname.ascii"),
+        )
         return np.where(surname != 0, fold_codes(given, np.maximum(surname, np.uint64(1))), given)
     n = values.shape[0]
     if form == "set":

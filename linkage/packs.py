@@ -50,6 +50,8 @@ def pack_of(locale: tuple[str, ...], reference: Mapping[str, pl.DataFrame]) -> P
 
         return VietnamPack(reference)
     raise ConfigError(
-        "E-CONFIG-009", f"There is no locale pack '{locale[0] if locale else ''}'.", "Known packs: vietnam.",
-        "Set locale = [\"vietnam\"] in [project].",
+        "E-CONFIG-009",
+        f"There is no locale pack '{locale[0] if locale else ''}'.",
+        "Known packs: vietnam.",
+        'Set locale = ["vietnam"] in [project].',
     )

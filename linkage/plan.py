@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import msgspec
 
-from linkage.block import Rule
 from linkage.config import Blocking, Comparison, Project, Training
 from linkage.errors import ConfigError, did_you_mean
 from linkage.levels import Level, Part, Programme
 from linkage.model import groups_of
+from linkage.rules import Rule
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -39,18 +39,20 @@ def effective_plan(project: Project, defaults: str, kinds: Mapping[str, str]) ->
     blocking = project.blocking or tuple(
         r for r in (_narrowed(b, kinds) for b in pack.blocking) if r is not None
     )
-    comparisons = project.comparisons or tuple(
-        c for c in pack.comparisons if _readable(c, kinds)
+    comparisons = project.comparisons or tuple(c for c in pack.comparisons if _readable(c, kinds))
+    rules = (
+        project.training.rules
+        or tuple(r for r in pack.training.rules if r in {b.name for b in blocking})
+        or tuple(b.name for b in blocking)
     )
-    rules = project.training.rules or tuple(
-        r for r in pack.training.rules if r in {b.name for b in blocking}
-    ) or tuple(b.name for b in blocking)
     known = [b.name for b in blocking]
     for rule in rules:
         if rule not in known:
             raise ConfigError(
-                "E-CONFIG-050", f"The training rule '{rule}' is no blocking rule.",
-                f"Known rules: {', '.join(known)}.", f"Correct [training] rules.{did_you_mean(rule, known)}",
+                "E-CONFIG-050",
+                f"The training rule '{rule}' is no blocking rule.",
+                f"Known rules: {', '.join(known)}.",
+                f"Correct [training] rules.{did_you_mean(rule, known)}",
             )
     return Plan(blocking, comparisons, msgspec.structs.replace(project.training, rules=tuple(rules)))
 
@@ -75,9 +77,7 @@ def comparison_parts(comparisons: Sequence[Comparison]) -> list[Part]:
         for part in parts:
             levels = list(comparison.levels if part is None else part.levels)
             columns = tuple(comparison.columns if part is None else part.columns or comparison.columns)
-            made = [
-                Level(v.name, v.when, v.m, v.u, v.term_frequency, v.link, v.group) for v in levels
-            ]
+            made = [Level(v.name, v.when, v.m, v.u, v.term_frequency, v.link, v.group) for v in levels]
             if made[0].name != "null":
                 made.insert(0, Level("null", " or ".join(f"{c}.null" for c in columns)))
             if made[-1].when != "always":
@@ -93,15 +93,20 @@ def training_plan(plan: Plan, rules: Sequence[Rule], programme: Programme) -> Tr
     of_group = []
     for group in groups[1:]:
         levels = [v for v in programme.parts[number].levels if v.group == group]
-        columns = {word.partition(".")[0] for v in levels for word in v.when.replace("(", " ").split() if "." in word}
+        columns = {
+            word.partition(".")[0] for v in levels for word in v.when.replace("(", " ").split() if "." in word
+        }
         near = any(("digit" in v.when or "edit" in v.when) for v in levels)
         fitting = [
-            i for i, r in enumerate(rules)
+            i
+            for i, r in enumerate(rules)
             if {p.column for p in r.on} <= columns and len(r.on) == 1 and r.near == near
         ]
         if fitting:
             of_group.append((group, fitting[0]))
     return TrainingPlan(
         rules=tuple(index[r] for r in plan.training.rules if not rules[index[r]].near),
-        groups=tuple(of_group), sample=plan.training.sample, iterations=plan.training.max_iterations,
+        groups=tuple(of_group),
+        sample=plan.training.sample,
+        iterations=plan.training.max_iterations,
     )

@@ -79,7 +79,9 @@ def exact_sums(values: np.ndarray, group: np.ndarray, n_groups: int) -> np.ndarr
     return out / 2.0**40
 
 
-def segments(pair_record: np.ndarray, weight: np.ndarray, tie: np.ndarray, n_records: int) -> tuple[np.ndarray, np.ndarray]:
+def segments(
+    pair_record: np.ndarray, weight: np.ndarray, tie: np.ndarray, n_records: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Order of pairs by record, falling weight, tie; and starts of each record's pairs, int64[records + 1]."""
     order = np.lexsort((tie, -weight.astype(np.int64), pair_record))
     starts = np.searchsorted(pair_record[order], np.arange(n_records + 1))
@@ -87,7 +89,12 @@ def segments(pair_record: np.ndarray, weight: np.ndarray, tie: np.ndarray, n_rec
 
 
 def state_terms(
-    registered: np.ndarray, source: np.ndarray, state: np.ndarray, n_sources: int, lost: float, near_share: float
+    registered: np.ndarray,
+    source: np.ndarray,
+    state: np.ndarray,
+    n_sources: int,
+    lost: float,
+    near_share: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Terms of the unregistered and of the lost, float64[sources, 5] each, before the share registered."""
     counts = np.zeros((n_sources, len(STATES)))
@@ -106,8 +113,18 @@ def state_terms(
 
 
 def estimate(
-    pair_record: np.ndarray, weight: np.ndarray, tie: np.ndarray, source: np.ndarray, state: np.ndarray, *,
-    n_sources: int, n_register: int, lost: float, near_share: float, fixed: dict[int, float], rounds: int = 25,
+    pair_record: np.ndarray,
+    weight: np.ndarray,
+    tie: np.ndarray,
+    source: np.ndarray,
+    state: np.ndarray,
+    *,
+    n_sources: int,
+    n_register: int,
+    lost: float,
+    near_share: float,
+    fixed: dict[int, float],
+    rounds: int = 25,
 ) -> tuple[Posterior, Prior, np.ndarray]:
     """Posterior of every record.
 
@@ -118,7 +135,9 @@ def estimate(
     n = source.shape[0]
     order, starts = segments(pair_record, weight, tie, n)
     odds = power_of_two(weight[order]) / n_register
-    total = np.add.reduceat(np.append(odds, 0.0), np.minimum(starts[:-1], odds.shape[0])) if n else np.zeros(0)
+    total = (
+        np.add.reduceat(np.append(odds, 0.0), np.minimum(starts[:-1], odds.shape[0])) if n else np.zeros(0)
+    )
     has = starts[1:] > starts[:-1]
     total = np.where(has, total, 0.0)
     registered = np.full(n_sources, 0.99)
@@ -175,7 +194,11 @@ def false_links_interval(expected: float) -> tuple[float, float]:
     """
     z = 2.5758293035489004
     low_mean, high_mean = expected / 1.3, expected * 1.3
-    low = low_mean * max(0.0, 1 - 1 / (9 * low_mean) - z / (3 * np.sqrt(low_mean))) ** 3 if low_mean > 0 else 0.0
+    low = (
+        low_mean * max(0.0, 1 - 1 / (9 * low_mean) - z / (3 * np.sqrt(low_mean))) ** 3
+        if low_mean > 0
+        else 0.0
+    )
     k = high_mean + 1
     high = k * (1 - 1 / (9 * k) + z / (3 * np.sqrt(k))) ** 3
     return float(np.floor(low)), float(np.ceil(high))

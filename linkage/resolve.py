@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from linkage.config import Decision
-from linkage.decide import CONFLICT, LINK, NEW, REVIEW, Decided
-from linkage.match import Scored
+from linkage.decisions import CONFLICT, NEW, REVIEW, Decided
 from linkage.model import Weights
 from linkage.posterior import accept_in_order, power_of_two
+from linkage.scored import Scored
 
 #: Least posterior of a pair of unlinked records to be one unknown person.
 GROUP_MIN = 0.99
@@ -37,7 +37,9 @@ class Duplicates:
     accepted: np.ndarray
 
 
-def person_groups(decided: Decided, first: int, source: np.ndarray, role: np.ndarray, wants_one: np.ndarray) -> np.ndarray:
+def person_groups(
+    decided: Decided, first: int, source: np.ndarray, role: np.ndarray, wants_one: np.ndarray
+) -> np.ndarray:
     """Agency rows that share source, role within it and person with another row: int64[n, 2] (group, row), sorted.
 
     decided.person of linked, open and contradicted records counts from even odds on.
@@ -69,8 +71,15 @@ def survivors(groups: np.ndarray, rank: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def order_duplicates(
-    pairs: Scored, decided: Decided, weights: Weights, source: np.ndarray, order: np.ndarray, first: int, settings: Decision,
-    n_sources: int, unlinked_probability: np.ndarray | None = None,
+    pairs: Scored,
+    decided: Decided,
+    weights: Weights,
+    source: np.ndarray,
+    order: np.ndarray,
+    first: int,
+    settings: Decision,
+    n_sources: int,
+    unlinked_probability: np.ndarray | None = None,
 ) -> Duplicates:
     """Judge directly compared pairs (left absorbed, right survivor) of one person in one source.
 
@@ -113,7 +122,12 @@ def pair_probability(pairs: Scored, n_open: int) -> np.ndarray:
 
 
 def group_open(
-    pairs: Scored, probability: np.ndarray, weights: Weights, source: np.ndarray, first: int, wants_one: Sequence[bool],
+    pairs: Scored,
+    probability: np.ndarray,
+    weights: Weights,
+    source: np.ndarray,
+    first: int,
+    wants_one: Sequence[bool],
     allowed_rows: np.ndarray,
 ) -> tuple[dict[int, int], list[tuple[int, int, bool, str]]]:
     """Group open records into unknown people, the strongest pairs first.
@@ -153,6 +167,3 @@ def group_open(
         members.pop(high, None)
         edges.append((a, b, True, "unknown_person"))
     return {row: find(row) for row in root}, edges
-
-
-__all__ = ["LINK", "Duplicates", "group_open", "open_rows", "order_duplicates", "pair_probability", "person_groups", "survivors"]

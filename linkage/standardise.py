@@ -49,7 +49,11 @@ def hash_text(values: pa.Array | pa.ChunkedArray, secret: int) -> np.ndarray:
     array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     array = array.cast(pa.large_string())
     offsets = np.frombuffer(array.buffers()[1], np.int64)[array.offset : array.offset + len(array) + 1]
-    data = np.frombuffer(array.buffers()[2], np.uint8) if array.buffers()[2] is not None else np.zeros(0, np.uint8)
+    data = (
+        np.frombuffer(array.buffers()[2], np.uint8)
+        if array.buffers()[2] is not None
+        else np.zeros(0, np.uint8)
+    )
     out = np.empty(len(array), np.uint64)
     hash_bytes(offsets, data, np.uint64(secret), out)
     return out
@@ -85,11 +89,23 @@ class _Repairs:
         if found.is_empty():
             return
         touched = np.isin(index, found["value"].to_numpy())
-        rows = pl.DataFrame({"row": np.flatnonzero(touched).astype(np.uint32), "value": index[touched].astype(np.int64)})
-        joined = rows.join(found.with_columns(pl.col("value").cast(pl.Int64)), on="value", how="inner", maintain_order="left_right")
-        self.frames.append(joined.select(
-            "row", field=pl.lit(field), kind=pl.col("kind").cast(pl.String), confidence=pl.col("confidence").cast(pl.Float32)
-        ))
+        rows = pl.DataFrame(
+            {"row": np.flatnonzero(touched).astype(np.uint32), "value": index[touched].astype(np.int64)}
+        )
+        joined = rows.join(
+            found.with_columns(pl.col("value").cast(pl.Int64)),
+            on="value",
+            how="inner",
+            maintain_order="left_right",
+        )
+        self.frames.append(
+            joined.select(
+                "row",
+                field=pl.lit(field),
+                kind=pl.col("kind").cast(pl.String),
+                confidence=pl.col("confidence").cast(pl.Float32),
+            )
+        )
 
     def table(self) -> pl.DataFrame:
         if not self.frames:
@@ -98,8 +114,14 @@ class _Repairs:
 
 
 def standardise(
-    records: pa.Table, contract: Contract, kinds: Mapping[str, str], source: str, extract_date: datetime.date,
-    locale: Pack, secret: int, aliases: pa.Table | None = None,
+    records: pa.Table,
+    contract: Contract,
+    kinds: Mapping[str, str],
+    source: str,
+    extract_date: datetime.date,
+    locale: Pack,
+    secret: int,
+    aliases: pa.Table | None = None,
 ) -> StandardPart:
     """Standardise one part of a source.
 
@@ -161,7 +183,11 @@ def _issues(frame: pl.DataFrame, column: str) -> pl.DataFrame:
     return (
         frame.with_row_index("value")
         .filter(pl.col(column).is_not_null())
-        .select(pl.col("value").cast(pl.Int64), kind=pl.col(column).cast(pl.String), confidence=confidence.cast(pl.Float32))
+        .select(
+            pl.col("value").cast(pl.Int64),
+            kind=pl.col(column).cast(pl.String),
+            confidence=confidence.cast(pl.Float32),
+        )
     )
 
 
@@ -173,8 +199,13 @@ def _identifier_codes(frame: pl.DataFrame) -> np.ndarray:
 
 
 def _numbers(
-    name: str, index: np.ndarray, distinct: pl.Series, locale: Pack, extract_date: datetime.date,
-    arrays: dict[str, np.ndarray], repairs: _Repairs,
+    name: str,
+    index: np.ndarray,
+    distinct: pl.Series,
+    locale: Pack,
+    extract_date: datetime.date,
+    arrays: dict[str, np.ndarray],
+    repairs: _Repairs,
 ) -> None:
     """Type identity numbers by structure: nine digits are an old number wherever they stand."""
     found = locale.numbers(distinct, extract_date.year)
@@ -196,7 +227,9 @@ def _numbers(
     if old.any() or "old_number" not in arrays:
         before = arrays.get("old_number")
         arrays["old_number"] = olds if before is None else np.where(before != 0, before, olds)
-        moved = found.with_columns(issue=pl.when(pl.Series(old)).then(pl.lit("old_number_in_its_place")), confidence=pl.lit(1.0))
+        moved = found.with_columns(
+            issue=pl.when(pl.Series(old)).then(pl.lit("old_number_in_its_place")), confidence=pl.lit(1.0)
+        )
         repairs.add(name, index, _issues(moved, "issue"))
 
 
@@ -213,16 +246,34 @@ def _plain_identifiers(distinct: pl.Series, secret: int) -> np.ndarray:
 
 
 def _sexes(
-    name: str, index: np.ndarray, distinct: pl.Series, codes: Mapping[str, str] | str | None, repairs: _Repairs
+    name: str,
+    index: np.ndarray,
+    distinct: pl.Series,
+    codes: Mapping[str, str] | str | None,
+    repairs: _Repairs,
 ) -> np.ndarray:
-    table = {str(k).strip().casefold(): v for k, v in codes.items()} if isinstance(codes, Mapping) else {"m": "M", "f": "F"}
+    table = (
+        {str(k).strip().casefold(): v for k, v in codes.items()}
+        if isinstance(codes, Mapping)
+        else {"m": "M", "f": "F"}
+    )
     standard = {"M": 1, "F": 2}
-    values = np.array([standard.get(table.get(v.strip().casefold(), ""), 0) for v in distinct.to_list()], np.uint8)
+    values = np.array(
+        [standard.get(table.get(v.strip().casefold(), ""), 0) for v in distinct.to_list()], np.uint8
+    )
     unknown = np.flatnonzero(values == 0)
-    repairs.add(name, index, pl.DataFrame(
-        {"value": unknown.astype(np.int64), "kind": ["unknown_code"] * unknown.size, "confidence": [1.0] * unknown.size},
-        schema={"value": pl.Int64, "kind": pl.String, "confidence": pl.Float32},
-    ))
+    repairs.add(
+        name,
+        index,
+        pl.DataFrame(
+            {
+                "value": unknown.astype(np.int64),
+                "kind": ["unknown_code"] * unknown.size,
+                "confidence": [1.0] * unknown.size,
+            },
+            schema={"value": pl.Int64, "kind": pl.String, "confidence": pl.Float32},
+        ),
+    )
     return _spread(index, values, 0)
 
 
@@ -247,7 +298,9 @@ def _token_rows(offsets: np.ndarray, tokens: np.ndarray) -> np.ndarray:
 
 
 def _merge_names(
-    names: dict[str, tuple[np.ndarray, np.ndarray]], vocabularies: Sequence[pl.Series], arrays: dict[str, np.ndarray]
+    names: dict[str, tuple[np.ndarray, np.ndarray]],
+    vocabularies: Sequence[pl.Series],
+    arrays: dict[str, np.ndarray],
 ) -> pl.Series:
     """One vocabulary for all name columns of the part; fills their arrays."""
     if not names:
@@ -262,19 +315,38 @@ def _merge_names(
 def token_ids(own: pl.Series, merged: pl.Series) -> np.ndarray:
     """Ids, counted from 1, of ``own`` tokens in a ``merged`` sorted vocabulary, with 0 for 0 put first: uint32[k + 1]."""
     table = pl.DataFrame({"token": merged, "id": np.arange(1, len(merged) + 1, dtype=np.uint32)})
-    joined = pl.DataFrame({"token": own.cast(pl.String)}).join(table, on="token", how="left", maintain_order="left")
+    joined = pl.DataFrame({"token": own.cast(pl.String)}).join(
+        table, on="token", how="left", maintain_order="left"
+    )
     return np.concatenate([np.zeros(1, np.uint32), joined["id"].to_numpy().astype(np.uint32)])
 
 
-def _aliases(record_ids: pa.ChunkedArray, aliases: pa.Table, locale: Pack, extract_date: datetime.date) -> np.ndarray:
+def _aliases(
+    record_ids: pa.ChunkedArray, aliases: pa.Table, locale: Pack, extract_date: datetime.date
+) -> np.ndarray:
     """Earlier numbers of each register person, int64[n, ALIASES_KEPT], the latest first."""
-    frame = pl.DataFrame(pl.from_arrow(aliases)).select(
-        pl.col("person_id").cast(pl.String), pl.col("number").cast(pl.String),
-        until=pl.col("valid_to").cast(pl.String) if "valid_to" in aliases.column_names else pl.lit(""),
-    ).drop_nulls("number").unique(maintain_order=True).sort("person_id", "until", "number", descending=[False, True, False])
-    codes = _identifier_codes(locale.numbers(frame["number"], extract_date.year)) if len(frame) else np.zeros(0, np.int64)
-    frame = frame.with_columns(code=pl.Series(codes, dtype=pl.Int64), place=pl.int_range(pl.len()).over("person_id"))
-    rows = pl.DataFrame({"person_id": pl.Series(pl.from_arrow(record_ids)).cast(pl.String)}).with_row_index("row")
+    frame = (
+        pl.DataFrame(pl.from_arrow(aliases))
+        .select(
+            pl.col("person_id").cast(pl.String),
+            pl.col("number").cast(pl.String),
+            until=pl.col("valid_to").cast(pl.String) if "valid_to" in aliases.column_names else pl.lit(""),
+        )
+        .drop_nulls("number")
+        .unique(maintain_order=True)
+        .sort("person_id", "until", "number", descending=[False, True, False])
+    )
+    codes = (
+        _identifier_codes(locale.numbers(frame["number"], extract_date.year))
+        if len(frame)
+        else np.zeros(0, np.int64)
+    )
+    frame = frame.with_columns(
+        code=pl.Series(codes, dtype=pl.Int64), place=pl.int_range(pl.len()).over("person_id")
+    )
+    rows = pl.DataFrame({"person_id": pl.Series(pl.from_arrow(record_ids)).cast(pl.String)}).with_row_index(
+        "row"
+    )
     joined = rows.join(frame.filter(pl.col("place") < ALIASES_KEPT), on="person_id", how="inner")
     out = np.zeros((len(rows), ALIASES_KEPT), np.int64)
     out[joined["row"].to_numpy(), joined["place"].to_numpy()] = joined["code"].to_numpy()
@@ -293,7 +365,11 @@ def tokens_of(vocabulary: pl.Series, locale: Pack, secret: int) -> Tokens:
     forms = locale.token_forms(vocabulary)
     ascii_text = forms["ascii"].fill_null("")
     encoded = ascii_text.to_arrow().cast(pa.large_string())
-    offsets = np.frombuffer(encoded.buffers()[1], np.int64)[: len(encoded) + 1] if len(encoded) else np.zeros(1, np.int64)
+    offsets = (
+        np.frombuffer(encoded.buffers()[1], np.int64)[: len(encoded) + 1]
+        if len(encoded)
+        else np.zeros(1, np.int64)
+    )
     chars = np.frombuffer(encoded.buffers()[2] or b"", np.uint8) if len(encoded) else np.zeros(0, np.uint8)
     initial = np.array([ord(t[0]) if t else 0 for t in ascii_text.to_list()], np.uint32)
 
@@ -307,15 +383,25 @@ def tokens_of(vocabulary: pl.Series, locale: Pack, secret: int) -> Tokens:
         return np.concatenate([np.zeros(1, np.uint64), np.maximum(own, np.uint64(1))])
 
     def flags(column: str) -> np.ndarray:
-        return np.concatenate([np.zeros(1, np.uint8), forms[column].cast(pl.UInt8).to_numpy().astype(np.uint8)])
+        return np.concatenate(
+            [np.zeros(1, np.uint8), forms[column].cast(pl.UInt8).to_numpy().astype(np.uint8)]
+        )
 
     return Tokens(
         forms=TokenForms(
-            ids("ascii"), ids("plain"), ids("phonetic"), np.concatenate([np.zeros(1, np.uint32), initial]),
-            flags("marked"), flags("single"),
-            np.concatenate([np.zeros(1, np.int64), offsets]), np.concatenate([chars, np.zeros(64, np.uint8)]),
+            ids("ascii"),
+            ids("plain"),
+            ids("phonetic"),
+            np.concatenate([np.zeros(1, np.uint32), initial]),
+            flags("marked"),
+            flags("single"),
+            np.concatenate([np.zeros(1, np.int64), offsets]),
+            np.concatenate([chars, np.zeros(64, np.uint8)]),
         ),
-        letters=np.array([0, *(_letters(t) for t in ascii_text.to_list())], np.uint32), exact_hash=hashes(vocabulary), ascii_hash=hashes(ascii_text), phonetic_hash=hashes(forms["phonetic"]),
+        letters=np.array([0, *(_letters(t) for t in ascii_text.to_list())], np.uint32),
+        exact_hash=hashes(vocabulary),
+        ascii_hash=hashes(ascii_text),
+        phonetic_hash=hashes(forms["phonetic"]),
     )
 
 
@@ -329,7 +415,7 @@ def _letters(text: str) -> int:
 def texts_of(values: pl.Series, secret: int) -> PackedTexts:
     """Packed code points and hashes of distinct texts; code 0 is none."""
     own = hash_text(values.to_arrow(), secret) if len(values) else np.zeros(0, np.uint64)
-    return PackedTexts(pack(['', *values.to_list()]), np.concatenate([np.zeros(1, np.uint64), own]))
+    return PackedTexts(pack(["", *values.to_list()]), np.concatenate([np.zeros(1, np.uint64), own]))
 
 
 def empty_column(kind: str, n: int) -> np.ndarray:

@@ -18,6 +18,10 @@ TEXT = pa.large_string()
 REASONS = pa.large_list(pa.large_string())
 
 
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_large_string(kind) or pa.types.is_string(kind) or pa.types.is_string_view(kind))
+
+
 @dataclass(frozen=True)
 class Column:
     """One column: its Arrow type, its meaning, and whether it may be null."""
@@ -47,7 +51,8 @@ class Table:
             if name not in table.column_names:
                 raise self._broken(f"has no column '{name}'")
             values = table.column(name)
-            if pa.types.is_dictionary(values.type) or values.type != column.type:
+            held = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
+            if held != column.type and not (column.type == TEXT and _is_text(held)):
                 values = values.cast(column.type)
             if not column.null and values.null_count:
                 raise self._broken(f"has {values.null_count} empty values in '{name}'")
@@ -63,34 +68,44 @@ class Table:
 
     def _broken(self, what: str) -> IntegrityError:
         return IntegrityError(
-            "E-INTEGRITY-003", f"The table '{self.name}' {what};", "the declared columns were wanted.",
+            "E-INTEGRITY-003",
+            f"The table '{self.name}' {what};",
+            "the declared columns were wanted.",
             "Report this as a defect.",
         )
 
 
 ENTITIES = Table(
-    "entities", "one input record, register included",
+    "entities",
+    "one input record, register included",
     {
         "source": Column(TEXT, "Name of the source."),
         "record_id": Column(TEXT, "The source's own key of the record."),
-        "entity_id": Column(ID, "The entity the record belongs to: a hash of the person, else of the smallest member."),
+        "entity_id": Column(
+            ID, "The entity the record belongs to: a hash of the person, else of the smallest member."
+        ),
     },
     ("source", "record_id"),
 )
 
 DECISIONS = Table(
-    "decisions", "one agency record",
+    "decisions",
+    "one agency record",
     {
         "decision_id": Column(ID, "Hash of the record, the decision, the model and the policy."),
         "source": Column(TEXT, "Name of the source."),
         "record_id": Column(TEXT, "The source's own key of the record."),
         "decision": Column(TEXT, "link, review, new, conflict or ineligible."),
         "entity_id": Column(ID, "As in entities."),
-        "person_id": Column(TEXT, "The register person: linked, or (review, conflict) the best candidate.", null=True),
+        "person_id": Column(
+            TEXT, "The register person: linked, or (review, conflict) the best candidate.", null=True
+        ),
         "runner_up_person_id": Column(TEXT, "The second candidate.", null=True),
         "weight": Column(pa.float64(), "Match weight of the best candidate, bits.", null=True),
         "margin": Column(pa.float64(), "Bits by which the best candidate leads the second.", null=True),
-        "probability": Column(pa.float64(), "Of the best candidate; for new, of being in no register row. 0 to 1."),
+        "probability": Column(
+            pa.float64(), "Of the best candidate; for new, of being in no register row. 0 to 1."
+        ),
         "rule": Column(TEXT, "Blocking rule that found the best candidate.", null=True),
         "pattern": Column(TEXT, "Agreement levels of the best candidate, 'part=level' by part.", null=True),
         "reasons": Column(REASONS, "Reason codes, see docs/reasons.md."),
@@ -102,7 +117,8 @@ DECISIONS = Table(
 )
 
 PAIRS = Table(
-    "pairs", "one pair above the floor, at most the five best of a record",
+    "pairs",
+    "one pair above the floor, at most the five best of a record",
     {
         "source_l": Column(TEXT, "Source of the agency record."),
         "record_id_l": Column(TEXT, "The agency record."),
@@ -111,13 +127,16 @@ PAIRS = Table(
         "rule": Column(TEXT, "Blocking rule that owns the pair."),
         "pattern": Column(TEXT, "Agreement levels, 'part=level' by part."),
         "weight": Column(pa.float64(), "Match weight, bits."),
-        "probability": Column(pa.float64(), "Posterior that the record is this person, against all others and none."),
+        "probability": Column(
+            pa.float64(), "Posterior that the record is this person, against all others and none."
+        ),
     },
     ("source_l", "record_id_l", "record_id_r"),
 )
 
 LINKS = Table(
-    "links", "one edge that made an entity, or was cut",
+    "links",
+    "one edge that made an entity, or was cut",
     {
         "entity_id": Column(ID, "Entity of the left record."),
         "source_l": Column(TEXT, "Source of the left record."),
@@ -131,7 +150,8 @@ LINKS = Table(
 )
 
 DUPLICATES = Table(
-    "duplicates", "one record to be merged into another of the same source",
+    "duplicates",
+    "one record to be merged into another of the same source",
     {
         "order_id": Column(ID, "Hash of both records and the model."),
         "source": Column(TEXT, "Name of the source."),
@@ -146,7 +166,8 @@ DUPLICATES = Table(
 )
 
 REVIEW = Table(
-    "review", "one pair to be looked at; field columns '<field>_l' and '<field>_r' follow as submitted",
+    "review",
+    "one pair to be looked at; field columns '<field>_l' and '<field>_r' follow as submitted",
     {
         "source_l": Column(TEXT, "Source of the agency record."),
         "record_id_l": Column(TEXT, "The agency record."),
@@ -164,7 +185,8 @@ REVIEW = Table(
 )
 
 REPAIRS = Table(
-    "repairs", "one repair of one value of one record",
+    "repairs",
+    "one repair of one value of one record",
     {
         "source": Column(TEXT, "Name of the source."),
         "record_id": Column(TEXT, "The record."),
@@ -176,7 +198,8 @@ REPAIRS = Table(
 )
 
 SUBGROUPS = Table(
-    "subgroups", "one agency record, by the groups that accuracy is told for",
+    "subgroups",
+    "one agency record, by the groups that accuracy is told for",
     {
         "source": Column(TEXT, "Name of the source."),
         "record_id": Column(TEXT, "The record."),

@@ -26,6 +26,7 @@ from linkage.model import (
     groups_of,
     identify,
 )
+from linkage.scored import Counted
 
 #: EM stops when no probability moves by more than this.
 TOLERANCE = 1e-7
@@ -36,24 +37,6 @@ CHANCE_PRIOR_PAIRS = 40.0
 
 #: Chance that a stranger's phone or other near-unique value agrees, before anything is counted: register size below.
 SMALLEST = 1e-9
-
-
-@dataclass(frozen=True)
-class Counted:
-    """Patterns with their numbers of pairs: patterns uint32[k] sorted, counts int64[k]."""
-
-    patterns: np.ndarray
-    counts: np.ndarray
-
-    @staticmethod
-    def total_of(many: Sequence[Counted]) -> Counted:
-        """Sum of several counts."""
-        if not many:
-            return Counted(np.zeros(0, np.uint32), np.zeros(0, np.int64))
-        patterns, inverse = np.unique(np.concatenate([c.patterns for c in many]), return_inverse=True)
-        counts = np.zeros(patterns.shape[0], np.int64)
-        np.add.at(counts, inverse, np.concatenate([c.counts for c in many]))
-        return Counted(patterns, counts)
 
 
 @dataclass(frozen=True)
@@ -174,16 +157,24 @@ def _start_m(part: Part) -> np.ndarray:
     return start / start.sum()
 
 
-def _u_from_random(part: Part, index: int, evidence: Evidence, levels: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    counts = np.bincount(levels[:, index], weights=evidence.random.counts, minlength=len(part.levels)).astype(np.float64)
+def _u_from_random(
+    part: Part, index: int, evidence: Evidence, levels: np.ndarray
+) -> tuple[np.ndarray, list[str]]:
+    counts = np.bincount(levels[:, index], weights=evidence.random.counts, minlength=len(part.levels)).astype(
+        np.float64
+    )
     counts[0] = 0.0
     known = counts.sum()
-    u = (counts + 0.5 / max(1, len(part.levels))) / (known + 0.5) if known else np.full(len(part.levels), 1e-3)
+    u = (
+        (counts + 0.5 / max(1, len(part.levels))) / (known + 0.5)
+        if known
+        else np.full(len(part.levels), 1e-3)
+    )
     source = ["random pairs"] * len(part.levels)
     for place, level in enumerate(part.levels):
         counted = evidence.equality.get((part.name, level.name))
         if counted is not None and counts[place] < 2000:
-            u[place] = max(counted, 0.1 / evidence.n_register / max(evidence.n_register, 1) , SMALLEST)
+            u[place] = max(counted, 0.1 / evidence.n_register / max(evidence.n_register, 1), SMALLEST)
             source[place] = "value counts"
         if level.u is not None:
             u[place] = level.u
@@ -217,25 +208,43 @@ def train(programme: Programme, evidence: Evidence, *, iterations: int = 200) ->
             u_group = 0.1 / max(1.0, float(evidence.n_register)) / max(1.0, float(evidence.n_agency))
             _set_group(parts[number], u[number], u_from[number], name, max(u_group, 1e-18), None)
             chance[name] = [v.copy() for v in u]
-            warnings.append(f"no pair agrees on the identifier group '{name}': its chance agreement is a default")
+            warnings.append(
+                f"no pair agrees on the identifier group '{name}': its chance agreement is a default"
+            )
             continue
         levels = programme.levels_of(counted.patterns)
         on = [i for i in range(len(parts)) if i != number]
         fitted = expectation_maximisation(
-            levels, counted.counts, m, _chance_start(parts, u, number), on=on, share=0.99, learn_u=True,
+            levels,
+            counted.counts,
+            m,
+            _chance_start(parts, u, number),
+            on=on,
+            share=0.99,
+            learn_u=True,
             iterations=iterations,
         )
         chance[name] = fitted.u
         others = max((1 - fitted.share) * pairs, 0.5)
         own = np.bincount(levels[:, number], weights=counted.counts, minlength=len(parts[number].levels))
         _set_group(
-            parts[number], u[number], u_from[number], name,
-            others / evidence.group_share.get(name, 1.0) / evidence.n_agency / evidence.n_register, own,
+            parts[number],
+            u[number],
+            u_from[number],
+            name,
+            others / evidence.group_share.get(name, 1.0) / evidence.n_agency / evidence.n_register,
+            own,
         )
-        trained.append(RuleTraining(
-            rule=f"identifier:{name}", pairs=pairs, matched_share=fitted.share, iterations=fitted.iterations,
-            converged=fitted.converged, parts=[parts[i].name for i in on],
-        ))
+        trained.append(
+            RuleTraining(
+                rule=f"identifier:{name}",
+                pairs=pairs,
+                matched_share=fitted.share,
+                iterations=fitted.iterations,
+                converged=fitted.converged,
+                parts=[parts[i].name for i in on],
+            )
+        )
         if name == groups[1]:
             for i in on:
                 pooled[i] += fitted.expected[i]
@@ -254,10 +263,16 @@ def train(programme: Programme, evidence: Evidence, *, iterations: int = 200) ->
         slim[:, on] = flat
         counts = np.bincount(inverse.ravel(), weights=counted.counts)
         fitted = expectation_maximisation(slim, counts, start, u, on=on, share=0.3, iterations=iterations)
-        trained.append(RuleTraining(
-            rule=rule, pairs=int(counted.counts.sum()), matched_share=fitted.share, iterations=fitted.iterations,
-            converged=fitted.converged, parts=[parts[i].name for i in on],
-        ))
+        trained.append(
+            RuleTraining(
+                rule=rule,
+                pairs=int(counted.counts.sum()),
+                matched_share=fitted.share,
+                iterations=fitted.iterations,
+                converged=fitted.converged,
+                parts=[parts[i].name for i in on],
+            )
+        )
         for i in on:
             pooled[i] += fitted.expected[i]
             seen_m[i].append(_share_of(fitted.expected[i]))
@@ -280,9 +295,13 @@ def train(programme: Programme, evidence: Evidence, *, iterations: int = 200) ->
             columns=list(part.columns),
             levels=[
                 LevelModel(
-                    name=level.name, when=level.when, m=float(m[i][place]), u=float(u[i][place]),
+                    name=level.name,
+                    when=level.when,
+                    m=float(m[i][place]),
+                    u=float(u[i][place]),
                     chance={g: float(c[i][place]) for g, c in chance.items() if i != number and place},
-                    m_from="fixed" if level.m is not None else "em", u_from=u_from[i][place],
+                    m_from="fixed" if level.m is not None else "em",
+                    u_from=u_from[i][place],
                     observed=round(float(pooled[i][place]), 3),
                     spread=[round(float(s[place]), 9) for s in seen_m[i]],
                 )
@@ -291,16 +310,18 @@ def train(programme: Programme, evidence: Evidence, *, iterations: int = 200) ->
         )
         for i, part in enumerate(parts)
     ]
-    return identify(Model(
-        register=evidence.n_register,
-        parts=described,
-        corrections=corrections,
-        mean_frequency={k: float(v) for k, v in evidence.mean_frequency.items()},
-        lost=float(evidence.lost),
-        training=trained,
-        converged=all(t.converged for t in trained),
-        warnings=warnings,
-    ))
+    return identify(
+        Model(
+            register=evidence.n_register,
+            parts=described,
+            corrections=corrections,
+            mean_frequency={k: float(v) for k, v in evidence.mean_frequency.items()},
+            lost=float(evidence.lost),
+            training=trained,
+            converged=all(t.converged for t in trained),
+            warnings=warnings,
+        )
+    )
 
 
 def _share_of(counts: np.ndarray) -> np.ndarray:
@@ -377,8 +398,12 @@ def _corrections(
             decisive &= (np.arange(len(parts[i].levels)) == 1).reshape(along)
     bits = np.log2((table + 0.5) / np.maximum(expected, 1e-30))
     doubles = decisive & (odds > 10.0)
-    worth = (table >= 3) & (bits > 0.25) & (table > expected + 2 * np.sqrt(expected)) & ~doubles & (odds > -20.0)
+    worth = (
+        (table >= 3) & (bits > 0.25) & (table > expected + 2 * np.sqrt(expected)) & ~doubles & (odds > -20.0)
+    )
     return [
-        Correction(levels=[int(v) for v in at], bits=round(float(bits[tuple(at)]), 4), pairs=int(table[tuple(at)]))
+        Correction(
+            levels=[int(v) for v in at], bits=round(float(bits[tuple(at)]), 4), pairs=int(table[tuple(at)])
+        )
         for at in np.argwhere(worth)
     ]

@@ -2,7 +2,7 @@ from collections import Counter
 
 import polars as pl
 
-import data.reference as reference
+from data import reference
 
 
 def test_provinces__sixty_three_become_thirty_four():
@@ -20,7 +20,11 @@ def test_provinces__sixty_three_become_thirty_four():
 def test_provinces__seven_keep_a_name_with_the_code_of_the_other():
     provinces = reference.provinces()
     names = dict(provinces.select("gso", "name").iter_rows())
-    new = {code: name for code, name in provinces.select("new_gso", "new_name").iter_rows() if names[code] != name}
+    new = {
+        code: name
+        for code, name in provinces.select("new_gso", "new_name").iter_rows()
+        if names[code] != name
+    }
     assert new == {
         "15": "Lào Cai",
         "24": "Bắc Ninh",
@@ -68,7 +72,9 @@ def test_changes__every_old_commune_has_a_successor_in_the_successor_of_its_prov
     joined = changes.join(before, left_on="old_code", right_on="code").join(
         after, left_on="new_code", right_on="code", suffix="_after"
     )
-    assert all(successor[old] == new for old, new in joined.select("province_gso", "province_gso_after").iter_rows())
+    assert all(
+        successor[old] == new for old, new in joined.select("province_gso", "province_gso_after").iter_rows()
+    )
 
 
 def test_changes__whole_means_a_single_successor():

@@ -213,5 +213,9 @@ def test_names__refuse_what_does_not_fit() -> None:
         name_bits(table[:, :7], table, rows, rows, FORMS, out)
     with pytest.raises(ValueError, match="one entry a token"):
         name_bits(table, table, rows, rows, FORMS._replace(single=FORMS.single[1:]), out)
+    with pytest.raises(ValueError, match="Token 0 is marked"):
+        name_bits(table, table, rows, rows, FORMS._replace(marked=np.ones_like(FORMS.marked)), out)
+    with pytest.raises(ValueError, match="vocabulary is empty"):
+        name_bits(table, table, rows, rows, FORMS._replace(ascii=np.zeros(0, np.uint32)), out)
     with pytest.raises(ValueError, match="uint32"):
         name_bits(table, table, rows, rows, FORMS, out.astype(np.int64))

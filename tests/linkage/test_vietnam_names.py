@@ -125,9 +125,12 @@ def test_parse_names__every_syllable_stays_what_it_is():
 words = st.one_of(
     st.sampled_from(sorted(canonical_syllables())),
     st.sampled_from(
-        "Nguyễn Trần Lê Phạm Nguyen Pham Hoàng Văn Thị Anh An Lan Hoà Thuỷ Nguyeenx Thij Nguye6n4 hoa2 Lees Ddoox H H' "
-        "K K' Y R' HLan KBrôi YBhin Hlan h'lan Niê Kpă Ksor Rơ Ng. T. Ng~ (Tư) tức Bà Ông Bé Con bà gái CB Đ/c Mr "
-        "Maria Ðặng NguyễnVăn NguyenVan 12 - ? Nguy?n О'Neil d'hoà h'hoà Th?".split()
+        """
+        Nguyễn Trần Lê Phạm Nguyen Pham Hoàng Văn Thị Anh An Lan Hoà Thuỷ Nguyeenx Thij
+        Nguye6n4 hoa2 Lees Ddoox H H' K K' Y R' HLan KBrôi YBhin Hlan h'lan Niê Kpă Ksor Rơ Ng.
+        T. Ng~ (Tư) tức Bà Ông Bé Con bà gái CB Đ/c Mr Maria Ðặng NguyễnVăn NguyenVan 12 - ?
+        Nguy?n О'Neil d'hoà h'hoà Th?
+        """.split()
     ),
     st.text(alphabet="aăâeêioôơuưybcdđghklmnpqrstvxfjwzHKYR'’.()/?~-0123456789\u0301\u0323 ẳỷÐ", max_size=8),
     st.text(max_size=6),
@@ -135,7 +138,7 @@ words = st.one_of(
 names = st.lists(words, min_size=1, max_size=6).map(" ".join)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(names)
 def test_parse_names__is_idempotent(raw):
     check_idempotent(raw)
@@ -162,7 +165,7 @@ def check_idempotent(raw):
     assert text.lower() == text
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(names, min_size=1, max_size=30, unique=True), st.randoms(use_true_random=False))
 def test_parse_names__a_name_does_not_depend_on_its_company(values, shuffle):
     together = parse_names(pl.Series(values, dtype=pl.String))
@@ -182,7 +185,9 @@ def test_parse_names__a_name_does_not_depend_on_its_company(values, shuffle):
 def test_parse_names__many_names_in_little_time():
     rng = random.Random(3)
     syllables = [word.title() for word in rng.sample(sorted(canonical_syllables()), 2000)]
-    values = pl.Series([" ".join(rng.choices(syllables, k=3)) for _ in range(20_000)]).unique(maintain_order=True)
+    values = pl.Series([" ".join(rng.choices(syllables, k=3)) for _ in range(20_000)]).unique(
+        maintain_order=True
+    )
     parsed = parse_names(values)
     assert len(parsed.offsets) == len(values) + 1
     assert parsed.offsets[-1] == len(parsed.tokens)

@@ -1,9 +1,11 @@
+from itertools import pairwise
+
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import data.reference as reference
+from data import reference
 from linkage.vietnam.numbers import NUMBER_KINDS, PROVINCE_CODES, standardise_numbers
 
 YEAR = 2026
@@ -19,8 +21,8 @@ def twin(text):
     nothing = (None, 0)
 
     def runs(digits):
-        up = all((int(b) - int(a)) % 10 == 1 for a, b in zip(digits, digits[1:], strict=False))
-        down = all((int(a) - int(b)) % 10 == 1 for a, b in zip(digits, digits[1:], strict=False))
+        up = all((int(b) - int(a)) % 10 == 1 for a, b in pairwise(digits))
+        down = all((int(a) - int(b)) % 10 == 1 for a, b in pairwise(digits))
         return len(set(digits)) == 1 or (len(digits) >= 6 and (up or down))
 
     stripped = text.lstrip("0") or "0"
@@ -37,7 +39,12 @@ def twin(text):
         year = 1900 + century // 2 * 100 + int(twelve[4:6])
         known = twelve[:3] in set(reference.provinces()["code3"])
         in_time = year <= YEAR
-        return province if known else 0, (1 + century % 2) if in_time else 0, year if in_time else 0, known and in_time
+        return (
+            province if known else 0,
+            (1 + century % 2) if in_time else 0,
+            year if in_time else 0,
+            known and in_time,
+        )
 
     if length == 12:
         return (value, 12, "personal", *structure(text)[:3])
@@ -53,17 +60,21 @@ def twin(text):
 digits = st.one_of(
     st.text("0123456789", min_size=1, max_size=18),
     st.builds(
-        lambda p, c, y, s: f"{p:03d}{c}{y:02d}{s:06d}".lstrip("0") if s % 3 == 0 else f"{p:03d}{c}{y:02d}{s:06d}",
+        lambda p, c, y, s: (
+            f"{p:03d}{c}{y:02d}{s:06d}".lstrip("0") if s % 3 == 0 else f"{p:03d}{c}{y:02d}{s:06d}"
+        ),
         st.sampled_from([*PROVINCE_CODES, 3, 99, 123]),
         st.integers(0, 9),
         st.integers(0, 99),
         st.integers(0, 999_999),
     ),
-    st.sampled_from(["123456789012", "0123456789", "987654321", "111111111111", "000000000001", "012345", "543210"]),
+    st.sampled_from(
+        ["123456789012", "0123456789", "987654321", "111111111111", "000000000001", "012345", "543210"]
+    ),
 ).filter(lambda text: text != "")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(digits, min_size=1, max_size=60))
 def test_numbers__agree_with_the_rules_in_words(values):
     frame = standardise_numbers(pl.Series(values), YEAR)
@@ -114,8 +125,17 @@ def test_numbers__repairs_lead_to_the_number(value, repair):
     assert got["repair"] == repair
 
 
-@pytest.mark.parametrize(("value", "kind"), [("abc", "empty"), ("-", "empty"), ("không", "empty"), ("B1234567", "malformed"),
-                                             ("7.90850E+10", "malformed"), ("12345", "malformed")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("abc", "empty"),
+        ("-", "empty"),
+        ("không", "empty"),
+        ("B1234567", "malformed"),
+        ("7.90850E+10", "malformed"),
+        ("73519", "malformed"),
+    ],
+)
 def test_numbers__what_is_no_number_has_no_digits(value, kind):
     got = one(value)
     assert (got["digits"], got["length"], got["kind"], got["repair"]) == (None, 0, kind, None)
@@ -134,12 +154,19 @@ def test_numbers__a_tax_code_is_hardly_a_personal_number():
     assert set(frame["kind"]) == {"personal_padded"}
     assert frame["confidence"].to_list() == pytest.approx([0.4] * len(codes))
     others = [code[:-1] + str((int(code[-1]) + 1) % 10) for code in codes]
-    assert standardise_numbers(pl.Series(others), YEAR)["confidence"].to_list() == pytest.approx([0.7] * len(codes))
+    assert standardise_numbers(pl.Series(others), YEAR)["confidence"].to_list() == pytest.approx(
+        [0.7] * len(codes)
+    )
 
 
 def test_numbers__structure_is_evidence_not_a_reject():
     got = one("023085001234")
-    assert (got["kind"], got["province"], got["birth_year"], got["structure_ok"]) == ("personal", 0, 1985, False)
+    assert (got["kind"], got["province"], got["birth_year"], got["structure_ok"]) == (
+        "personal",
+        0,
+        1985,
+        False,
+    )
     got = one("079399001234")
     assert (got["kind"], got["province"], got["sex"], got["birth_year"]) == ("personal", 79, 0, 0)
     assert one("001226000123")["birth_year"] == 2026

@@ -17,13 +17,17 @@ from linkage.vietnam.syllables import (
 
 # Names and common words in the older school's spelling.
 WORDS = """
-nguyễn trần lê phạm huỳnh phan vũ võ đặng bùi đỗ hồ ngô dương lý trương đinh trịnh nông mai hà đoàn lương cao đào
-lưu triệu phùng đàm chu văn thị hòa khỏe thúy thủy hỏa xòe hoàn khoét huệ thuở quý quà già giò quốc quyền giấy giữa
-nghĩa nghiêm nghiên ngoãn khuỷu khuya hoài xoáy ngoẹo tuấn tuyết thuận duệ khuê uyên oanh yến diệu hiếu ưng ước út ý
-ích gìn giếng giết gì kỳ kiều quỳnh quới thùy tùy lũy ủy thỏa khóa họa đọa hòe lòe mía múa mứa cửa bướm bưởi rượu muỗi
-tuổi nước được người phượng phước bích minh ánh đức phúc ngọc phát nhật xoong boong quạnh quắm quỵt quẫy huơ thuế
+nguyễn trần lê phạm huỳnh phan vũ võ đặng bùi đỗ hồ ngô dương lý trương đinh trịnh nông mai hà
+đoàn lương cao đào lưu triệu phùng đàm chu văn thị hòa khỏe thúy thủy hỏa xòe hoàn khoét huệ thuở quý quà già
+giò quốc quyền giấy giữa nghĩa nghiêm nghiên ngoãn khuỷu khuya hoài xoáy ngoẹo tuấn tuyết thuận duệ khuê uyên
+oanh yến diệu hiếu ưng ước út ý ích gìn giếng giết gì kỳ kiều quỳnh quới thùy tùy lũy ủy thỏa khóa họa đọa
+hòe lòe mía múa mứa cửa bướm bưởi rượu muỗi tuổi nước được người phượng phước bích minh ánh đức phúc ngọc
+phát nhật xoong boong quạnh quắm quỵt quẫy huơ thuế
 """.split()
-NOT_SYLLABLES = "ksor kbuôr mlô hlan brôi niêm̀ nghan cê kan ngiên ghan qan guyen tranf aa uie bcd đđ jang wi zung foo".split()
+NOT_SYLLABLES = """
+ksor kbuôr mlô hlan brôi niêm̀ nghan cê kan ngiên ghan qan
+guyen tranf aa uie bcd đđ jang wi zung foo
+""".split()
 
 TONE_MARKS = {"\u0300": 1, "\u0301": 2, "\u0303": 3, "\u0309": 4, "\u0323": 5}
 
@@ -82,9 +86,20 @@ def test_syllables__every_one_fits_the_textbook():
 
 @pytest.mark.parametrize(
     ("new", "old"),
-    [("hoà", "hòa"), ("khoẻ", "khỏe"), ("thuý", "thúy"), ("thuỷ", "thủy"), ("hoả", "hỏa"), ("xoè", "xòe"),
-     ("nghìên", "nghiền"), ("qúy", "quý"), ("gìa", "già"), ("nguỹên", "nguyễn"), ("gịa", "giạ")],
-)  # fmt: skip
+    [
+        ("hoà", "hòa"),
+        ("khoẻ", "khỏe"),
+        ("thuý", "thúy"),
+        ("thuỷ", "thủy"),
+        ("hoả", "hỏa"),
+        ("xoè", "xòe"),
+        ("nghìên", "nghiền"),
+        ("qúy", "quý"),
+        ("gìa", "già"),
+        ("nguỹên", "nguyễn"),
+        ("gịa", "giạ"),
+    ],
+)
 def test_canonical__moves_a_misplaced_tone(new, old):
     assert canonical_syllables()[new] == old
 

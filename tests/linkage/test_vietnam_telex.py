@@ -71,10 +71,21 @@ def test_vni__gives_back_what_was_typed(syllables, tone_at_end):
 
 @pytest.mark.parametrize(
     ("keys", "word"),
-    [("nguyeenx", "nguyễn"), ("nguyênx", "nguyễn"), ("tranaf", "trần"), ("tranfa", "trần"), ("ddoox", "đỗ"),
-     ("thij", "thị"), ("hoangf", "hoàng"), ("phuongw", "phương"), ("dangd", "đang"), ("quys", "quý"),
-     ("maix", "mãi"), ("twf", "từ")],
-)  # fmt: skip
+    [
+        ("nguyeenx", "nguyễn"),
+        ("nguyênx", "nguyễn"),
+        ("tranaf", "trần"),
+        ("tranfa", "trần"),
+        ("ddoox", "đỗ"),
+        ("thij", "thị"),
+        ("hoangf", "hoàng"),
+        ("phuongw", "phương"),
+        ("dangd", "đang"),
+        ("quys", "quý"),
+        ("maix", "mãi"),
+        ("twf", "từ"),
+    ],
+)
 def test_telex__examples(keys, word):
     assert looks_like_telex(keys)
     assert compose_telex(keys) == word
@@ -82,15 +93,24 @@ def test_telex__examples(keys, word):
 
 @pytest.mark.parametrize(
     ("keys", "word"),
-    [("nguye6n4", "nguyễn"), ("nguyê4n", "nguyễn"), ("thi5", "thị"), ("d9o64", "đỗ"), ("phuo7ng", "phương"),
-     ("tra6n2", "trần"), ("va8n", "văn")],
-)  # fmt: skip
+    [
+        ("nguye6n4", "nguyễn"),
+        ("nguyê4n", "nguyễn"),
+        ("thi5", "thị"),
+        ("d9o64", "đỗ"),
+        ("phuo7ng", "phương"),
+        ("tra6n2", "trần"),
+        ("va8n", "văn"),
+    ],
+)
 def test_vni__examples(keys, word):
     assert looks_like_vni(keys)
     assert compose_vni(keys) == word
 
 
-@pytest.mark.parametrize("name", ["maria", "rosa", "lisa", "ksor", "kbuôr", "felix", "thomas", "sara", "karen", "kpas"])
+@pytest.mark.parametrize(
+    "name", ["maria", "rosa", "lisa", "ksor", "kbuôr", "felix", "thomas", "sara", "karen", "kpas"]
+)
 def test_telex__leaves_other_names(name):
     assert compose_telex(name) is None or not looks_like_telex(name)
 

@@ -7,7 +7,7 @@ from importlib import resources
 import polars as pl
 import pytest
 
-import data.reference as reference
+from data import reference
 from linkage.vietnam.units import PROVINCE_MEMBER, UnitTable, province_key
 
 BEFORE, AFTER = date(2025, 6, 30), date(2025, 7, 1)
@@ -76,8 +76,14 @@ def test_communes__a_reused_code_depends_on_the_date(table):
 def test_communes__issues(table):
     found = table.communes(pl.Series(["4", "4.0", "26732", "99999", "x", "123456", "00004 "]), BEFORE)
     assert found["issue"].to_list() == [
-        "lost_zero", "lost_zero", "other_era", "unknown_code", "unreadable", "unreadable", None
-    ]  # fmt: skip
+        "lost_zero",
+        "lost_zero",
+        "other_era",
+        "unknown_code",
+        "unreadable",
+        "unreadable",
+        None,
+    ]
     assert (found["unit"] == -1).to_list() == [False, False, False, True, True, True, False]
     assert table.communes(pl.Series(["00001"]), AFTER)["issue"].to_list() == ["other_era"]
     assert not table.overlaps(-1, -1)
@@ -85,7 +91,9 @@ def test_communes__issues(table):
 
 def test_provinces__the_seven_traps(table):
     def members(value, as_of):
-        return [m - PROVINCE_MEMBER for m in table.members(table.provinces(pl.Series([value]), as_of)["unit"][0])]
+        return [
+            m - PROVINCE_MEMBER for m in table.members(table.provinces(pl.Series([value]), as_of)["unit"][0])
+        ]
 
     assert members("10", BEFORE) == members("Lào Cai", BEFORE) == [10]
     assert members("15", BEFORE) == members("Yên Bái", BEFORE) == [15]
@@ -98,10 +106,27 @@ def test_provinces__the_seven_traps(table):
 
 @pytest.mark.parametrize(
     ("value", "gso"),
-    [("Thành phố Hồ Chí Minh", 79), ("TP.HCM", 79), ("TPHCM", 79), ("Tỉnh Đăk Lăk", 66), ("Đắc Lắc", 66), ("DAK LAK", 66),
-     ("Kontum", 62), ("Bắc Cạn", 6), ("Thừa Thiên - Huế", 46), ("TT-Huế", 46), ("Huế", 46), ("BR-VT", 77), ("Hoà Bình", 17),
-     ("Hòa Bình", 17), ("T. Thái Bình", 34), ("hà nội", 1), ("Hà Tây", 1), ("Bà Rịa–Vũng Tàu", 77)],
-)  # fmt: skip
+    [
+        ("Thành phố Hồ Chí Minh", 79),
+        ("TP.HCM", 79),
+        ("TPHCM", 79),
+        ("Tỉnh Đăk Lăk", 66),
+        ("Đắc Lắc", 66),
+        ("DAK LAK", 66),
+        ("Kontum", 62),
+        ("Bắc Cạn", 6),
+        ("Thừa Thiên - Huế", 46),
+        ("TT-Huế", 46),
+        ("Huế", 46),
+        ("BR-VT", 77),
+        ("Hoà Bình", 17),
+        ("Hòa Bình", 17),
+        ("T. Thái Bình", 34),
+        ("hà nội", 1),
+        ("Hà Tây", 1),
+        ("Bà Rịa–Vũng Tàu", 77),
+    ],
+)
 def test_provinces__spellings_of_names(table, value, gso):
     found = table.provinces(pl.Series([value]), BEFORE)
     assert table.members(found["unit"][0]) == (PROVINCE_MEMBER + gso,)
@@ -112,7 +137,9 @@ def test_provinces__every_name_and_code_of_the_reference(table):
     for column in ("name", "gso", "code3"):
         found = table.provinces(provinces[column], BEFORE)
         assert found["issue"].null_count() == 63
-        assert [table.members(u)[0] - PROVINCE_MEMBER for u in found["unit"]] == [int(g) for g in provinces["gso"]]
+        assert [table.members(u)[0] - PROVINCE_MEMBER for u in found["unit"]] == [
+            int(g) for g in provinces["gso"]
+        ]
         assert table.set_province[found["unit"].to_numpy()].tolist() == [int(g) for g in provinces["new_gso"]]
     assert provinces["name"].map_elements(province_key, return_dtype=pl.String).n_unique() == 63
 
@@ -120,8 +147,13 @@ def test_provinces__every_name_and_code_of_the_reference(table):
 def test_provinces__issues(table):
     found = table.provinces(pl.Series(["1", "03", "Narnia", "10", "-", "1234"]), AFTER)
     assert found["issue"].to_list() == [
-        "lost_zero", "unknown_code", "unknown_name", "other_era", "unreadable", "unreadable"
-    ]  # fmt: skip
+        "lost_zero",
+        "unknown_code",
+        "unknown_name",
+        "other_era",
+        "unreadable",
+        "unreadable",
+    ]
 
 
 def test_table__survives_pickling(table):
@@ -132,7 +164,11 @@ def test_table__survives_pickling(table):
 
 def test_from_reference__refuses_unknown_codes():
     provinces = reference.provinces()
-    before, after, changes = reference.communes_before(), reference.communes_after(), reference.commune_changes()
+    before, after, changes = (
+        reference.communes_before(),
+        reference.communes_after(),
+        reference.commune_changes(),
+    )
     with pytest.raises(ValueError, match="unknown code"):
         UnitTable.from_reference(provinces, before, after.head(100), changes)
     with pytest.raises(ValueError, match="no successor"):

@@ -1,0 +1,39 @@
+"""Decisions of records, as deciding hands them to resolution and to the artefacts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from linkage.posterior import Prior
+from linkage.scored import Scored
+
+LINK, REVIEW, NEW, CONFLICT, INELIGIBLE = range(5)
+DECISIONS = ("link", "review", "new", "conflict", "ineligible")
+
+
+@dataclass(frozen=True)
+class Decided:
+    """Decisions by agency record (int arrays of n), and what they rest on.
+
+    decision : uint8[n];  person, runner_up : int64[n], global register row, -1 none
+    pair : int64[n], index into ``scored`` of the best pair, -1 none
+    weight, margin : int32[n], 1/1024 bit;  probability : float64[n], of the decision's own claim
+    p_link, p_unregistered : float64[n];  reasons : uint32[n] bits
+    estimates : per source the expected number of false links and its interval
+    """
+
+    scored: Scored
+    decision: np.ndarray
+    person: np.ndarray
+    runner_up: np.ndarray
+    pair: np.ndarray
+    weight: np.ndarray
+    margin: np.ndarray
+    probability: np.ndarray
+    p_link: np.ndarray
+    p_unregistered: np.ndarray
+    reasons: np.ndarray
+    prior: Prior
+    estimates: list[dict[str, float]]

@@ -1,0 +1,254 @@
+"""Blocking rules: their keys, and the refinement that keeps blocks small.
+
+A rule's key is a keyed 64-bit hash of its columns. Which keys were refined is the plan (see
+:mod:`linkage.block`); with it every record's *effective* key under every rule is known anywhere, and a pair belongs
+to the first rule whose effective key both records share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kernels import keys as key_kernels
+from linkage.coded import Coded, Meaning
+from linkage.config import Blocking
+from linkage.errors import ConfigError, did_you_mean
+from linkage.name_keys import fold_codes, name_codes
+
+#: Key forms by kind of column.
+FORMS: dict[str, tuple[str, ...]] = {
+    "identifier": ("", "any", "near"),
+    "phone": ("",),
+    "date": ("", "year", "month", "day_month", "year_month"),
+    "sex": ("",),
+    "unit": ("any", "province"),
+    "name": (
+        "",
+        "ascii",
+        "phonetic",
+        "set",
+        "given",
+        "given.ascii",
+        "given.phonetic",
+        "surname",
+        "surname.ascii",
+        "surname.phonetic",
+        "middle.ascii",
+    ),
+    "text": ("",),
+}
+
+#: Forms that give a record several keys.
+_MANY = {("identifier", "any"), ("unit", "any")}
+
+#: Members of a unit set that become keys; a larger set keeps its smallest ones (at most 6 occur in Vietnam).
+_UNITS_KEPT = 6
+
+
+@dataclass(frozen=True)
+class KeyPart:
+    """One element of a rule: a column and the form of it that must agree."""
+
+    column: str
+    form: str
+
+    def __str__(self) -> str:
+        return f"{self.column}.{self.form}" if self.form else self.column
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A compiled blocking rule.
+
+    ``near``: pairs whose identifiers are one slip apart (found by probing). ``relatives``: brings together only the
+    register's own people, to learn how relatives agree; it finds no candidates.
+    """
+
+    name: str
+    on: tuple[KeyPart, ...]
+    refine: tuple[KeyPart, ...]
+    near: bool = False
+    relatives: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns the rule reads, refinement included."""
+        return tuple(dict.fromkeys(p.column for p in (*self.on, *self.refine)))
+
+
+def parse_key_part(text: str, kinds: dict[str, str], rule: str) -> KeyPart:
+    """``full_name.given.ascii`` -> column and form; ConfigError E-CONFIG-030 to -032 if there is no such thing."""
+    column, _, form = text.partition(".")
+    if column not in kinds:
+        raise ConfigError(
+            "E-CONFIG-030",
+            f"The blocking rule '{rule}' uses the column '{column}'.",
+            f"Known columns: {', '.join(sorted(kinds))}.",
+            f"Declare it in a contract, or correct it.{did_you_mean(column, kinds)}",
+        )
+    kind = kinds[column]
+    if kind == "unit" and form == "":
+        form = "any"
+    if form not in FORMS[kind]:
+        known = [f or "(nothing)" for f in FORMS[kind]]
+        raise ConfigError(
+            "E-CONFIG-031",
+            f"The blocking rule '{rule}' asks '{form}' of the column '{column}'.",
+            f"A column of kind {kind} has the forms: {', '.join(known)}.",
+            f"Correct the form.{did_you_mean(form, known)}",
+        )
+    return KeyPart(column, form)
+
+
+def compile_rules(rules: Sequence[Blocking], kinds: dict[str, str]) -> tuple[Rule, ...]:
+    """Compile rules: those that find candidates first, then those for relatives, those that probe last."""
+    out = []
+    for written in rules:
+        name, on, refine = written.name, written.on, written.refine
+        parts = tuple(parse_key_part(t, kinds, name) for t in on)
+        extra = tuple(parse_key_part(t, kinds, name) for t in refine)
+        near = any(p.form == "near" for p in parts)
+        many = sum((kinds[p.column], p.form) in _MANY for p in parts)
+        if (
+            not parts
+            or many > 1
+            or (near and len(parts) > 1)
+            or any((kinds[p.column], p.form) in _MANY for p in extra)
+        ):
+            raise ConfigError(
+                "E-CONFIG-032",
+                f"The blocking rule '{name}' combines {', '.join(on) or 'nothing'}.",
+                "A rule has at least one column, at most one form with several keys (any), none of them in "
+                "'refine', and 'near' stands alone.",
+                "Split the rule in two.",
+            )
+        out.append(Rule(name, parts, extra, near, written.use == "relatives"))
+    return tuple(sorted(out, key=lambda r: (r.near, r.relatives)))
+
+
+def part_codes(coded: Coded, meaning: Meaning, part: KeyPart) -> np.ndarray:
+    """Codes of one key element: uint64[n], or uint64[n, width] for a form with several keys; zero is absent."""
+    values = coded.arrays[part.column]
+    kind = meaning.kinds[part.column]
+    if kind in ("identifier", "phone"):
+        own = values.astype(np.uint64)
+        if part.form == "any":
+            aliases = coded.arrays.get(f"{part.column}.alias")
+            if aliases is None or aliases.shape[1] == 0:
+                return own[:, None]
+            return np.concatenate([own[:, None], aliases.astype(np.uint64)], axis=1)
+        return own
+    if kind == "date":
+        year, month, day = values >> 9, (values >> 5) & 15, values & 31
+        whole = (month > 0) & (day > 0)
+        if part.form == "year":
+            code = year
+        elif part.form == "month":
+            code = month
+        elif part.form == "year_month":
+            code = np.where(month > 0, values >> 5, 0)
+        elif part.form == "day_month":
+            code = np.where(whole, values & 511, 0)
+        else:
+            code = np.where(whole, values, 0)
+        return code.astype(np.uint64)
+    if kind == "sex":
+        return values.astype(np.uint64)
+    if kind == "unit":
+        return _unit_codes(values, meaning, part.form)
+    if kind == "text":
+        return np.where(values > 0, meaning.texts[part.column].hashes[values], np.uint64(0))
+    return name_codes(values, meaning.tokens, part.form)
+
+
+def _unit_codes(values: np.ndarray, meaning: Meaning, form: str) -> np.ndarray:
+    units = meaning.units
+    known = values >= 0
+    at = np.where(known, values, 0)
+    if form == "province":
+        province = units.province[at]
+        return np.where(known & (province >= 0), province.astype(np.int64) + 1, 0).astype(np.uint64)
+    width = max(1, min(_UNITS_KEPT, int(np.diff(units.offsets).max(initial=1))))
+    out = np.zeros((values.shape[0], width), np.uint64)
+    sizes = np.diff(units.offsets)[at]
+    for place in range(width):
+        has = known & (sizes > place)
+        out[has, place] = units.members[units.offsets[at[has]] + place].astype(np.uint64) + np.uint64(1)
+    return out
+
+
+def _fold_parts(coded: Coded, meaning: Meaning, parts: Sequence[KeyPart], secret: int) -> np.ndarray:
+    n = len(coded)
+    keys = np.empty(n, np.uint64)
+    key_kernels.start_keys(np.uint64(secret), keys)
+    many: np.ndarray | None = None
+    for part in parts:
+        codes = part_codes(coded, meaning, part)
+        if codes.ndim == 2:
+            many = codes
+        else:
+            key_kernels.fold_column(codes, np.uint64(0), keys)
+    if many is None:
+        return keys[:, None]
+    out = np.repeat(keys[:, None], many.shape[1], axis=1)
+    for place in range(many.shape[1]):
+        column = np.ascontiguousarray(out[:, place])
+        key_kernels.fold_column(np.ascontiguousarray(many[:, place]), np.uint64(0), column)
+        for earlier in range(place):
+            column[column == out[:, earlier]] = key_kernels.NO_KEY
+        out[:, place] = column
+    return out
+
+
+def refine_all(
+    coded: Coded,
+    meaning: Meaning,
+    rules: Sequence[Rule],
+    hot: Sequence[np.ndarray],
+    keys: Sequence[np.ndarray],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Effective keys of several rules side by side, from their base keys.
+
+    keys : per rule uint64[n, width];  returns uint64[n, sum of widths], the keys of one rule in falling order so that
+    zeros come last, and int64[rules + 1], where each rule's columns begin
+    """
+    out = []
+    for rule, burning, base in zip(rules, hot, keys, strict=True):
+        effective = refine_keys(coded, meaning, rule, base, burning) if burning.size else base
+        out.append(_zeros_last(effective))
+    widths = np.concatenate([[0], np.cumsum([k.shape[1] for k in out])]).astype(np.int64)
+    n = keys[0].shape[0] if keys else 0
+    return np.ascontiguousarray(np.concatenate(out, axis=1)) if out else np.zeros((n, 0), np.uint64), widths
+
+
+def _zeros_last(keys: np.ndarray) -> np.ndarray:
+    return np.sort(keys, axis=1)[:, ::-1] if keys.shape[1] > 1 else keys
+
+
+def base_keys(coded: Coded, meaning: Meaning, rule: Rule, secret: int) -> np.ndarray:
+    """Keys of every record under the rule before refinement: uint64[n, width], zero for none."""
+    return _fold_parts(coded, meaning, rule.on, secret)
+
+
+def refine_keys(coded: Coded, meaning: Meaning, rule: Rule, keys: np.ndarray, hot: np.ndarray) -> np.ndarray:
+    """Take refinement columns into the keys that are hot; a key still hot after the last column is given up."""
+    keys = keys.copy()
+    for part in rule.refine:
+        burning = _among(keys, hot)
+        if not burning.any():
+            return keys
+        codes = part_codes(coded, meaning, part)
+        rows, places = np.nonzero(burning)
+        keys[rows, places] = fold_codes(keys[rows, places], codes[rows])
+    keys[_among(keys, hot)] = key_kernels.NO_KEY
+    return keys
+
+
+def _among(keys: np.ndarray, ordered: np.ndarray) -> np.ndarray:
+    if ordered.size == 0:
+        return np.zeros(keys.shape, bool)
+    at = np.minimum(np.searchsorted(ordered, keys), ordered.size - 1)
+    return (ordered[at] == keys) & (keys != key_kernels.NO_KEY)
