@@ -5,25 +5,40 @@ from __future__ import annotations
 import collections
 import importlib
 import os
+import secrets
+import shutil
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from jobs.journal import peak_memory
 from linkage.errors import LinkageError
 
 #: A task: its function as ``module:name``, and its arguments.
 Call = tuple[str, tuple[Any, ...]]
 
 
-def run_call(call: Call) -> tuple[dict[str, Any], float]:
-    """Run one task; gives its result and its seconds."""
+@dataclass(frozen=True)
+class Done:
+    """What a task gave, its seconds, the process it ran in, and the most bytes that process has held."""
+
+    result: dict[str, Any]
+    seconds: float
+    process: int
+    peak_memory: int
+
+
+def run_call(call: Call) -> Done:
+    """Run one task."""
     name, arguments = call
     module, _, function = name.partition(":")
     began = time.perf_counter()
     result = getattr(importlib.import_module(module), function)(*arguments)
-    return result, time.perf_counter() - began
+    return Done(result, time.perf_counter() - began, os.getpid(), peak_memory())
 
 
 class Executor(Protocol):
@@ -32,8 +47,8 @@ class Executor(Protocol):
     name: str
     workers: int
 
-    def map(self, calls: Sequence[Call]) -> Iterator[tuple[dict[str, Any], float]]:
-        """Results of the calls in their order; the first failure ends it, and what has not begun is not begun."""
+    def map(self, calls: Sequence[Call]) -> Iterator[Done]:
+        """Results of the calls in their order; the first failure ends it, and nothing more is begun."""
 
     def close(self) -> None:
         """Give back what was taken."""
@@ -48,9 +63,9 @@ class ThreadExecutor:
         self.workers = workers
         self.pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="linkage")
 
-    def map(self, calls: Sequence[Call]) -> Iterator[tuple[dict[str, Any], float]]:
+    def map(self, calls: Sequence[Call]) -> Iterator[Done]:
         """See :class:`Executor`."""
-        waiting: collections.deque[Future[tuple[dict[str, Any], float]]] = collections.deque()
+        waiting: collections.deque[Future[Done]] = collections.deque()
         todo = iter(calls)
         try:
             for call in todo:
@@ -69,31 +84,37 @@ class ThreadExecutor:
 
 
 def _ray_environment(threads: int) -> dict[str, str]:
+    """Settings of every worker, made before its first import."""
     wanted = {
         "NUMBA_NUM_THREADS": str(threads),
         "POLARS_MAX_THREADS": str(threads),
         "OMP_NUM_THREADS": str(threads),
         "RAY_USAGE_STATS_ENABLED": "0",
     }
-    for name in ("NUMBA_CACHE_DIR",):
-        if name in os.environ:
-            wanted[name] = os.environ[name]
+    if "NUMBA_CACHE_DIR" in os.environ:
+        wanted["NUMBA_CACHE_DIR"] = os.environ["NUMBA_CACHE_DIR"]
     return wanted
 
 
 class RayExecutor:
-    """The same tasks as Ray Core tasks: a window in flight, retries for lost workers only, descriptors in and out.
+    """The same tasks as Ray Core tasks: a window in flight, descriptors in and out, retries for lost workers.
 
-    address : of a cluster whose nodes share the run's folder; None starts a local one that ends with the run.
+    address : of a cluster whose nodes share the run's folder, and whose token is where Ray looks for it
+    (``RAY_AUTH_TOKEN``, ``RAY_AUTH_TOKEN_PATH`` or ``~/.ray/auth_token``); None starts a local Ray that ends
+    with the run. The local one has a token of its own that no file holds, and its sockets and logs lie in a
+    private temporary folder that is removed with it.
     """
 
     name = "ray"
 
-    def __init__(self, workers: int, address: str | None = None, temporary: Path | None = None) -> None:
+    def __init__(self, workers: int, address: str | None = None) -> None:
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        os.environ["RAY_AUTH_MODE"] = "token"
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        before = os.umask(0o077)
+        self.workers = workers
+        # Ray's socket paths may have at most 107 bytes: a short name in the system's place for such folders.
+        self.folder = Path(tempfile.mkdtemp(prefix="lk-")) if address is None else None
+        before = os.umask(0o077)  # the processes that Ray starts inherit it
         try:
             import ray
 
@@ -101,18 +122,23 @@ class RayExecutor:
             options: dict[str, Any] = {
                 "runtime_env": {"env_vars": _ray_environment(1)},
                 "log_to_driver": False,
-                "include_dashboard": False,
                 "configure_logging": False,
             }
             if address is None:
-                options |= {"num_cpus": workers, "object_store_memory": 200 * 2**20}
-                if temporary is not None:
-                    options["_temp_dir"] = str(temporary)
+                os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+                options |= {
+                    "num_cpus": workers,
+                    "include_dashboard": False,
+                    "object_store_memory": 200 * 2**20,
+                    "_temp_dir": str(self.folder),
+                }
             else:
                 options["address"] = address
-                options.pop("include_dashboard")
             ray.init(**options)
-        except (ConnectionError, RuntimeError, ValueError, OSError) as fault:
+        except BaseException as fault:
+            self._remove_folder()
+            if not isinstance(fault, Exception):
+                raise
             raise LinkageError(
                 "E-RAY-001",
                 f"Ray could not be started or reached ({type(fault).__name__}).",
@@ -121,10 +147,9 @@ class RayExecutor:
             ) from fault
         finally:
             os.umask(before)
-        self.workers = workers
         self.task = ray.remote(num_cpus=1, max_retries=3, retry_exceptions=False)(run_call)
 
-    def map(self, calls: Sequence[Call]) -> Iterator[tuple[dict[str, Any], float]]:
+    def map(self, calls: Sequence[Call]) -> Iterator[Done]:
         """See :class:`Executor`."""
         waiting: collections.deque[Any] = collections.deque()
         try:
@@ -138,12 +163,12 @@ class RayExecutor:
             for reference in waiting:
                 self.ray.cancel(reference)
 
-    def _result(self, reference: Any) -> tuple[dict[str, Any], float]:
+    def _result(self, reference: Any) -> Done:
         try:
-            return self.ray.get(reference)  # type: ignore[no-any-return]
+            return self.ray.get(reference)
         except self.ray.exceptions.RayTaskError as fault:
             cause = fault.cause
-            if isinstance(cause, LinkageError):
+            if isinstance(cause, LinkageError | OSError | MemoryError):
                 raise cause from None
             raise
         except self.ray.exceptions.RayError as fault:
@@ -157,13 +182,18 @@ class RayExecutor:
     def close(self) -> None:
         """See :class:`Executor`."""
         self.ray.shutdown()
+        self._remove_folder()
+
+    def _remove_folder(self) -> None:
+        """Remove the private folder; processes on their way out may still write to it for a moment."""
+        for _ in range(50):
+            if self.folder is None or not self.folder.exists():
+                return
+            shutil.rmtree(self.folder, ignore_errors=True)
+            if self.folder.exists():
+                time.sleep(0.1)
 
 
-def make_executor(engine: str, workers: int, address: str | None, temporary: Path | None) -> Executor:
+def make_executor(engine: str, workers: int, address: str | None) -> Executor:
     """The executor a run asks for."""
-    if engine == "ray":
-        return RayExecutor(workers, address, temporary)
-    return ThreadExecutor(workers)
-
-
-Maker = Callable[..., Executor]
+    return RayExecutor(workers, address) if engine == "ray" else ThreadExecutor(workers)

@@ -85,6 +85,11 @@ class _Stages:
         self.journal = journal
         self.progress = progress
         self.figures: list[dict[str, Any]] = []
+        self.peaks: dict[int, int] = {}
+
+    def peak_memory(self) -> int:
+        """The most memory that the processes of the run have held, in bytes: the sum of their own peaks."""
+        return sum((self.peaks | {os.getpid(): peak_memory()}).values())
 
     def stage(self, name: str, work: Callable[[], dict[str, Any]], rows: int | None = None) -> dict[str, Any]:
         """Run a stage unless it has happened; gives its facts."""
@@ -103,7 +108,7 @@ class _Stages:
                 "stage": name,
                 "status": "done",
                 "seconds": round(time.perf_counter() - began, 3),
-                "peak_memory": peak_memory(),
+                "peak_memory": self.peak_memory(),
                 **{k: facts[k] for k in ("rows_in", "rows_out", "pairs") if k in facts},
             }
         )
@@ -114,7 +119,9 @@ class _Stages:
     ) -> list[dict[str, Any]]:
         """Results of tasks in order, each journalled."""
         out = []
-        for number, (result, seconds) in enumerate(self.executor.map(calls)):
+        for number, done in enumerate(self.executor.map(calls)):
+            result = done.result
+            self.peaks[done.process] = done.peak_memory
             fields = {
                 k: v
                 for k, v in result.items()
@@ -126,8 +133,9 @@ class _Stages:
                 parts=len(calls),
                 engine=self.executor.name,
                 status="done",
-                seconds=round(seconds, 4),
-                peak_memory=peak_memory(),
+                process=done.process,
+                seconds=round(done.seconds, 4),
+                peak_memory=done.peak_memory,
                 **fields,
             )
             self.progress.advance(rows[number] if rows is not None else 0)
@@ -149,8 +157,8 @@ def run_project(
 ) -> Outcome:
     """Reconcile the project's sources into the run folder ``out``.
 
-    Running into a finished folder with the same fingerprint does nothing; with another fingerprint ConflictError
-    ``E-RUN-001``. Stopped anywhere, the same command goes on where it was.
+    Running into a finished folder with the same fingerprint does nothing; with another fingerprint
+    ConflictError ``E-RUN-001``. Stopped anywhere, the same command goes on where it was.
     """
     progress = progress or Progress()
     began = time.perf_counter()
@@ -169,25 +177,21 @@ def run_project(
         else:
             write_json(folder.work / "settings.json", settings)
         Workspace.open.cache_clear()
-        executor = make_executor(engine, threads, address, _ray_folder(folder) if engine == "ray" else None)
+        executor = make_executor(engine, threads, address)
         stages = _Stages(folder, executor, Journal(folder.journal), progress)
         try:
             facts = _walk(stages, loaded, folder, settings, threads)
-        finally:
+        except BaseException:
             executor.close()
+            for left in folder.work.rglob("*.tmp-*"):  # of workers that were ended in the middle of a file
+                left.unlink(missing_ok=True)
+            raise
+        executor.close()
         run = _run_record(loaded, prints, stages, facts, time.perf_counter() - began, engine)
         folder.finish(run)
         progress.close()
         Workspace.open.cache_clear()
-        assert folder.finished is not None
-        return Outcome(int(run["exit_code"]), out, folder.finished)
-
-
-def _ray_folder(folder: RunFolder) -> Path:
-    # Ray's socket paths may have at most 107 bytes: a short private folder in the system's place for such.
-    import tempfile
-
-    return Path(tempfile.mkdtemp(prefix="lk-"))
+        return Outcome(int(run["exit_code"]), out, {**run, "fingerprint": prints["run"]})
 
 
 def _fingerprints(loaded: LoadedProject, model: Path | None) -> dict[str, str]:
@@ -205,7 +209,7 @@ def _fingerprints(loaded: LoadedProject, model: Path | None) -> dict[str, str]:
     code = hashlib.blake2b(f"{linkage.__version__}\x1f{_code_digest()}".encode(), digest_size=16).hexdigest()
     used = file_digest(model) if model is not None else ""
     whole = hashlib.blake2b(
-        "\x1f".join([config.hexdigest(), inputs.hexdigest(), code, used]).encode(), digest_size=16
+        f"{config.hexdigest()}\x1f{inputs.hexdigest()}\x1f{code}\x1f{used}".encode(), digest_size=16
     ).hexdigest()
     return {
         "config": config.hexdigest(),
@@ -219,7 +223,7 @@ def _fingerprints(loaded: LoadedProject, model: Path | None) -> dict[str, str]:
 def _code_digest() -> str:
     digest = hashlib.blake2b(kernel_fingerprint().encode(), digest_size=16)
     for name in ("linkage", "jobs"):
-        root = Path(__import__(name).__file__).parent
+        root = Path(__file__).resolve().parent.parent / name
         for path in sorted(root.rglob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -337,7 +341,7 @@ def _frequency(stages: _Stages, space: Workspace, work: str) -> dict[str, Any]:
     stages.tasks("frequency", calls)
     stages.tasks("frequency", [("jobs.tasks:merge_counts", (work,))])
     stages.tasks("frequency", [("jobs.tasks:rate_names", (work, a, b)) for a, b in space.ranges()])
-    space.__dict__.pop("coded", None)
+    stages.tasks("frequency", [("jobs.tasks:join_terms", (work,))])
     return {}
 
 
@@ -398,14 +402,12 @@ def _train(stages: _Stages, space: Workspace, work: str, block: dict[str, Any]) 
     share = min(1.0, plan.sample / max(1, n - first))
     settings = json.loads((space.work / "settings.json").read_text()) | {"sample_share": share}
     write_json(space.work / "settings.json", settings)
-    space.settings.update(settings)
     given = settings.get("model") or (str(space.loaded.model_file.path) if space.loaded.model_file else None)
     facts: dict[str, Any] = {"sample_share": share}
     if given is not None:
         write_bytes(space.work / "model.json", Path(given).read_bytes())
         facts["reused"] = True
         stages.tasks("train", [("jobs.tasks_train:rate_repeats", (work,))])
-        space.__dict__.pop("coded", None)
         return facts
     register_share = min(1.0, REGISTER_PAIRS / max(1, block["register_pairs"]))
     calls: list[Call] = [
@@ -430,7 +432,6 @@ def _train(stages: _Stages, space: Workspace, work: str, block: dict[str, Any]) 
         "train", [("jobs.tasks_train:fit_model", (work, partitions, RANDOM_CHUNKS, register_share))]
     )[0]
     stages.tasks("train", [("jobs.tasks_train:rate_repeats", (work,))])
-    space.__dict__.pop("coded", None)
     groups = [r for _, r in plan.groups if not space.rules[r].near]
     if groups:
         lost_share = min(1.0, 100_000 / max(1, n - first))
@@ -451,7 +452,6 @@ def _train(stages: _Stages, space: Workspace, work: str, block: dict[str, Any]) 
 
 
 def _match(stages: _Stages, space: Workspace, work: str, block: dict[str, Any]) -> dict[str, Any]:
-    space.__dict__.pop("_scoring", None)
     partitions = block["partitions"]
     calls: list[Call] = []
     for index, rule in enumerate(space.rules):
@@ -488,7 +488,8 @@ def _run_record(
     model = json.loads((stages.folder.artefacts / "model.json").read_bytes())
     decide = facts["decide"]
     total = sum(e["expected"] for e in decide["estimates"].values())
-    low, high = false_links_interval(total)
+    doubt = max((e["relative_variance"] for e in decide["estimates"].values()), default=0.0)
+    low, high = false_links_interval(total, doubt)
     estimates: dict[str, Any] = {
         name: {
             "links": e["links"],
@@ -502,6 +503,8 @@ def _run_record(
     }
     agency_rows = max(1, decide["rows_out"])
     open_share = (decide["decisions"]["review"] + decide["decisions"]["conflict"]) / agency_rows
+    if not model["converged"]:
+        stages.progress.message("warning: the model did not converge; run.json and model.json say where")
     gates = {"converged": model["converged"], "review": open_share <= loaded.project.decision.review_max}
     return {
         "schema": 1,
@@ -512,7 +515,7 @@ def _run_record(
         "fingerprints": prints,
         "finished": dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "seconds": round(seconds, 3),
-        "peak_memory": peak_memory(),
+        "peak_memory": stages.peak_memory(),
         "processors": os.cpu_count(),
         "sources": facts["intake"]["sources"],
         "totals": {
@@ -525,6 +528,7 @@ def _run_record(
         "estimates": estimates,
         "registered": decide["registered"],
         "calibration": decide["calibration"],
+        "rehearsal": decide["rehearsal"],
         "duplicates": facts["resolve"]["duplicates"],
         "review_pairs": facts["publish"]["review_pairs"],
         "blocking": {

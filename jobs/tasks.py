@@ -23,6 +23,7 @@ from linkage.frequency import (
     ValueCounts,
     count_names,
     frequency_terms,
+    known_names,
     neighbours,
     repeats_of,
 )
@@ -247,8 +248,18 @@ def rate_names(work: str, start: int, stop: int) -> dict[str, Any]:
         counts["@"],
         space.layout["n_register"],
     )
-    write_arrays(space.path("terms", f"{start:012d}.npz"), terms=terms)
+    known = known_names(_name_columns(space, coded, start, stop)[0], space.meaning.tokens, counts)
+    write_arrays(space.path("terms", f"{start:012d}.npz"), terms=terms, known=known)
     return {"rows_out": stop - start}
+
+
+def join_terms(work: str) -> dict[str, Any]:
+    """Frequency terms and known names of all records as columns."""
+    space = Workspace.open(work)
+    parts = [read_arrays(p) for p in sorted((space.work / "terms").glob("*.npz"))]
+    write_array(space.path("columns", "frequency.npy"), np.concatenate([p["terms"] for p in parts]))
+    write_array(space.path("columns", "full_name.known.npy"), np.concatenate([p["known"] for p in parts]))
+    return {}
 
 
 def find_holders(work: str, column: str) -> dict[str, Any]:

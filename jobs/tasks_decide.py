@@ -22,6 +22,7 @@ from linkage.decisions import DECISIONS, NEW, Decided
 from linkage.match import EVERY, RuleKeys, Scoring, match_blocks, match_pairs
 from linkage.model import STEP
 from linkage.posterior import Prior
+from linkage.rehearsal import nothing
 from linkage.rules import base_keys
 from linkage.scored import Scored
 
@@ -113,6 +114,12 @@ def decide_all(work: str) -> dict[str, Any]:
             if space.sources[s].role == "agency"
         },
         "calibration": calibration(decided),
+        "rehearsal": {
+            "actors": decided.rehearsal.actors,
+            "factor": [round(float(v), 4) for v in decided.rehearsal.factor],
+            "wrong": [round(float(v), 4) for v in decided.rehearsal.wrong],
+            "predicted": [round(float(v), 4) for v in decided.rehearsal.predicted],
+        },
         "by_source": {
             names[s]: {
                 name: int(((decided.decision == i) & (subjects.source == s)).sum())
@@ -141,7 +148,7 @@ def load_decided(space: Workspace) -> tuple[Decided, np.ndarray]:
         "p_unregistered",
         "reasons",
     )
-    return Decided(scored=scored, prior=prior, estimates=[], **{n: held[n] for n in names}), held["state"]
+    return Decided(scored=scored, prior=prior, estimates=[], rehearsal=nothing(), **{n: held[n] for n in names}), held["state"]
 
 
 def _among(space: Workspace, rows: np.ndarray) -> Scored:

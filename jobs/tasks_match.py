@@ -16,12 +16,12 @@ from linkage.scored import Scored
 
 def scoring_of(space: Workspace) -> Scoring:
     """Weight tables and floor of the run's model; made once a process."""
-    held = space.__dict__.get("_scoring")
-    if held is None:
+
+    def load() -> Scoring:
         model = read_model(space)
-        held = Scoring(weigh(model, space.programme), floor_of(model.register))
-        space.__dict__["_scoring"] = held
-    return held  # type: ignore[no-any-return]
+        return Scoring(weigh(model, space.programme), floor_of(model.register))
+
+    return space.fresh("scoring", ("model.json",), load)
 
 
 def save_scored(space: Workspace, name: str, scored: Scored) -> None:

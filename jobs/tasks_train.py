@@ -18,6 +18,7 @@ from linkage.match import (
     Scoring,
     count_block_patterns,
     count_pairs,
+    count_shifted_pairs,
     match_blocks,
     other_rules_find,
 )
@@ -26,8 +27,9 @@ from linkage.name_keys import name_codes
 from linkage.scored import Blocks, Counted
 from linkage.train import Evidence, train
 
-#: Random pairs for u of near levels.
+#: Random pairs for u of near levels; fewer among few records, whose decisions need u less exactly.
 RANDOM_PAIRS = 10_000_000
+RANDOM_PAIRS_A_RECORD = 500
 
 #: Register pairs counted for what independence gets wrong.
 REGISTER_PAIRS = 20_000_000
@@ -99,23 +101,18 @@ def count_random(work: str, chunk: int, chunks: int) -> dict[str, Any]:
     side = int(min(1 << 17, n_register, n_agency))
     register = np.argsort(order[:first], kind="stable")[:side]
     agency = first + np.argsort(order[first:], kind="stable")[:side]
-    shifts = max(1, min(RANDOM_PAIRS // max(side, 1), side - 1 if side > 1 else 1))
-    mine = range(chunk, shifts, chunks)
-    place = np.arange(side)
-    counted = []
-    for shift in mine:
-        step = (shift * 7919 + 1) % side
-        counted.append(
-            count_pairs(
-                space.coded,
-                space.meaning,
-                space.programme,
-                agency,
-                register[(place + step) % side],
-                _training_columns(space),
-            )
-        )
-    whole = Counted.total_of(counted)
+    wanted = min(RANDOM_PAIRS, RANDOM_PAIRS_A_RECORD * (n_register + n_agency))
+    shifts = max(1, min(wanted // max(side, 1), side - 1 if side > 1 else 1))
+    mine = np.arange(chunk, shifts, chunks)
+    whole = count_shifted_pairs(
+        space.coded,
+        space.meaning,
+        space.programme,
+        agency,
+        register,
+        [(int(shift) * 7919 + 1) % side for shift in mine],
+        _training_columns(space),
+    )
     _save(space.path("train", f"random-{chunk:05d}.npz"), whole)
     return {"pairs": int(whole.counts.sum())}
 
@@ -216,6 +213,14 @@ def _present(space: Workspace, part: Part) -> float:
     return float(whole.mean()) if first else 1.0
 
 
+def _fixed_columns(space: Workspace, rule: int) -> tuple[str, ...]:
+    """Columns that a rule's pairs agree on: its key's, and those of its refinement where any block was refined."""
+    parts = space.rules[rule].on
+    if space.blocking.hot[rule].size:
+        parts = (*parts, *space.rules[rule].refine)
+    return tuple(dict.fromkeys(p.column for p in parts))
+
+
 def fit_model(work: str, partitions: int, chunks: int, register_share: float) -> dict[str, Any]:
     """Train the model from all counted patterns and write it."""
     space = Workspace.open(work)
@@ -234,7 +239,7 @@ def fit_model(work: str, partitions: int, chunks: int, register_share: float) ->
     evidence = Evidence(
         rules=rules,
         groups=groups,
-        rule_columns={space.rules[r].name: space.rules[r].columns[:None] for r in plan.rules},
+        rule_columns={space.rules[r].name: _fixed_columns(space, r) for r in plan.rules},
         random=_load([folder / f"random-{c:05d}.npz" for c in range(chunks)]),
         register=_load(sorted(folder.glob("register*.npz"))),
         register_share=register_share,
@@ -257,10 +262,8 @@ def read_model(space: Workspace) -> Model:
 
 
 def rate_repeats(work: str) -> dict[str, Any]:
-    """Side columns of scoring: frequency terms of all records, and terms of repeated identifiers by the model's u."""
+    """Terms of repeated identifiers, by the model's chance of their agreement."""
     space = Workspace.open(work)
-    terms = [read_arrays(p)["terms"] for p in sorted((space.work / "terms").glob("*.npz"))]
-    write_array(space.path("columns", "frequency.npy"), np.concatenate(terms))
     model = read_model(space)
     number, _ = groups_of(space.programme.parts)
     out = np.zeros(space.layout["rows"], np.int32)

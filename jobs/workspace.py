@@ -1,14 +1,15 @@
-"""What every task of a run can reach: the project, the layout of the work folder, and coded records on disk."""
+"""What every task of a run can reach: the project, the work folder and its layout, coded records on disk."""
 
 from __future__ import annotations
 
 import datetime
 import functools
 import hashlib
+import itertools
 import json
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,12 +69,17 @@ class SourceInfo:
 
 
 class Workspace:
-    """A run's work folder, opened by the driver and by every task; what it loads is kept."""
+    """A run's work folder, opened by the driver and by every task; what it loads is kept.
+
+    A worker process keeps its workspace from task to task while the run adds files. What is read from files
+    that a run writes is therefore kept with their names, sizes, numbers and times, and read again when they
+    have changed.
+    """
 
     def __init__(self, work: Path) -> None:
         self.work = work
-        self.settings: dict[str, Any] = json.loads((work / "settings.json").read_text())
         self._lock = threading.RLock()
+        self._kept: dict[str, tuple[list[tuple[str, int, int, int]], Any]] = {}
 
     @staticmethod
     @functools.lru_cache(maxsize=2)
@@ -84,6 +90,23 @@ class Workspace:
     def path(self, stage: str, name: str) -> Path:
         """Where a part of a stage lies."""
         return self.work / stage / name
+
+    def fresh(self, name: str, places: Sequence[str], load: Callable[[], Any]) -> Any:
+        """What ``load`` makes of the files and folders ``places``, made anew when any of them has changed."""
+        with self._lock:
+            # Looked at before loading: a file that comes meanwhile is seen the next time.
+            seen = [mark for place in places for mark in _marks(self.work / place)]
+            held = self._kept.get(name)
+            if held is None or held[0] != seen:
+                held = (seen, load())
+                self._kept[name] = held
+            return held[1]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How the run was asked for."""
+        path = self.work / "settings.json"
+        return self.fresh("settings", ("settings.json",), lambda: json.loads(path.read_text()))
 
     @functools.cached_property
     def loaded(self) -> LoadedProject:
@@ -154,79 +177,99 @@ class Workspace:
         }
         return tuple(sorted(c for c in read if c in self.kinds))
 
-    @functools.cached_property
+    @property
     def layout(self) -> dict[str, Any]:
         """Rows of every part: ``parts`` [[source, part, first row, rows]], ``rows``, ``n_register``."""
-        return json.loads((self.work / "layout.json").read_text())  # type: ignore[no-any-return]
+        path = self.work / "layout.json"
+        return self.fresh("layout", ("layout.json",), lambda: json.loads(path.read_text()))
 
-    @functools.cached_property
+    @property
     def meaning(self) -> Meaning:
         """Vocabulary, units and texts."""
-        with self._lock:
-            held = read_arrays(self.path("vocabulary", "tokens.npz"))
-            tokens = Tokens(
-                TokenForms(*(held[f] for f in TokenForms._fields)),
-                held["letters"],
-                held["exact_hash"],
-                held["ascii_hash"],
-                held["phonetic_hash"],
-            )
-            texts = {}
-            for column, kind in self.kinds.items():
-                path = self.path("vocabulary", f"{column}.npz")
-                if kind == "text" and path.exists():
-                    own = read_arrays(path)
-                    texts[column] = PackedTexts(
-                        PackedStrings(own["offsets"], own["codes"], None), own["hashes"]
-                    )
-            return Meaning(self.kinds, tokens, self.pack.unit_sets(), texts)
+        return self.fresh("meaning", ("vocabulary",), self._read_meaning)
 
-    @functools.cached_property
+    def _read_meaning(self) -> Meaning:
+        held = read_arrays(self.path("vocabulary", "tokens.npz"))
+        tokens = Tokens(
+            TokenForms(*(held[f] for f in TokenForms._fields)),
+            held["letters"],
+            held["exact_hash"],
+            held["ascii_hash"],
+            held["phonetic_hash"],
+        )
+        texts = {}
+        for column, kind in self.kinds.items():
+            path = self.path("vocabulary", f"{column}.npz")
+            if kind == "text" and path.exists():
+                own = read_arrays(path)
+                texts[column] = PackedTexts(PackedStrings(own["offsets"], own["codes"], None), own["hashes"])
+        return Meaning(self.kinds, tokens, self.pack.unit_sets(), texts)
+
+    @property
     def coded(self) -> Coded:
         """All coded records, mapped from disk."""
-        with self._lock:
-            folder = self.work / "columns"
-            arrays = {
-                p.stem: read_array(p)
-                for p in sorted(folder.glob("*.npy"))
-                if p.stem not in ("@source", "@order")
-            }
-            return Coded(
-                arrays,
-                read_array(folder / "@source.npy"),
-                read_array(folder / "@order.npy"),
-                self.layout["n_register"],
-            )
+        return self.fresh("coded", ("columns", "layout.json"), self._read_coded)
+
+    def _read_coded(self) -> Coded:
+        folder = self.work / "columns"
+        arrays = {
+            p.stem: read_array(p) for p in sorted(folder.glob("*.npy")) if p.stem not in ("@source", "@order")
+        }
+        return Coded(
+            arrays,
+            read_array(folder / "@source.npy"),
+            read_array(folder / "@order.npy"),
+            self.layout["n_register"],
+        )
 
     @functools.cached_property
     def gathered(self) -> tuple[str, ...]:
         """Columns that a matching task gathers: those read, what stands beside them, and the side columns."""
         names = list(self.columns)
-        names += [f"{c}.{suffix}" for c in self.columns for suffix in ("alias", "held")]
+        names += [f"{c}.{suffix}" for c in self.columns for suffix in ("alias", "held", "known")]
         return (*names, *SIDE_COLUMNS)
 
-    @functools.cached_property
+    @property
     def blocking(self) -> RuleKeys:
         """The rules with their base keys and the refinement plan."""
-        with self._lock:
-            held = read_arrays(self.path("plan", "hot.npz"))
-            none = np.zeros((0, 0), np.uint64)
-            keys = [
-                none if r.near else read_array(self.path("columns", f"@keys{i}.npy"))
-                for i, r in enumerate(self.rules)
-            ]
-            return RuleKeys(self.rules, [held[f"rule{i}"] for i in range(len(self.rules))], keys)
+        return self.fresh("blocking", ("plan", "columns"), self._read_blocking)
+
+    def _read_blocking(self) -> RuleKeys:
+        held = read_arrays(self.path("plan", "hot.npz"))
+        none = np.zeros((0, 0), np.uint64)
+        keys = [
+            none if r.near else read_array(self.path("columns", f"@keys{i}.npy"))
+            for i, r in enumerate(self.rules)
+        ]
+        return RuleKeys(self.rules, [held[f"rule{i}"] for i in range(len(self.rules))], keys)
 
     def ranges(self, *, register: bool | None = None, rows: int = 300_000) -> list[tuple[int, int]]:
         """Global rows cut into ranges of at most ``rows``: all, the register's, or the agencies'."""
         n, first = self.layout["rows"], self.layout["n_register"]
         start, stop = (0, n) if register is None else (0, first) if register else (first, n)
         cuts = [*range(start, stop, rows), stop]
-        return list(zip(cuts[:-1], cuts[1:], strict=True)) if stop > start else []
+        return list(itertools.pairwise(cuts)) if stop > start else []
 
     def records(self, source: int, part: int) -> Any:
         """The accepted records of one part as submitted (an Arrow table)."""
         return read_table(self.path("intake", f"{source:02d}-{part:05d}.records.arrow"))
+
+
+def _marks(place: Path) -> list[tuple[str, int, int, int]]:
+    """Name, number, size and time of a file, or of every finished file of a folder, by name.
+
+    Base keys are written in place by many tasks: their time says nothing, they are known by name and number.
+    """
+    try:
+        with os.scandir(place) as entries:
+            found = sorted((e.name, e.stat()) for e in entries if ".tmp-" not in e.name)
+    except NotADirectoryError:
+        found = [(place.name, place.stat())]
+    except FileNotFoundError:
+        return []
+    return [
+        (name, s.st_ino, s.st_size, 0 if name.startswith("@keys") else s.st_mtime_ns) for name, s in found
+    ]
 
 
 def slice_of(coded: Coded, start: int, stop: int, columns: Sequence[str]) -> Coded:

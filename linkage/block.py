@@ -27,16 +27,17 @@ def plan_blocks(
     candidates: int,
     among: bool = False,
 ) -> Blocks:
-    """Blocks of one partition, refined until no record meets more than ``candidates`` register records in one.
+    """Blocks of one partition, refined until nobody meets more than ``candidates`` register records in one.
 
-    keys       : uint64[n], base keys;  rows : uint32[n], global rows (the register's are below ``n_register``)
+    keys       : uint64[n], base keys;  rows : uint32[n], global rows (the register's below ``n_register``)
     coded_of   : callable(rows, columns) -> Coded, the records of given rows
     candidates : at least 1
     among      : every member with every other, whatever it is (``n_register`` of a block is then its size)
 
-    ``counts``: ``pairs`` agency with register, ``register_pairs``, ``refined_pairs`` that refinement separated,
-    ``given_up_pairs`` in blocks that stayed too large or whose records lack the refining column,
-    ``largest`` the size of the largest block before refinement.
+    ``counts``: ``pairs`` agency with register, ``register_pairs``, ``refined_pairs`` that refinement
+    separated, ``given_up_pairs`` in blocks that stayed too large or whose records lack the refining column
+    (the four together are the pairs of the blocks before refinement), ``largest`` the size of the largest
+    block before refinement.
     """
     done: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
     hot: list[np.ndarray] = []
@@ -45,6 +46,7 @@ def plan_blocks(
     )
     order = np.argsort(rows, kind="stable")
     keys, rows = keys[order].copy(), rows[order].copy()
+    entering = 0
     for depth in range(len(rule.refine) + 1):
         partition_kernels.sort_by_key(keys, rows)
         starts = np.empty(keys.shape[0] + 1, np.int64)
@@ -57,6 +59,8 @@ def plan_blocks(
             counts["largest"] = int(sizes.max())
         pairs = np.empty((n_blocks, 2), np.int64)
         count_block_pairs(starts, registers, pairs)
+        if depth:
+            counts["refined_pairs"] += entering - int(pairs.sum())
         burning = registers > candidates
         useful = (pairs.sum(axis=1) > 0) & ~burning
         counts["pairs"] += int(pairs[useful, 0].sum())
@@ -71,13 +75,20 @@ def plan_blocks(
         if depth == len(rule.refine):
             counts["given_up_pairs"] += burning_pairs
             break
-        counts["refined_pairs"] += burning_pairs
         burning_rows = np.repeat(burning, sizes)
         keys, rows = keys[burning_rows], rows[burning_rows]
+        block_of = np.repeat(np.arange(int(burning.sum())), sizes[burning])
         codes = part_codes(coded_of(rows, (rule.refine[depth].column,)), meaning, rule.refine[depth])  # type: ignore[operator]
         keys = fold_codes(keys, codes)
         kept = keys != key_kernels.NO_KEY
-        keys, rows = keys[kept], rows[kept]
+        keys, rows, block_of = keys[kept], rows[kept], block_of[kept]
+        # Who lacks the refining column leaves its block; the others' pairs enter the next depth.
+        members = np.bincount(block_of, minlength=int(burning.sum()))
+        held = members if among else np.bincount(block_of[rows < n_register], minlength=members.shape[0])
+        remaining = np.empty((members.shape[0], 2), np.int64)
+        count_block_pairs(np.concatenate([[0], np.cumsum(members)]), held.astype(np.int32), remaining)
+        entering = int(remaining.sum())
+        counts["given_up_pairs"] += burning_pairs - entering
         by_row = np.argsort(rows, kind="stable")
         keys, rows = keys[by_row], rows[by_row]
     sizes_all = np.concatenate([d[1] for d in done]) if done else np.zeros(0, np.int64)

@@ -12,7 +12,7 @@ from kernels.patterns import AT_LEAST, AT_MOST, assign_patterns
 from kernels.spelling import MAX_CUTOFF, TOKEN_CHARACTERS, name_jaro_winkler_pairs, name_osa_pairs
 from kernels.tokens import NULL, UNACCENTED, name_bits, token_overlap_pairs
 from linkage.coded import Coded, Meaning
-from linkage.levels import ALIAS, HELD, Programme
+from linkage.levels import ALIAS, HELD, KNOWN, Programme
 from linkage.texts import text_measure
 
 #: Pairs handled at once: the batch's features stay in the cache (32 k pairs x about 60 bytes).
@@ -73,6 +73,9 @@ class Comparer:
         kind = self.meaning.kinds[column]
         if kind == "name":
             name_bits(values, values, left, right, self.meaning.tokens.forms, out)
+            known = self.coded.arrays.get(f"{column}.known")
+            if known is not None:
+                held_bits(known, left, np.uint32(KNOWN), out)
         elif kind == "date":
             date_bits_pairs(values, values, left, right, out)
         elif kind in ("identifier", "phone"):
@@ -117,4 +120,4 @@ class Comparer:
         else:
             np.logical_and(~equal, (bits & np.uint32(NULL)) == 0, out=wanted)
             name_jaro_winkler_pairs(values, values, left, right, forms, wanted, 0.0, self.exact[:n])
-            out[:] = np.where(equal, 10_000, np.floor(self.exact[:n] * 10_000.0))
+            out[:] = np.where(equal, 10_000, np.floor(self.exact[:n] * 10_000.0 + 1e-6))

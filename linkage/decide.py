@@ -11,8 +11,16 @@ from linkage.config import Decision
 from linkage.decisions import CONFLICT, INELIGIBLE, LINK, NEW, REVIEW, Decided
 from linkage.levels import Programme
 from linkage.model import STEP, Model, Weights, groups_of
-from linkage.posterior import Posterior, accept_in_order, estimate, exact_sums, false_links_interval
+from linkage.posterior import (
+    UNFORESEEN,
+    Posterior,
+    accept_in_order,
+    estimate,
+    exact_sums,
+    false_links_interval,
+)
 from linkage.reasons import BIT
+from linkage.rehearsal import REHEARSED, corrected, rehearse
 from linkage.scored import Scored
 
 #: Bits by which another person's name and birth must fit better than those of the number's holder to be a conflict.
@@ -64,7 +72,6 @@ def decide(
     *,
     n_sources: int,
     fixed: dict[int, float],
-    forced: np.ndarray | None = None,
 ) -> Decided:
     """Decide every agency record.
 
@@ -87,6 +94,10 @@ def decide(
     )
     scored = scored.where(order)
     record = record[order]
+    source = subjects.source.astype(np.int64)
+    rehearsal = rehearse(
+        scored, posterior, record, source, subjects.state, programme, model, weights, prior, n_sources
+    )
     has = posterior.best >= 0
     best = np.maximum(posterior.best, 0)
     second = posterior.second
@@ -106,19 +117,21 @@ def decide(
     margin = (
         np.where(second >= 0, weight - scored.weight[np.maximum(second, 0)], weight) if not empty else weight
     )
+    blind = np.isin(subjects.state, REHEARSED) & (weights.group[pattern] == 0)
+    p_best = np.where(blind, corrected(posterior.p_best, rehearsal), posterior.p_best)
     allowed = weights.allowed[pattern]
     contradicted = _contradicted(scored, record, posterior, weights, n, model.register)
     reasons = _identifier_reasons(programme, pattern, has)
 
     reasons |= np.where(has & ~allowed, BIT["given_name_differs"], 0).astype(np.uint32)
     reasons |= np.where(contradicted, BIT["number_against_name"], 0).astype(np.uint32)
-    close = has & (posterior.p_second > 0.02 * posterior.p_best) & (posterior.p_second > 1e-4)
+    close = has & (posterior.p_second > 0.02 * p_best) & (posterior.p_second > 1e-4)
     decision = np.full(n, REVIEW, np.uint8)
-    candidate = has & allowed & ~contradicted & (posterior.p_best >= settings.record_min)
+    candidate = has & allowed & ~contradicted & (p_best >= settings.record_min)
     accepted = np.zeros(n, bool)
     for s in range(n_sources):
         mine = np.flatnonzero(candidate & (subjects.source == s))
-        accepted[mine] = accept_in_order(posterior.p_best[mine], subjects.order[mine], settings.precision)
+        accepted[mine] = accept_in_order(p_best[mine], subjects.order[mine], settings.precision)
     decision[accepted] = LINK
     reasons |= np.where(candidate & ~accepted, BIT["set_below"], 0).astype(np.uint32)
     reasons |= np.where(accepted, BIT["evidence_agrees"], 0).astype(np.uint32)
@@ -135,27 +148,28 @@ def decide(
     poor = open_ & ~fresh & ~subjects.informed
     decision[poor] = INELIGIBLE
     reasons |= np.where(poor, BIT["too_little"], 0).astype(np.uint32)
-    tie = open_ & ~fresh & ~poor & close & (margin < STEP) & (posterior.p_best + posterior.p_second > 0.9)
+    tie = open_ & ~fresh & ~poor & close & (margin < STEP) & (p_best + posterior.p_second > 0.9)
     decision[contradicted | tie] = CONFLICT
     reasons |= np.where(tie, BIT["register_double"], 0).astype(np.uint32)
     left_open = decision == REVIEW
     reasons |= np.where(left_open & close, BIT["second_candidate"], 0).astype(np.uint32)
     reasons |= np.where(
-        left_open & has & (posterior.p_best < settings.record_min), BIT["record_below"], 0
+        left_open & has & (p_best < settings.record_min), BIT["record_below"], 0
     ).astype(np.uint32)
     reasons |= np.where(left_open & ~has, BIT["candidate_may_be_missed"], 0).astype(np.uint32)
 
-    probability = np.where(decision == NEW, posterior.p_unregistered, posterior.p_best)
+    probability = np.where(decision == NEW, posterior.p_unregistered, p_best)
     estimates = []
-    wrong = exact_sums(
-        np.where(accepted, 1.0 - posterior.p_best, 0.0), subjects.source.astype(np.int64), n_sources
-    )
+    links = np.bincount(source[accepted], minlength=n_sources)
+    wrong = exact_sums(np.where(accepted, 1.0 - p_best, 0.0), source, n_sources) + UNFORESEEN * links
+    doubt = rehearsal.relative_variance
     for s in range(n_sources):
-        low, high = false_links_interval(float(wrong[s]))
+        low, high = false_links_interval(float(wrong[s]), doubt)
         estimates.append(
             {
-                "links": int((accepted & (subjects.source == s)).sum()),
+                "links": int(links[s]),
                 "expected": float(wrong[s]),
+                "relative_variance": doubt,
                 "low": low,
                 "high": high,
             }
@@ -170,11 +184,12 @@ def decide(
         weight=weight,
         margin=margin.astype(np.int32),
         probability=probability,
-        p_link=posterior.p_best,
+        p_link=p_best,
         p_unregistered=posterior.p_unregistered,
         reasons=reasons,
         prior=prior,
         estimates=estimates,
+        rehearsal=rehearsal,
     )
 
 

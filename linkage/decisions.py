@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from linkage.posterior import Prior
+from linkage.rehearsal import Rehearsal
 from linkage.scored import Scored
 
 LINK, REVIEW, NEW, CONFLICT, INELIGIBLE = range(5)
@@ -22,6 +23,7 @@ class Decided:
     weight, margin : int32[n], 1/1024 bit;  probability : float64[n], of the decision's own claim
     p_link, p_unregistered : float64[n];  reasons : uint32[n] bits
     estimates : per source the expected number of false links and its interval
+    rehearsal : what corrected the probabilities of records without a number
     """
 
     scored: Scored
@@ -37,3 +39,4 @@ class Decided:
     reasons: np.ndarray
     prior: Prior
     estimates: list[dict[str, float]]
+    rehearsal: Rehearsal

@@ -110,6 +110,11 @@ def frequency_terms(
     return out
 
 
+def known_names(names: np.ndarray, tokens: Tokens, whole: Mapping[str, ValueCounts]) -> np.ndarray:
+    """Whether some register person bears the name exactly: uint8[n]."""
+    return (whole["exact"].look_up(name_codes(names, tokens, "")) > 0).astype(np.uint8)
+
+
 @dataclass(frozen=True)
 class Holders:
     """Identifiers of the register: codes int64[k] sorted, rows uint32[k], whether present or earlier ones."""

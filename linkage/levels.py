@@ -30,6 +30,9 @@ ALIAS = 1 << 16
 #: The agency record's identifier is held by some register record.
 HELD = 1 << 17
 
+#: Some register person bears the agency record's name exactly as it stands.
+KNOWN = 1 << 28
+
 _NAME_BITS = (
     "EXACT PLAIN UNACCENTED BARE PHONETIC REORDERED OMITTED SUBSET INITIALS GIVEN GIVEN_PHONETIC GIVEN_EXACT "
     "SURNAME SURNAME_PHONETIC SURNAME_EXACT MIDDLE ALL_BUT_GIVEN ALL_BUT_SURNAME"
@@ -43,7 +46,7 @@ _IDENTIFIER_BITS = ("EXACT ONE_DIGIT ADJACENT_SWAP ONE_EDIT LOST_ZERO SAME_TAIL 
 #: Yes/no features by kind of column: name in a condition -> bit.
 BITS: dict[str, dict[str, int]] = {
     "name": {n.lower(): int(getattr(kernels.tokens, n)) for n in _NAME_BITS}
-    | {"null": int(kernels.tokens.NULL)},
+    | {"null": int(kernels.tokens.NULL), "known": KNOWN},
     "date": {n.lower(): int(getattr(kernels.dates, n)) for n in _DATE_BITS}
     | {"null": int(kernels.dates.NULL)},
     "identifier": {n.lower(): int(getattr(kernels.identifiers, n)) for n in _IDENTIFIER_BITS}

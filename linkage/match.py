@@ -287,6 +287,28 @@ def count_pairs(
     return counted_of(histogram)
 
 
+def count_shifted_pairs(
+    coded: Coded,
+    meaning: Meaning,
+    programme: Programme,
+    left: np.ndarray,
+    right: np.ndarray,
+    shifts: Sequence[int],
+    columns: Sequence[str],
+) -> Counted:
+    """Counted patterns of ``left[i]`` with ``right[(i + shift) % n]`` for every shift (global rows, n of each)."""
+    n = left.shape[0]
+    comparer = Comparer(programme, meaning, coded.take(np.concatenate([left, right]), columns))
+    histogram = np.zeros(programme.n_patterns, np.int64)
+    place = np.arange(n, dtype=np.int64)
+    for shift in shifts:
+        other = n + (place + shift) % n
+        for at in range(0, n, BATCH):
+            patterns = comparer.compare(place[at : at + BATCH], other[at : at + BATCH])
+            count_patterns(patterns, patterns.shape[0], histogram)
+    return counted_of(histogram)
+
+
 def counted_of(histogram: np.ndarray) -> Counted:
     """The patterns of a histogram that occur."""
     some = np.flatnonzero(histogram)

@@ -186,19 +186,27 @@ def accept_in_order(probability: np.ndarray, tie: np.ndarray, demanded: float) -
     return out
 
 
-def false_links_interval(expected: float) -> tuple[float, float]:
-    """99 % interval of the number of false links whose expected number is ``expected``.
+#: Relative error that is granted to an expected number of false links beyond chance.
+MODEL_ERROR = 0.15
 
-    A Poisson count (Wilson-Hilferty bounds) whose mean is itself known within a factor of 1.3, the largest
-    error of the sum of 1 - p seen against known truth.
+#: Links of the surest band that go wrong in ways no model foresees.
+UNFORESEEN = 1e-6
+
+
+def false_links_interval(expected: float, relative_variance: float = 0.0) -> tuple[float, float]:
+    """99 % interval of the number of false links whose expected number is ``expected`` (0 and more).
+
+    A count whose mean is itself uncertain: gamma quantiles (Wilson and Hilferty 1931) for the variance
+    ``expected + expected**2 * (MODEL_ERROR**2 + relative_variance)``.
     """
     z = 2.5758293035489004
-    low_mean, high_mean = expected / 1.3, expected * 1.3
-    low = (
-        low_mean * max(0.0, 1 - 1 / (9 * low_mean) - z / (3 * np.sqrt(low_mean))) ** 3
-        if low_mean > 0
-        else 0.0
-    )
-    k = high_mean + 1
-    high = k * (1 - 1 / (9 * k) + z / (3 * np.sqrt(k))) ** 3
+    spread = MODEL_ERROR**2 + relative_variance
+
+    def quantile(mean: float, variance: float, side: float) -> float:
+        shape = mean * mean / variance
+        return mean * max(0.0, 1.0 - 1.0 / (9.0 * shape) + side * z / (3.0 * np.sqrt(shape))) ** 3
+
+    variance = expected + expected**2 * spread
+    low = quantile(expected, variance, -1.0) if expected > 0 else 0.0
+    high = quantile(expected + 1.0, variance + 1.0, 1.0)
     return float(np.floor(low)), float(np.ceil(high))

@@ -25,4 +25,4 @@ def text_measure(
         return
     similarity = np.empty(out.shape[0], np.float64)
     _SIMILARITIES[measure](texts.strings, texts.strings, a, b, 0.0, similarity)
-    out[:] = np.floor(similarity * 10_000.0)
+    out[:] = np.floor(similarity * 10_000.0 + 1e-6)

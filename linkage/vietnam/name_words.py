@@ -19,10 +19,11 @@ def _with_ascii(words: frozenset[str]) -> frozenset[str]:
     return words | frozenset(ascii_letters(word) for word in words)
 
 
-STRONG_SURNAMES = _words(
-    "nguyễn trần lê phạm huỳnh phan võ đặng bùi đỗ ngô trịnh trương nguyen pham huynh bui"
-)
-"""Surnames that are almost never given names; without diacritics only those no given name coincides with."""
+STRONG_SURNAMES = _words("nguyễn trần lê phạm huỳnh phan võ đặng bùi đỗ ngô trịnh trương")
+"""Surnames that are almost never given names."""
+
+STRONG_SURNAMES_ASCII = _words("nguyen pham huynh bui")
+"""The same without diacritics, where no given name without them looks the same."""
 
 COMMON_SURNAMES = _with_ascii(
     _words(
@@ -37,14 +38,14 @@ COMMON_SURNAMES = _with_ascii(
 SURNAMES = COMMON_SURNAMES | _with_ascii(
     _words(
         """
-        thái lâm châu thạch sơn kim danh khổng ninh nghiêm cù kiều doãn thân tống hàn la lã lại từ mạc mạch
-        âu ông tôn đồng viên thiều thẩm tiêu tào kha khương khuất khúc lạc lăng liêu liễu lò lô lường lục lữ
-        mã mẫn mao mè nghê ngũ ngụy ngân nhan nhâm nhữ ong phí phó phù quản quan quàng sầm sử sùng tòng thang
-        thi thiệu thào thượng tiết tiền trác trưng tưởng ty uông ưng vàng vạn viêm vừ xa xồng bá bạc bạch
-        bàng bàn bành bế biện bồ ca cà cái cam cầm cấn cát chắng chế chiêm chúng cồ cung cự dã di diệp đái
-        đan đạo đắc đèo điền điểu đôn đổng đới đường giàng giáp hạng hầu hờ hy khâu khiếu khu khuông kỷ kỳ
-        lầu lềm lềnh lỗ lù ma mang mùa mục nghị ngọ nhạc nùng phàn phủ sái sâm sằm tất tề thập tán tường trầm
-        trì ứng vày ầu bối cổ chảo tẩn vòng phoòng chìu voòng sín thòong ngải lìu dềnh
+        giản lộ thái lâm châu thạch sơn kim danh khổng ninh nghiêm cù kiều doãn thân tống hàn la lã lại từ
+        mạc mạch âu ông tôn đồng viên thiều thẩm tiêu tào kha khương khuất khúc lạc lăng liêu liễu lò lô
+        lường lục lữ mã mẫn mao mè nghê ngũ ngụy ngân nhan nhâm nhữ ong phí phó phù quản quan quàng sầm sử
+        sùng tòng thang thi thiệu thào thượng tiết tiền trác trưng tưởng ty uông ưng vàng vạn viêm vừ xa xồng
+        bá bạc bạch bàng bàn bành bế biện bồ ca cà cái cam cầm cấn cát chắng chế chiêm chúng cồ cung cự dã di
+        diệp đái đan đạo đắc đèo điền điểu đôn đổng đới đường giàng giáp hạng hầu hờ hy khâu khiếu khu khuông
+        kỷ kỳ lầu lềm lềnh lỗ lù ma mang mùa mục nghị ngọ nhạc nùng phàn phủ sái sâm sằm tất tề thập tán
+        tường trầm trì ứng vày ầu bối cổ chảo tẩn vòng phoòng chìu voòng sín thòong ngải lìu dềnh
         """
     )
 )

@@ -28,6 +28,7 @@ from linkage.vietnam.name_words import (
     NEWBORN_STARTS,
     PURE_MIDDLES,
     STRONG_SURNAMES,
+    STRONG_SURNAMES_ASCII,
     SURNAMES,
     TITLES,
 )
@@ -57,6 +58,14 @@ KINDS = (
 _PREFIXES = ("h", "k", "r")
 _PREFIXED = re.compile(r"^[hkr]'.")
 _H_CONSONANT = re.compile(r"^h[bcdđghklmnpqrstvx]\w*[aeiouyăâêôơưŏĕ]")
+
+_NEVER_GIVEN = "thị"
+_SOMETIMES_GIVEN = "lê"
+_EVERY_STRONG = STRONG_SURNAMES | STRONG_SURNAMES_ASCII
+_FIRST_ONLY = COMMON_SURNAMES - PURE_MIDDLES
+"""With one of these at the front, a surname at the end is taken for a given name."""
+_MEN_AND_WOMEN = ("a", "y")
+"""First words of Xơ Đăng, Ba Na and Ê Đê names."""
 
 _CLAN, _JOIN, _TYPED, _ALIAS, _PREFIX = 1, 2, 4, 8, 16
 
@@ -143,7 +152,7 @@ def _flags(word: Word) -> int:
             flags |= _JOIN
         if text == ALIAS_WORD:
             flags |= _ALIAS
-        if text == "y" or _PREFIXED.match(text) is not None:
+        if text in _MEN_AND_WOMEN or _PREFIXED.match(text) is not None:
             flags |= _PREFIX
     if word.tokens != word.as_typed:
         flags |= _TYPED
@@ -162,7 +171,7 @@ def _join_prefixes(tokens: list[str]) -> tuple[list[str], bool]:
         letter = token.rstrip("'")
         if letter in _PREFIXES:
             certain = token.endswith("'") or clan or (i == 0 and len(tokens) == 2 and letter != "r")
-            joinable = len(following) > 1 and "'" not in following and following not in STRONG_SURNAMES
+            joinable = len(following) > 1 and "'" not in following and following not in _EVERY_STRONG
             if certain and joinable and not (following in CLANS and not token.endswith("'")):
                 joined.append(f"{letter}'{following}")
                 changed = True
@@ -179,15 +188,15 @@ def _join_prefixes(tokens: list[str]) -> tuple[list[str], bool]:
 
 
 def _is_highland(tokens: Sequence[str]) -> bool:
-    """Whether a name is written as the Ê Đê, Gia Rai, Mnông or Cơ Ho write theirs."""
-    return any(map(_is_clan_or_prefixed, tokens)) or (len(tokens) >= 2 and tokens[0] == "y")
+    """Whether a name is written as the Ê Đê, Gia Rai, Mnông, Cơ Ho, Ba Na or Xơ Đăng write theirs."""
+    return any(map(_is_clan_or_prefixed, tokens)) or (len(tokens) >= 2 and tokens[0] in _MEN_AND_WOMEN)
 
 
 def _without_titles(tokens: list[str]) -> list[str]:
     while (
         len(tokens) >= 3
         and tokens[0] in TITLES
-        and tokens[1] in STRONG_SURNAMES | COMMON_SURNAMES
+        and tokens[1] in (_EVERY_STRONG if tokens[0] in ("ông", "ong") else _FIRST_ONLY)
         and tokens[-1] not in PURE_MIDDLES
     ):
         tokens = tokens[1:]
@@ -198,14 +207,20 @@ def _in_order(tokens: list[str]) -> tuple[list[str], float]:
     """Surname first, and the confidence that the given order was another one (0 where it is kept)."""
     if len(tokens) < 2 or ALIAS_WORD in tokens or ascii_letters(tokens[0]) not in ascii_syllables():
         return tokens, 0.0
-    if tokens[-1] in STRONG_SURNAMES and tokens[0] not in COMMON_SURNAMES:
-        if len(tokens) == 2:
-            return tokens[::-1], 0.8
-        if tokens[0] in PURE_MIDDLES:
-            return [tokens[-1], *tokens[:-1]], 0.8
-        return tokens[::-1], 0.9 if tokens[-2] in PURE_MIDDLES else 0.7
-    if len(tokens) >= 3 and tokens[1] in STRONG_SURNAMES and tokens[0] not in SURNAMES | PURE_MIDDLES:
-        return [*tokens[1:], tokens[0]], 0.85
+    strong = _EVERY_STRONG if all(token.isascii() for token in tokens) else STRONG_SURNAMES
+    first, last = tokens[0], tokens[-1]
+    if last in strong and first not in _FIRST_ONLY:
+        if len(tokens) > 2 and tokens[-2] in PURE_MIDDLES:
+            return tokens[::-1], 0.9
+        if first in PURE_MIDDLES:
+            return [last, *tokens[:-1]], 0.9
+        if first not in SURNAMES and last != _SOMETIMES_GIVEN:
+            return [last, *tokens[:-1]], 0.75
+    if len(tokens) >= 3 and tokens[1] in strong:
+        if last == _NEVER_GIVEN and first != last:
+            return [*tokens[1:], first], 0.95
+        if first not in SURNAMES | PURE_MIDDLES:
+            return [*tokens[1:], first], 0.85
     return tokens, 0.0
 
 
@@ -260,9 +275,10 @@ def _positions_to_look_at(offsets: Offsets, ids: Ids, words: Sequence[Word]) -> 
     first, second, last = ids[starts], ids[starts + np.minimum(1, counts - 1)], ids[offsets[filled + 1] - 1]
     newborn = known(firsts, frozenset({"cb"} | {start for start, _ in NEWBORN_STARTS}))
     addressed = (known(firsts, TITLES) | newborn)[first] & (counts >= 3)
-    strong_last, strong_second = known(lasts, STRONG_SURNAMES)[last], known(firsts, STRONG_SURNAMES)[second]
-    reversed_ = strong_last & ~known(firsts, COMMON_SURNAMES)[first] & (counts >= 2)
-    rotated = strong_second & ~known(firsts, SURNAMES)[first] & (counts >= 3)
+    strong_last, strong_second = known(lasts, _EVERY_STRONG)[last], known(firsts, _EVERY_STRONG)[second]
+    reversed_ = strong_last & ~known(firsts, _FIRST_ONLY)[first] & (counts >= 2)
+    never_given = known(lasts, frozenset({_NEVER_GIVEN}))[last]
+    rotated = strong_second & (never_given | ~known(firsts, SURNAMES)[first]) & (counts >= 3)
     irregular = np.array([len(word.tokens) != 1 for word in words], dtype=np.bool_)
     highland = (any_flag & (_CLAN | _PREFIX)) != 0
     look = ((any_flag & (_JOIN | _ALIAS)) != 0) | (highland & ((any_flag & _TYPED) != 0))

@@ -304,3 +304,98 @@ def string_pairs(kind: str, count: int, seed: int) -> tuple[list[str], list[str]
         luck = rng.random()
         right.append(text if luck < 0.05 else one() if luck < 0.4 else damaged(rng, text, letters))
     return left, right
+
+
+WORD = (1 << 64) - 1
+
+
+def splitmix64(word: int) -> int:
+    """The finaliser of Steele, Lea and Flood (2014), on integers without a limit cut to 64 bits."""
+    word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & WORD
+    word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & WORD
+    return word ^ (word >> 31)
+
+
+def splitmix64_stream(seed: int, count: int) -> list[int]:
+    """The generator itself: the finaliser over a state that grows by the golden gamma."""
+    return [splitmix64((seed + (k + 1) * 0x9E3779B97F4A7C15) & WORD) for k in range(count)]
+
+
+def siphash128(key: bytes, message: bytes) -> bytes:
+    """SipHash-2-4 with 16 bytes of output, from the paper of Aumasson and Bernstein (2012)."""
+    k0, k1 = int.from_bytes(key[:8], "little"), int.from_bytes(key[8:], "little")
+    v = [k0 ^ 0x736F6D6570736575, k1 ^ 0x646F72616E646F6D, k0 ^ 0x6C7967656E657261, k1 ^ 0x7465646279746573]
+    v[1] ^= 0xEE
+
+    def rotated(word: int, bits: int) -> int:
+        return ((word << bits) | (word >> (64 - bits))) & WORD
+
+    def rounds(count: int) -> None:
+        for _ in range(count):
+            v[0] = (v[0] + v[1]) & WORD
+            v[2] = (v[2] + v[3]) & WORD
+            v[1] = rotated(v[1], 13) ^ v[0]
+            v[3] = rotated(v[3], 16) ^ v[2]
+            v[0] = rotated(v[0], 32)
+            v[2] = (v[2] + v[1]) & WORD
+            v[0] = (v[0] + v[3]) & WORD
+            v[1] = rotated(v[1], 17) ^ v[2]
+            v[3] = rotated(v[3], 21) ^ v[0]
+            v[2] = rotated(v[2], 32)
+
+    padded = message + bytes(7 - len(message) % 8) + bytes([len(message) % 256])
+    for at in range(0, len(padded), 8):
+        word = int.from_bytes(padded[at : at + 8], "little")
+        v[3] ^= word
+        rounds(2)
+        v[0] ^= word
+    v[2] ^= 0xEE
+    rounds(4)
+    first = v[0] ^ v[1] ^ v[2] ^ v[3]
+    v[1] ^= 0xDD
+    rounds(4)
+    return first.to_bytes(8, "little") + (v[0] ^ v[1] ^ v[2] ^ v[3]).to_bytes(8, "little")
+
+
+def one_slip_away(digits: str) -> set[str]:
+    """Every digit string of 1 to 16 digits that one typing error makes of ``digits``."""
+    if not digits:
+        return set()
+    places = range(len(digits))
+    found = {digits[:k] + d + digits[k + 1 :] for k in places for d in "0123456789"}
+    found |= {digits[:k] + digits[k + 1] + digits[k] + digits[k + 2 :] for k in range(len(digits) - 1)}
+    found |= {digits[:k] + digits[k + 1 :] for k in places}
+    found |= {digits[:k] + d + digits[k:] for k in range(len(digits) + 1) for d in "0123456789"}
+    return {text for text in found if 1 <= len(text) <= 16} - {digits}
+
+
+def identifier_code(digits: str) -> int:
+    """The code of a digit string: its length above its value; 0 for none."""
+    return (len(digits) << 56) | int(digits) if digits else 0
+
+
+def pairs_by_first_rule(
+    keys_by_rule: Sequence[Sequence[set[int]]], register: set[int], mode: int
+) -> list[set[tuple[int, int]]]:
+    """All pairs of each rule that share a key under it and under none before: (agency, register), or (low, high).
+
+    ``keys_by_rule[rule][row]`` are the row's keys.  mode: 0 agency with register, 1 among the register, 2 all.
+    """
+    rows = range(len(keys_by_rule[0]))
+    taken: set[tuple[int, int]] = set()
+    out = []
+    for keys in keys_by_rule:
+        own = set()
+        for a in rows:
+            for b in rows:
+                if mode == 0 and (a in register or b not in register):
+                    continue
+                if mode != 0 and not a < b:
+                    continue
+                if mode == 1 and not (a in register and b in register):
+                    continue
+                if keys[a] & keys[b] and (a, b) not in taken:
+                    own.add((a, b))
+        taken |= own
+        out.append(own)
+    return out

@@ -54,9 +54,18 @@ EXAMPLES = [
     # order
     ("An Văn Nguyễn", "nguyễn văn an", "order"),
     ("Anh Nguyễn Văn", "nguyễn văn anh", "order"),
+    ("Văn An Nguyễn", "nguyễn văn an", "order"),
+    ("Anh Tuấn Nguyễn", "nguyễn anh tuấn", "order"),
+    ("Hà Nguyễn Thị", "nguyễn thị hà", "order"),
     ("Lan Trần", "trần lan", "order"),
     ("Bé Nguyễn Thị", "nguyễn thị bé", "order"),
     ("Nguyễn Trần", "nguyễn trần", ""),
+    ("Doãn Thanh Lê", "doãn thanh lê", ""),
+    ("Bàn Kim Pham", "bàn kim pham", ""),
+    ("Ông Văn Hưng", "ông văn hưng", ""),
+    ("A Huynh", "a huynh", ""),
+    ("A Wơi", "a wơi", ""),
+    ("thị nguyễn trần thị", "thị nguyễn trần thị", ""),
     ("Hoàng Thị Lê", "hoàng thị lê", ""),
     ("Maria Nguyễn Thị Lan", "maria nguyễn thị lan", ""),
     # peoples of the highlands
@@ -145,7 +154,7 @@ def test_parse_names__is_idempotent(raw):
 
 
 @pytest.mark.slow
-@settings(max_examples=20_000, deadline=None)
+@settings(max_examples=5_000, deadline=None)
 @given(names)
 def test_parse_names__is_idempotent_at_length(raw):
     check_idempotent(raw)

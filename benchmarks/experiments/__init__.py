@@ -1,0 +1,1 @@
+"""Experiments behind choices of the method; see docs/experiments.md."""

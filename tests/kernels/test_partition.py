@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kernels import partition
+
+# Few distinct keys, and whole bytes alike: ties and passes that are left out.
+some_keys = st.lists(
+    st.one_of(
+        st.integers(0, (1 << 64) - 1),
+        st.sampled_from([0, 1, 1 << 16, 1 << 32, 1 << 48, 1 << 63, (1 << 64) - 1]),
+        st.integers(0, 3).map(lambda v: v << 60),
+    ),
+    max_size=60,
+)
+
+
+def columns(values: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    return np.array(values, np.uint64), np.arange(100, 100 + len(values), dtype=np.uint32)
+
+
+@settings(deadline=None)
+@given(some_keys)
+def test_sort_by_key__is_the_stable_sort(values: list[int]) -> None:
+    keys, rows = columns(values)
+    order = sorted(range(len(values)), key=lambda i: values[i])
+    partition.sort_by_key(keys, rows)
+    assert keys.tolist() == [values[i] for i in order]
+    assert rows.tolist() == [100 + i for i in order]
+
+
+def test_sort_by_key__equals_numpy_on_many() -> None:
+    rng = np.random.default_rng(5)
+    keys = rng.integers(0, 1 << 20, 200_000, np.uint64) << np.uint64(30)
+    rows = np.arange(200_000, dtype=np.uint32)
+    order = np.argsort(keys, kind="stable")
+    wanted = keys[order]
+    partition.sort_by_key(keys, rows)
+    assert np.array_equal(keys, wanted)
+    assert np.array_equal(rows, order)
+
+
+@settings(deadline=None)
+@given(some_keys, st.integers(0, 6))
+def test_partition_rows__are_complete_and_stable(values: list[int], bits: int) -> None:
+    keys, rows = columns(values)
+    keys.flags.writeable = rows.flags.writeable = False
+    counts = np.full((1 << bits) + 1, -7, np.int64)
+    out_keys, out_rows = np.zeros(len(values), np.uint64), np.zeros(len(values), np.uint32)
+    partition.partition_rows(keys, rows, bits, counts, out_keys, out_rows)
+    wanted: list[list[tuple[int, int]]] = [[] for _ in range(1 << bits)]
+    for i, value in enumerate(values):
+        if value != 0:
+            wanted[value >> (64 - bits) if bits else 0].append((value, 100 + i))
+    assert counts.tolist() == np.cumsum([0, *map(len, wanted)]).tolist()
+    flat = [pair for part in wanted for pair in part]
+    assert list(zip(out_keys.tolist(), out_rows.tolist(), strict=True))[: len(flat)] == flat
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 5), max_size=30))
+def test_run_starts__cut_at_every_new_key(values: list[int]) -> None:
+    values = sorted(values)
+    out = np.zeros(len(values) + 1, np.int64)
+    n = partition.run_starts(np.array(values, np.uint64), out)
+    assert n == len(set(values))
+    assert out[: n + 1].tolist() == [*(values.index(v) for v in sorted(set(values))), len(values)]
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_sort_by_key__leaves_nothing_and_one_alone(n: int) -> None:
+    keys, rows = columns([7] * n)
+    partition.sort_by_key(keys, rows)
+    assert keys.tolist() == [7] * n
+    assert rows.tolist() == [100] * n

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kernels import patterns
+
+#: A condition as a tree: a leaf (operation, slot, operand), ("not", x), ("and", x, y), ("or", x, y).
+Tree = tuple
+
+leaves = st.one_of(
+    st.tuples(st.just("any"), st.integers(0, 2), st.sampled_from([1, 2, 3, 1 << 31])),
+    st.tuples(st.just("least"), st.integers(0, 1), st.integers(-2, 3)),
+    st.tuples(st.just("most"), st.integers(0, 1), st.integers(-2, 3)),
+    st.just(("always",)),
+)
+trees = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.tuples(st.just("not"), inner),
+        st.tuples(st.sampled_from(["and", "or"]), inner, inner),
+    ),
+    max_leaves=8,
+)
+#: Parts of levels; the last level of a part always holds.
+programmes = st.lists(st.lists(trees, max_size=3).map(lambda own: [*own, ("always",)]), min_size=1, max_size=4)
+
+Features = tuple[list[int], list[int]]
+
+
+def holds(tree: Tree, features: Features) -> bool:
+    bits, numbers = features
+    if tree[0] == "any":
+        return bool(bits[tree[1]] & tree[2])
+    if tree[0] == "least":
+        return numbers[tree[1]] >= tree[2]
+    if tree[0] == "most":
+        return numbers[tree[1]] <= tree[2]
+    if tree[0] == "not":
+        return not holds(tree[1], features)
+    if tree[0] == "and":
+        return holds(tree[1], features) and holds(tree[2], features)
+    return tree[0] == "always" or holds(tree[1], features) or holds(tree[2], features)
+
+
+def postfix(tree: Tree) -> list[tuple[int, int, int]]:
+    if tree[0] == "not":
+        return [*postfix(tree[1]), (patterns.NOT, 0, 0)]
+    if tree[0] in ("and", "or"):
+        joined = patterns.AND if tree[0] == "and" else patterns.OR
+        return [*postfix(tree[1]), *postfix(tree[2]), (joined, 0, 0)]
+    if tree[0] == "always":
+        return [(patterns.ALWAYS, 0, 0)]
+    leaf = {"any": patterns.BITS_ANY, "least": patterns.AT_LEAST, "most": patterns.AT_MOST}[tree[0]]
+    return [(leaf, tree[1], tree[2])]
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    programmes,
+    st.lists(
+        st.tuples(
+            st.lists(st.integers(0, 3) | st.just(1 << 31), min_size=3, max_size=3),
+            st.lists(st.integers(-3, 4), min_size=2, max_size=2),
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+)
+def test_assign_patterns__gives_each_part_its_first_level_that_holds(
+    programme: list[list[Tree]], pairs: list[Features]
+) -> None:
+    code, starts = [], [0]
+    for number, part in enumerate(programme):
+        for level, tree in enumerate(part):
+            code += [*postfix(tree), (patterns.TAKE_LEVEL, number, level)]
+        starts.append(len(code))
+    shape = [len(part) for part in programme]
+    radix = [int(np.prod(shape[i + 1 :], dtype=np.int64)) for i in range(len(shape))]
+    out = np.full(len(pairs) + 1, 77, np.uint32)
+    patterns.assign_patterns(
+        np.array(code, np.int64),
+        np.array(starts, np.int64),
+        np.array(radix, np.int64),
+        np.array([bits for bits, _ in pairs] + [[0, 0, 0]], np.uint32).T.copy(),
+        np.array([numbers for _, numbers in pairs] + [[0, 0]], np.int32).T.copy(),
+        len(pairs),
+        out,
+    )
+    for features, pattern in zip(pairs, out.tolist(), strict=False):
+        levels = [
+            next(i for i, tree in enumerate(part) if holds(tree, features)) for part in programme
+        ]
+        assert pattern == sum(level * step for level, step in zip(levels, radix, strict=True))
+    assert out[-1] == 77
+
+
+@given(st.lists(st.integers(0, 4), max_size=20), st.integers(0, 20))
+@settings(deadline=None)
+def test_count_patterns__adds_the_first_n(found: list[int], n: int) -> None:
+    n = min(n, len(found))
+    histogram = np.array([10, 0, 0, 0, 5], np.int64)
+    patterns.count_patterns(np.array(found, np.uint32), n, histogram)
+    assert histogram.tolist() == [[10, 0, 0, 0, 5][v] + found[:n].count(v) for v in range(5)]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.integers(0, 2)), max_size=12),
+    st.lists(st.integers(-(2**20), 2**20), min_size=4, max_size=4),
+    st.lists(st.integers(-1, 1), min_size=4, max_size=4),
+)
+@settings(deadline=None)
+def test_weigh_pairs__adds_the_frequency_of_the_right_row_where_asked(
+    pairs: list[tuple[int, int, int]], weights: list[int], asked: list[int]
+) -> None:
+    frequency = [[1, 20], [300, 4000], [50_000, 600_000]]
+    out = np.full(len(pairs) + 1, 77, np.int32)
+    column = [np.array([p[i] for p in pairs], t) for i, t in enumerate((np.uint32, np.int32, np.int32))]
+    patterns.weigh_pairs(
+        *column,
+        len(pairs),
+        np.array(weights, np.int32),
+        np.array(asked, np.int8),
+        np.array(frequency, np.int32),
+        out,
+    )
+    known = [
+        weights[pattern] + (frequency[right][asked[pattern]] if asked[pattern] >= 0 else 0)
+        for pattern, _, right in pairs
+    ]
+    assert out.tolist() == [*known, 77]
