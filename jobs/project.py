@@ -12,6 +12,10 @@ from typing import Any
 from linkage.config import Project, check_contracts, parse_project
 from linkage.contract import Contract, parse_contract
 from linkage.errors import ConfigError, LinkageError
+from linkage.levels import Programme
+from linkage.packs import pack_defaults
+from linkage.plan import Plan, compile_project
+from linkage.rules import Rule
 from linkage.schema import DeclarationError, Reader
 
 
@@ -162,6 +166,11 @@ class _Finder:
         return None
 
 
+def check_plan(loaded: LoadedProject) -> tuple[Plan, tuple[Rule, ...], Programme]:
+    """Compile blocking rules and comparison levels; ConfigError as :func:`linkage.plan.compile_project`."""
+    return compile_project(loaded.project, loaded.contracts, pack_defaults(loaded.project.locale))
+
+
 def check_project(path: Path) -> dict[str, Any]:
     """Check declarations and the headers of all files; returns what was found, ready for printing.
 
@@ -176,6 +185,7 @@ def check_project(path: Path) -> dict[str, Any]:
     from jobs.readers import open_source
 
     loaded = load_project(path)
+    plan, _, programme = check_plan(loaded)
     sources = []
     for source in loaded.project.sources:
         contract, files = loaded.contracts[source.name], loaded.files[source.name]
@@ -204,4 +214,8 @@ def check_project(path: Path) -> dict[str, Any]:
         "sources": sources,
         "links": [{"left": link.left, "right": link.right} for link in loaded.project.links],
         "alias_file": str(loaded.alias_file.path) if loaded.alias_file else None,
+        "blocking": [{"name": r.name, "on": list(r.on), "refine": list(r.refine), "use": r.use} for r in plan.blocking],
+        "comparisons": [{"name": p.name, "levels": [v.name for v in p.levels]} for p in programme.parts],
+        "training": list(plan.training.rules),
+        "patterns": programme.n_patterns,
     }

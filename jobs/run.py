@@ -21,7 +21,7 @@ from jobs.executor import Call, Executor, make_executor
 from jobs.journal import Journal, peak_memory
 from jobs.kernel_cache import fingerprint as kernel_fingerprint
 from jobs.progress import Progress
-from jobs.project import LoadedProject, load_project
+from jobs.project import LoadedProject, check_plan, load_project
 from jobs.readers import open_source, plan_parts
 from jobs.run_folder import RunFolder
 from jobs.store import (
@@ -163,6 +163,7 @@ def run_project(
     progress = progress or Progress()
     began = time.perf_counter()
     loaded = load_project(project_path)
+    check_plan(loaded)
     prints = _fingerprints(loaded, model)
     with RunFolder(out, prints["run"], keep_work=keep_work) as folder:
         if folder.finished is not None:
@@ -340,7 +341,7 @@ def _frequency(stages: _Stages, space: Workspace, work: str) -> dict[str, Any]:
     calls += [("jobs.tasks:count_register_names", (work, a, b)) for a, b in space.ranges(register=True)]
     stages.tasks("frequency", calls)
     stages.tasks("frequency", [("jobs.tasks:merge_counts", (work,))])
-    stages.tasks("frequency", [("jobs.tasks:rate_names", (work, a, b)) for a, b in space.ranges()])
+    stages.tasks("frequency", [("jobs.tasks:rate_names", (work, a, b)) for a, b in [*space.ranges(register=True), *space.ranges(register=False)]])
     stages.tasks("frequency", [("jobs.tasks:join_terms", (work,))])
     return {}
 

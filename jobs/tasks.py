@@ -240,7 +240,7 @@ def rate_names(work: str, start: int, stop: int) -> dict[str, Any]:
     coded = slice_of(space.coded, start, stop, ("full_name", "sex", "birth_date"))
     counts = read_counts(space)
     forms = ("exact", "ascii", "ends")
-    terms = frequency_terms(
+    given = (
         *_name_columns(space, coded, start, stop),
         space.meaning.tokens,
         {f: counts[f] for f in forms},
@@ -248,8 +248,10 @@ def rate_names(work: str, start: int, stop: int) -> dict[str, Any]:
         counts["@"],
         space.layout["n_register"],
     )
+    terms = frequency_terms(*given)
+    absent = frequency_terms(*given, left_out=2) - terms if start < space.layout["n_register"] else terms[:0]
     known = known_names(_name_columns(space, coded, start, stop)[0], space.meaning.tokens, counts)
-    write_arrays(space.path("terms", f"{start:012d}.npz"), terms=terms, known=known)
+    write_arrays(space.path("terms", f"{start:012d}.npz"), terms=terms, known=known, absent=absent)
     return {"rows_out": stop - start}
 
 
@@ -258,6 +260,7 @@ def join_terms(work: str) -> dict[str, Any]:
     space = Workspace.open(work)
     parts = [read_arrays(p) for p in sorted((space.work / "terms").glob("*.npz"))]
     write_array(space.path("columns", "frequency.npy"), np.concatenate([p["terms"] for p in parts]))
+    write_array(space.path("counts", "absent.npy"), np.concatenate([p["absent"] for p in parts]))
     write_array(space.path("columns", "full_name.known.npy"), np.concatenate([p["known"] for p in parts]))
     return {}
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from jobs.constraints import read_constraints
+from jobs.store import read_array
 from jobs.tasks_match import load_scored, scoring_of, weights_of
 from jobs.tasks_train import read_model
 from jobs.workspace import Workspace, frame, read_arrays, write_arrays
@@ -66,6 +68,7 @@ def decide_all(work: str) -> dict[str, Any]:
     project = space.loaded.project
     scored = load_scored(space)
     subjects = subjects_of(space)
+    scored, forced, ignored = _judged(space, scored, subjects.source.shape[0])
     names = [s.name for s in space.sources]
     fixed = {names.index(name): share for name, share in project.prior.registered.items()}
     decided = decide(
@@ -79,6 +82,8 @@ def decide_all(work: str) -> dict[str, Any]:
         project.decision,
         n_sources=len(names),
         fixed=fixed,
+        forced=forced,
+        absent_terms=read_array(space.path("counts", "absent.npy")),
     )
     fields = (
         "decision",
@@ -114,6 +119,7 @@ def decide_all(work: str) -> dict[str, Any]:
             if space.sources[s].role == "agency"
         },
         "calibration": calibration(decided),
+        "judgements_ignored": ignored,
         "rehearsal": {
             "actors": decided.rehearsal.actors,
             "factor": [round(float(v), 4) for v in decided.rehearsal.factor],
@@ -129,6 +135,23 @@ def decide_all(work: str) -> dict[str, Any]:
             if space.sources[s].role == "agency"
         },
     }
+
+
+def _judged(space: Workspace, scored: Scored, n: int) -> tuple[Scored, np.ndarray, int]:
+    """Apply confirmed judgements: pairs that must not be are left out; and whom each record must be, -1 nobody."""
+    first = space.coded.n_register
+    forced = np.full(n, -1, np.int64)
+    loaded = space.loaded
+    if not loaded.must_link and not loaded.cannot_link:
+        return scored, forced, 0
+    names = pl.Series([s.name for s in space.sources]).gather(pl.Series(np.asarray(space.coded.source).astype(np.uint32)))
+    judged = read_constraints(
+        tuple(f.path for f in loaded.must_link), tuple(f.path for f in loaded.cannot_link), names, record_ids(space), first
+    )
+    forced[judged.must[:, 0] - first] = judged.must[:, 1]
+    banned = judged.cannot[:, 0] * first + judged.cannot[:, 1]
+    keep = ~np.isin(scored.left.astype(np.int64) * first + scored.right.astype(np.int64), banned)
+    return scored.where(keep), forced, judged.ignored
 
 
 def load_decided(space: Workspace) -> tuple[Decided, np.ndarray]:
@@ -155,7 +178,8 @@ def _among(space: Workspace, rows: np.ndarray) -> Scored:
     """Scored pairs of agency records among themselves, under all ordinary rules."""
     if rows.shape[0] < 2:
         return Scored.concatenate([])
-    order = np.sort(rows).astype(np.uint32)
+    # By keyed hash, because a comparison may look at its left record only: where a row stands must not count.
+    order = rows[np.lexsort((rows, np.asarray(space.coded.order)[rows]))].astype(np.uint32)
     local = space.coded.take(order, space.gathered)
     local = Coded(local.arrays, local.source, local.order, 0)
     place = np.arange(order.shape[0], dtype=np.uint32)
@@ -265,7 +289,7 @@ def resolve_all(work: str) -> dict[str, Any]:
     pairs = _among(space, open_)
     probability = resolve.pair_probability(pairs, open_.shape[0])
     fresh = decided.decision == NEW
-    roots, edges = resolve.group_open(pairs, probability, weights, source, first, list(wants_one), fresh)
+    roots, edges = resolve.group_open(pairs, probability, weights, source, first, list(wants_one), fresh, order)
     same = source[pairs.left.astype(np.int64) - first] == source[pairs.right.astype(np.int64) - first]
     same &= role[pairs.left.astype(np.int64) - first] == role[pairs.right.astype(np.int64) - first]
     same &= wants_one[source[pairs.left.astype(np.int64) - first]] if same.size else same
@@ -290,7 +314,8 @@ def resolve_all(work: str) -> dict[str, Any]:
     }
     taken: set[int] = set()
     keep = np.zeros(both["absorbed"].shape[0], bool)
-    for at in np.lexsort((both["survivor"], both["absorbed"], -both["probability"])):
+    ties = [order[both[side] - first] for side in ("survivor", "absorbed")]
+    for at in np.lexsort((*ties, -both["probability"])):
         if both["accepted"][at] and int(both["absorbed"][at]) not in taken:
             keep[at] = True
             taken.add(int(both["absorbed"][at]))

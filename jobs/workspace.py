@@ -27,7 +27,7 @@ from linkage.contract import Contract
 from linkage.levels import Programme, compile_parts
 from linkage.match import RuleKeys
 from linkage.packs import Pack, pack_of
-from linkage.plan import TrainingPlan, comparison_parts, effective_plan, training_plan
+from linkage.plan import TrainingPlan, brought_kinds, comparison_parts, effective_plan, training_plan
 from linkage.rules import Rule, compile_rules
 
 #: Columns beside a record's own: frequency terms of its name, and the term of a repeated identifier.
@@ -132,10 +132,7 @@ class Workspace:
     @functools.cached_property
     def kinds(self) -> dict[str, str]:
         """Standard fields that some source brings, with their kinds."""
-        brought = {f.standard for s in self.sources for f in s.contract.fields}
-        if "personal_number" in brought:
-            brought.add("old_number")
-        return {name: kind for name, kind in self.loaded.project.kinds.items() if name in brought}
+        return brought_kinds(self.loaded.project, (s.contract for s in self.sources))
 
     @functools.cached_property
     def pack(self) -> Pack:

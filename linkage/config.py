@@ -112,9 +112,6 @@ class Comparison(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     columns: Texts
     levels: tuple[Level, ...] = ()
     parts: tuple[Part, ...] = ()
-    term_frequency: Annotated[
-        Text | None, Meta(description="Column whose values' frequencies weigh an agreement.")
-    ] = None
 
 
 class Decision(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -137,12 +134,9 @@ class Constraints(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``[model]``: a saved model to use, and whether parameters stay as they are given."""
+    """``[model]``: a saved model to use instead of training."""
 
     file: Annotated[Text | None, Meta(description="Saved model, relative to the project file.")] = None
-    fixed: Annotated[bool, Meta(description="No training: the file, or m and u of each level, decide.")] = (
-        False
-    )
 
 
 class Training(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -341,8 +335,6 @@ def _check_rules(reader: Reader, project: Project) -> None:
         where = f"comparison {number} ({comparison.name})"
         for column in comparison.columns:
             _check_column(reader, project, where, column)
-        if comparison.term_frequency is not None:
-            _check_column(reader, project, f"{where} term_frequency", comparison.term_frequency)
         if bool(comparison.levels) == bool(comparison.parts):
             came = "both levels and parts." if comparison.levels else "neither levels nor parts."
             reader.add(

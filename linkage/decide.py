@@ -72,11 +72,14 @@ def decide(
     *,
     n_sources: int,
     fixed: dict[int, float],
+    forced: np.ndarray | None = None,
+    absent_terms: np.ndarray | None = None,
 ) -> Decided:
     """Decide every agency record.
 
     scored : pairs agency with register;  register_order : uint64[register], ties;  first_agency_row : global row of
-    the first agency record;  fixed : source -> share registered, where given
+    the first agency record;  fixed : source -> share registered, where given;  forced : int64[n], global register row
+    that a confirmed judgement links the record to, -1 none;  absent_terms : see :func:`linkage.rehearsal.rehearse`
     """
     n = subjects.source.shape[0]
     record = scored.left.astype(np.int64) - first_agency_row
@@ -96,7 +99,7 @@ def decide(
     record = record[order]
     source = subjects.source.astype(np.int64)
     rehearsal = rehearse(
-        scored, posterior, record, source, subjects.state, programme, model, weights, prior, n_sources
+        scored, posterior, record, source, subjects.state, programme, model, weights, prior, n_sources, absent_terms
     )
     has = posterior.best >= 0
     best = np.maximum(posterior.best, 0)
@@ -132,6 +135,15 @@ def decide(
     for s in range(n_sources):
         mine = np.flatnonzero(candidate & (subjects.source == s))
         accepted[mine] = accept_in_order(p_best[mine], subjects.order[mine], settings.precision)
+    confirmed = np.zeros(n, bool) if forced is None else forced >= 0
+    if forced is not None and confirmed.any():
+        same = confirmed & (person == forced)
+        person = np.where(confirmed, forced, person)
+        has = has & (~confirmed | same)
+        p_best = np.where(confirmed, 1.0, p_best)
+        contradicted = contradicted & ~confirmed
+        accepted |= confirmed
+        reasons = np.where(confirmed, BIT["must_link"], reasons).astype(np.uint32)
     decision[accepted] = LINK
     reasons |= np.where(candidate & ~accepted, BIT["set_below"], 0).astype(np.uint32)
     reasons |= np.where(accepted, BIT["evidence_agrees"], 0).astype(np.uint32)

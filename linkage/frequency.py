@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kernels.keys import index_keys, look_up_keys
 from kernels.probe import index_codes, probe_neighbours
 from linkage.coded import Tokens
 from linkage.model import FREQUENCIES, STEP
@@ -41,10 +42,12 @@ class ValueCounts:
 
     def look_up(self, keys: np.ndarray) -> np.ndarray:
         """Count of each key, 0 where unknown: int64[n]."""
-        if self.keys.size == 0:
-            return np.zeros(keys.shape[0], np.int64)
-        at = np.minimum(np.searchsorted(self.keys, keys), self.keys.size - 1)
-        return np.where(self.keys[at] == keys, self.counts[at], 0)
+        bits = max(1, int(self.keys.size).bit_length() - 1)
+        starts = np.empty((1 << bits) + 1, np.int64)
+        index_keys(self.keys, bits, starts)
+        out = np.empty(keys.shape[0], np.int64)
+        look_up_keys(self.keys, self.counts, bits, starts, keys, out)
+        return out
 
     def chance_agreement(self, n: int) -> float:
         """Chance that two different of ``n`` records agree."""
@@ -90,24 +93,37 @@ def frequency_terms(
     grouped: Mapping[str, ValueCounts],
     group_sizes: ValueCounts,
     n_register: int,
+    left_out: int = 1,
 ) -> np.ndarray:
     """-log2 of the chance that a stranger of the same sex and decade bears the name, int32[n, 3], in 1/1024 bit.
 
-    A name's own bearer is left out of its count (Good-Turing for names borne once), and small groups lean on
-    the whole register.
+    ``left_out`` bearers do not count: 1, the person the record is held against; 2, the record's own person too.
+    A name that nobody else bears has the chance of one seen once (Good and Turing 1953). The group's own count leans
+    on the register's, and no name is taken for rarer in its group than among all of its sex.
     """
     out = np.zeros((names.shape[0], len(FREQUENCIES)), np.int32)
     keys = name_keys(names, tokens)
     group = groups(sex, birth)
     size = group_sizes.look_up(group).astype(np.float64)
+    people = _people_of_sex(sex, group_sizes, n_register)
     for column, form in enumerate(FREQUENCIES):
-        unseen = whole[form].unseen()
-        everywhere = np.maximum(whole[form].look_up(keys[form]) - 1, 0) + unseen
+        bearers = whole[form].look_up(keys[form])
+        everywhere = (np.maximum(bearers - left_out, 0) + whole[form].unseen()) / people
         here = np.where(group != 0, grouped[form].look_up(fold_codes(keys[form], group)), 0)
-        here = np.maximum(here - 1, 0)
-        chance = (here + GROUP_PRIOR * everywhere / n_register) / (size + GROUP_PRIOR)
-        out[:, column] = np.rint(-np.log2(np.minimum(chance, 1.0)) * STEP).astype(np.int32)
+        blended = (np.maximum(here - left_out, 0) + GROUP_PRIOR * everywhere) / (size + GROUP_PRIOR)
+        chance = np.minimum(np.maximum(blended, everywhere), 1.0)
+        out[:, column] = np.rint(-np.log2(chance) * STEP).astype(np.int32)
     return out
+
+
+def _people_of_sex(sex: np.ndarray, group_sizes: ValueCounts, n_register: int) -> np.ndarray:
+    """Register persons of each record's sex (all of them where it is unknown), float64[n], at least 1."""
+    of_sex = np.full(4, float(n_register))
+    for value in (1, 2):
+        counted = int(group_sizes.counts[(group_sizes.keys // 64) == value].sum())
+        if counted:
+            of_sex[value] = counted
+    return np.maximum(of_sex[np.minimum(sex, 3)], 1.0)
 
 
 def known_names(names: np.ndarray, tokens: Tokens, whole: Mapping[str, ValueCounts]) -> np.ndarray:

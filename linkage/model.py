@@ -89,7 +89,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 
     @staticmethod
     def from_json(text: bytes) -> Model:
-        """Read ``model.json``; ConfigError E-MODEL-001 if it is not one, E-MODEL-002 if it was changed."""
+        """Read ``model.json``; ConfigError E-MODEL-001 if it is not one, E-MODEL-002 if of another version."""
         try:
             model = msgspec.json.decode(text, type=Model)
         except msgspec.MsgspecError as error:
@@ -99,6 +99,13 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
                 "A model.json that a run wrote was wanted.",
                 "Take the file from a finished run's folder.",
             ) from error
+        if model.schema != 1:
+            raise ConfigError(
+                "E-MODEL-002",
+                f"The model file is of version {model.schema}.",
+                "Version 1 was wanted.",
+                "Train anew (leave out the model).",
+            )
         return model
 
 

@@ -55,3 +55,12 @@ def pack_of(locale: tuple[str, ...], reference: Mapping[str, pl.DataFrame]) -> P
         "Known packs: vietnam.",
         'Set locale = ["vietnam"] in [project].',
     )
+
+
+def pack_defaults(locale: tuple[str, ...]) -> str:
+    """Default rules and comparisons of a project's first locale, as TOML; empty without a locale."""
+    if locale and locale[0] == "vietnam":
+        from linkage.vietnam.defaults import DEFAULTS
+
+        return DEFAULTS
+    return ""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from linkage.config import Blocking, Comparison, Project, Training
+from linkage.contract import Contract
 from linkage.errors import ConfigError, did_you_mean
-from linkage.levels import Level, Part, Programme
+from linkage.levels import Level, Part, Programme, compile_parts
 from linkage.model import groups_of
-from linkage.rules import Rule
+from linkage.rules import Rule, compile_rules
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -31,6 +32,44 @@ class TrainingPlan:
     groups: tuple[tuple[str, int], ...]
     sample: int
     iterations: int
+
+
+def brought_kinds(project: Project, contracts: Iterable[Contract]) -> dict[str, str]:
+    """Standard fields that some contract brings, with their kinds; an old number may stand in the number's place."""
+    brought = {f.standard for contract in contracts for f in contract.fields}
+    if "personal_number" in brought:
+        brought.add("old_number")
+    return {name: kind for name, kind in project.kinds.items() if name in brought}
+
+
+def compile_project(
+    project: Project, contracts: Mapping[str, Contract], defaults: str
+) -> tuple[Plan, tuple[Rule, ...], Programme]:
+    """The effective plan, its blocking rules and its levels, compiled.
+
+    Raises ConfigError: E-CONFIG-030 to -032 a rule, -040 to -046 a condition, -050 a training rule, -051 no register,
+    -052 an agency that is not linked with it.
+    """
+    register = project.register
+    if register is None:
+        raise ConfigError(
+            "E-CONFIG-051",
+            "No source is the register.",
+            "One source with role = \"register\" is wanted: agencies are reconciled with it.",
+            "Give the source that is the authority this role.",
+        )
+    linked = {s for link in project.links for s in (link.left, link.right) if register.name in (link.left, link.right)}
+    for source in project.agencies:
+        if source.name not in linked:
+            raise ConfigError(
+                "E-CONFIG-052",
+                f"The agency '{source.name}' is not linked with the register.",
+                "Every agency of a project is reconciled with its register.",
+                f"Add [[link]] left = \"{source.name}\", right = \"{register.name}\", or remove all [[link]] sections.",
+            )
+    kinds = brought_kinds(project, contracts.values())
+    plan = effective_plan(project, defaults, kinds)
+    return plan, compile_rules(plan.blocking, kinds), compile_parts(comparison_parts(plan.comparisons), kinds)
 
 
 def effective_plan(project: Project, defaults: str, kinds: Mapping[str, str]) -> Plan:

@@ -78,12 +78,15 @@ def rehearse(
     weights: Weights,
     prior: Prior,
     n_sources: int,
+    absent_terms: np.ndarray | None = None,
     *,
     least_actors: int = 2_000,
 ) -> Rehearsal:
     """Rehearse on the records linked by an exact identifier with more than 0.999999.
 
     scored : pairs sorted by record and falling weight;  record : int64[pairs];  source, state : int64[n]
+    absent_terms : int32[register, 3], what a name's rarity gains when one more bearer is left out: with the person
+    taken away, a namesake is the only bearer the register shows
     """
     number, groups = groups_of(programme.parts)
     if number < 0 or scored.left.shape[0] == 0 or len(groups) < 2:
@@ -99,6 +102,11 @@ def rehearse(
     own = mine == posterior.best[who]
     allowed = weights.allowed[scored.pattern[mine]]
     blind = scored.blind[mine].astype(np.int64)
+    rarer = np.zeros(mine.shape[0], np.int64)
+    if absent_terms is not None:
+        column = weights.extra["blind_frequency"][scored.pattern[mine]].astype(np.int64)
+        same = (column >= 0) & (column == column[np.searchsorted(who, who)])
+        rarer[same] = absent_terms[scored.right[mine][same], column[same]]
     different = _level_weight(model, number, programme, "different")
     n = source.shape[0]
     totals = np.zeros((n_sources, len(STATES)))
@@ -109,12 +117,13 @@ def rehearse(
     cells = n_sources * BANDS
     for k in REHEARSED:
         added = different if k == STATES.index("unheld") else 0
-        odds = power_of_two(blind + added) / model.register * pi[source[who]]
         rest = (1 - pi[source]) * prior.unregistered_term[source, k] + pi[source] * prior.lost_term[source, k]
         for absent in (True, False):
             stand_for = _stand_for(totals, pi, k, absent)
             scale = np.where(per_source > 0, stand_for / np.maximum(per_source, 1.0), 0.0)
             held = ~own if absent else np.ones(own.shape[0], bool)
+            weight_k = blind + added + (rarer if absent else 0)
+            odds = power_of_two(weight_k) / model.register * pi[source[who]]
             total = np.zeros(n)
             np.add.at(total, who[held], odds[held])
             whole = total + rest

@@ -129,14 +129,17 @@ def group_open(
     first: int,
     wants_one: Sequence[bool],
     allowed_rows: np.ndarray,
+    ties: np.ndarray,
 ) -> tuple[dict[int, int], list[tuple[int, int, bool, str]]]:
     """Group open records into unknown people, the strongest pairs first.
 
     Returns row -> root row for grouped rows, and the edges (left, right, kept, reason).
-    allowed_rows : bool over agency rows, which may be grouped
+    allowed_rows : bool over agency rows, which may be grouped;  ties : uint64 over agency rows, the order of
+    equally strong pairs, so that the groups do not depend on where a record stands
     """
     good = (probability >= GROUP_MIN) & weights.allowed[pairs.pattern]
-    order = np.lexsort((pairs.right, pairs.left, -pairs.weight.astype(np.int64)))
+    one, two = (ties[side.astype(np.int64) - first] for side in (pairs.left, pairs.right))
+    order = np.lexsort((np.maximum(one, two), np.minimum(one, two), -pairs.weight.astype(np.int64)))
     root: dict[int, int] = {}
     members: dict[int, list[int]] = {}
     edges = []
@@ -150,17 +153,17 @@ def group_open(
         a, b = int(pairs.left[at]), int(pairs.right[at])
         if not (allowed_rows[a - first] and allowed_rows[b - first]):
             continue
-        one, two = find(a), find(b)
-        if one == two:
+        of_a, of_b = find(a), find(b)
+        if of_a == of_b:
             continue
-        left, right = members.get(one, [one]), members.get(two, [two])
+        left, right = members.get(of_a, [of_a]), members.get(of_b, [of_b])
         here = {int(source[r - first]) for r in left}
         clash = any(int(source[r - first]) in here and wants_one[int(source[r - first])] for r in right)
         direct = source[a - first] == source[b - first]
         if clash and not (direct and len(left) == 1 and len(right) == 1):
             edges.append((a, b, False, "one_record_a_person"))
             continue
-        low, high = min(one, two), max(one, two)
+        low, high = min(of_a, of_b), max(of_a, of_b)
         root[high] = low
         root.setdefault(low, low)
         members[low] = sorted(left + right)

@@ -139,6 +139,8 @@ def standardise(
         if kind is None or name not in records.column_names:
             continue
         index, distinct = _distinct(records.column(name))
+        if kind in ("unit", "text") and isinstance(field.codes, Mapping):
+            distinct = _decoded(distinct, field.codes)
         if kind == "name":
             parsed = locale.names(distinct)
             repairs.add(name, index, parsed.repairs)
@@ -160,6 +162,7 @@ def standardise(
             phones = locale.phones(distinct)
             arrays[name] = _spread(index, _identifier_codes(phones), 0)
             repairs.add(name, index, _issues(phones, "issue"))
+            repairs.add(name, index, _issues(phones, "repair"))
         elif kind == "identifier" and name in ("personal_number", "old_number"):
             _numbers(name, index, distinct, locale, extract_date, arrays, repairs)
         elif kind == "identifier":
@@ -275,6 +278,12 @@ def _sexes(
         ),
     )
     return _spread(index, values, 0)
+
+
+def _decoded(values: pl.Series, codes: Mapping[str, str]) -> pl.Series:
+    """The standard codes of a source's own, blanks at the ends and case apart; what is no code stays."""
+    table = {code.strip().casefold(): standard for code, standard in codes.items()}
+    return pl.Series(values.name, [table.get(v.strip().casefold(), v) for v in values.to_list()], pl.String)
 
 
 def _dictionary(values: pl.Series) -> tuple[np.ndarray, pl.Series]:

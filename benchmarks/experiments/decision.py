@@ -2,34 +2,51 @@
 
     python -m benchmarks.experiments.decision nation --out runs
 
-Reconciles ``nation/project.toml`` once, with training, and twice more with that model altered:
+Reconciles the nation (unless it is there), then scores and decides its pairs again with the model altered:
 
-    full         as trained
-    grouped      without the corrections learned from the register's own pairs
-    independent  without them, and with number, sex, birth and the rest as independent evidence: between two
-                 who share an identifier, agreement of other fields counts what it does between strangers
+    independent  number, sex, birth, name and the rest as independent evidence: between two who share an
+                 identifier, agreement of the other fields counts what it does between strangers
+    grouped      agreement of the other fields counts by what pairs that share the identifier and are no
+                 match show; still without what the register's own pairs teach
+    full         with the correction learned from the register's own pairs: the model as trained
 
-and tells for each what it expected of its links and of its most probable candidates, and what is true.
+each without and with the rehearsal that corrects the probabilities of records without a number. Tells what
+each expected of its links, and of the largest set with a mean probability of 0.9999, and what is true.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import itertools
 import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import msgspec
-import polars as pl
+import numpy as np
 
-from jobs.evaluation import evaluate_run
-from jobs.run import run_project
+from benchmarks.experiments.training import persons, workspace
+from jobs.store import make_folder, stage_facts, write_bytes
+from jobs.tasks_decide import decide_all, load_decided
+from jobs.tasks_match import match_partition, match_probe
+from jobs.tasks_train import rate_repeats
+from jobs.workspace import Workspace
+from linkage.decisions import CONFLICT, LINK, REVIEW
 from linkage.model import Model, identify
-from linkage.posterior import false_links_interval
+from linkage.posterior import accept_in_order, false_links_interval
+from linkage.rehearsal import nothing
 
 VARIANTS = ("independent", "grouped", "full")
 DEMANDED = 0.9999
-COLUMNS = ("links", "false", "expected", "99 % interval", "holds", "precision", "recall", "review, conflict")
+BANDS = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 1.1)
+HEAD = ("model", "links", "false", "expected", "99 % interval", "holds", "precision", "recall", "left open")
+#: Of a work folder: what scoring makes anew, and what belongs to one run.
+OWN = ("pairs", "decided", "resolved", "artefacts", "model.json", "lock")
 
 
 def altered(model: Model, variant: str) -> Model:
@@ -47,96 +64,102 @@ def altered(model: Model, variant: str) -> Model:
     return identify(msgspec.structs.replace(model, corrections=[]))
 
 
-def reconcile(nation: Path, out: Path, variant: str, threads: int) -> Path:
-    """The run folder of a variant, made unless it is there."""
-    folder = out / f"{nation.name}-{variant}"
-    if not (folder / "run.json").exists():
-        model = None
-        if variant != "full":
-            trained = reconcile(nation, out, "full", threads)
-            model = out / f"{nation.name}-{variant}.json"
-            own = Model.from_json((trained / "model.json").read_bytes())
-            model.write_bytes(altered(own, variant).to_json())
-        run_project(nation / "project.toml", folder, threads=threads, model=model)
+def twin(space: Workspace, folder: Path) -> Path:
+    """A work folder with the same files, linked, up to where scoring begins."""
+    for here, folders, files in os.walk(space.work):
+        place = folder / Path(here).relative_to(space.work)
+        make_folder(place)
+        if Path(here) == space.work:
+            folders[:] = [name for name in folders if name not in OWN]
+        for name in files:
+            if Path(here) == space.work and name in OWN:
+                continue
+            if not (place / name).exists():
+                os.link(Path(here) / name, place / name)
     return folder
 
 
-def candidates(run: Path, truth: Path) -> pl.DataFrame:
-    """Every record with a named person, most probable first: ``probability``, and ``right``."""
-    known = pl.read_parquet(truth / "entities.parquet").with_columns(
-        pl.col("source", "record_id", "true_person_id").cast(pl.String)
-    )
-    named = (
-        pl.read_parquet(
-            run / "decisions.parquet", columns=["source", "record_id", "person_id", "probability"]
-        )
-        .with_columns(pl.col("source", "record_id", "person_id").cast(pl.String))
-        .drop_nulls("person_id")
-    )
-    persons = known.filter(pl.col("source") == "register").select(
-        person_id="record_id", named_person="true_person_id"
-    )
-    return (
-        named.join(known, on=["source", "record_id"])
-        .join(persons, on="person_id")
-        .select(
-            "source",
-            "record_id",
-            "probability",
-            right=pl.col("named_person") == pl.col("true_person_id"),
-        )
-        .sort("probability", "source", "record_id", descending=[True, False, False])
-    )
+def score(space: Workspace, model: Model, folder: Path, threads: int) -> str:
+    """Score all pairs by the model, in a work folder of their own."""
+    work = twin(space, make_folder(folder) / "work")
+    write_bytes(work / "model.json", model.to_json())
+    rate_repeats(str(work))
+    partitions = stage_facts(work / "stages" / "block")["partitions"]
+    calls: list[tuple[Any, tuple[Any, ...]]] = []
+    for index, rule in enumerate(space.rules):
+        if rule.near:
+            calls += [(match_probe, (str(work), index, a)) for a, _ in space.ranges(register=False)]
+        elif not rule.relatives:
+            calls += [(match_partition, (str(work), index, p)) for p in range(partitions)]
+    with ThreadPoolExecutor(threads) as pool:
+        for done in [pool.submit(task, *arguments) for task, arguments in calls]:
+            done.result()
+    return str(work)
 
 
-def largest_set(found: pl.DataFrame, demanded: float) -> tuple[int, float, int]:
-    """Of the largest set whose mean probability is at least ``demanded``: size, expected false, false."""
-    wrong = (1.0 - found["probability"]).cum_sum()
-    good = (wrong <= (1.0 - demanded) * pl.Series(range(1, found.height + 1))).arg_true()
-    size = int(good[-1]) + 1 if len(good) else 0
-    return size, float(wrong[size - 1]) if size else 0.0, int((~found["right"].head(size)).sum())
+@contextlib.contextmanager
+def rehearsal(wanted: bool) -> Iterator[None]:
+    """Whether decisions are rehearsed."""
+    if wanted:
+        yield
+    else:
+        with mock.patch("linkage.decide.rehearse", return_value=nothing()):
+            yield
 
 
-def measure(nation: Path, out: Path, variant: str, threads: int) -> dict[str, Any]:
-    """The figures of one variant."""
-    run = reconcile(nation, out, variant, threads)
-    figures = evaluate_run(run, nation / "truth")
-    all_links = figures["calibration"]["all"]
-    size, expected, false = largest_set(candidates(run, nation / "truth"), DEMANDED)
-    low, high = false_links_interval(expected)
+def measure(work: str, person: np.ndarray, *, rehearsed: bool) -> dict[str, Any]:
+    """Decide, and compare with the truth."""
+    with rehearsal(rehearsed):
+        facts = decide_all(work)
+    space = Workspace.open(work)
+    decided, _ = load_decided(space)
+    first = space.layout["n_register"]
+    true, found = person[first:], decided.person
+    right = (found >= 0) & (person[np.maximum(found, 0)] == true)
+    known = np.isin(true, person[:first])
+    linked = decided.decision == LINK
+    estimates = facts["estimates"].values()
+    expected = sum(e["expected"] for e in estimates)
+    low, high = false_links_interval(expected, max(e.get("relative_variance", 0.0) for e in estimates))
+    named = np.flatnonzero(found >= 0)
+    chosen = named[
+        accept_in_order(decided.p_link[named], np.asarray(space.coded.order[first:])[named], DEMANDED)
+    ]
+    in_set = float((1 - decided.p_link[chosen]).sum())
+    set_low, set_high = false_links_interval(in_set)
     return {
-        "nation": nation.name,
-        "variant": variant,
         "links": {
-            "links": all_links["links"],
-            "false": all_links["false_links"],
-            **all_links["stated"],
-            "precision": all_links["true_precision"]["value"],
-            "recall": figures["overall"]["link"]["recall"]["value"],
-            "review": figures["overall"]["review"]["value"],
-        },
-        "set": {
-            "links": size,
-            "false": false,
+            "links": int(linked.sum()),
+            "false": int((linked & ~right).sum()),
             "expected": expected,
             "low": low,
             "high": high,
-            "precision": 1 - false / size if size else None,
+            "recall": float((linked & right).sum() / known.sum()),
+            "open": float(np.isin(decided.decision, (REVIEW, CONFLICT)).mean()),
+        },
+        "set": {
+            "links": int(chosen.shape[0]),
+            "false": int((~right[chosen]).sum()),
+            "expected": in_set,
+            "low": set_low,
+            "high": set_high,
         },
         "bands": [
             {
-                "from": band["from"],
-                "to": band["to"],
-                "records": band["records"],
-                "expected": band["records"] - band["expected_right"],
-                "false": band["records"] - band["right"]["count"],
+                "from": a,
+                "to": min(b, 1.0),
+                "records": int(inside.sum()),
+                "expected": float((1 - decided.p_link[named][inside]).sum()),
+                "false": int((~right[named][inside]).sum()),
             }
-            for band in figures["calibration"]["candidates"]
+            for a, b in itertools.pairwise(BANDS)
+            for inside in [(decided.p_link[named] >= a) & (decided.p_link[named] < b)]
         ],
     }
 
 
 def row(name: str, one: dict[str, Any]) -> str:
+    """One line of a table."""
     holds = "yes" if one["low"] <= one["false"] <= one["high"] else "**no**"
     cells = [
         name,
@@ -145,11 +168,16 @@ def row(name: str, one: dict[str, Any]) -> str:
         f"{one['expected']:,.1f}",
         f"{one['low']:,.0f} to {one['high']:,.0f}",
         holds,
-        f"{one['precision']:.6f}",
+        f"{1 - one['false'] / max(one['links'], 1):.6f}",
         f"{one['recall']:.5f}" if "recall" in one else "",
-        f"{100 * one['review']:.3f} %" if "review" in one else "",
+        f"{100 * one['open']:.3f} %" if "open" in one else "",
     ]
     return "| " + " | ".join(cells) + " |"
+
+
+def table(head: tuple[str, ...], rows: list[str]) -> str:
+    """A Markdown table."""
+    return "\n".join(["| " + " | ".join(head) + " |", "|---" * len(head) + "|", *rows])
 
 
 def main() -> None:
@@ -159,20 +187,28 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
     for nation in given.nations:
-        found = [measure(nation, given.out, variant, given.threads) for variant in VARIANTS]
+        folder, space = workspace(nation, given.out, given.threads)
+        person = persons(space, nation / "truth")
+        trained = Model.from_json((folder / "model.json").read_bytes())
+        found: dict[str, dict[str, Any]] = {}
+        for variant in VARIANTS:
+            own = given.out / f"{nation.name}-{variant}-again"
+            work = score(space, altered(trained, variant), own, given.threads)
+            for rehearsed in (False, True):
+                name = f"{variant}, rehearsed" if rehearsed else variant
+                found[name] = measure(work, person, rehearsed=rehearsed)
         (given.out / f"{nation.name}-decision.json").write_text(json.dumps(found, indent=1))
-        head = "| model | " + " | ".join(COLUMNS) + " |\n" + "|---" * (len(COLUMNS) + 1) + "|"
-        print(f"\n{nation.name}: the links\n\n{head}")
-        print("\n".join(row(one["variant"], one["links"]) for one in found))
-        print(f"\n{nation.name}: the largest set with a mean probability of {DEMANDED}\n\n{head}")
-        print("\n".join(row(one["variant"], one["set"]) for one in found))
-        print(f"\n{nation.name}: candidates by probability, expected wrong / wrong\n")
-        print("| probability | " + " | ".join(VARIANTS) + " |\n" + "|---" * (len(VARIANTS) + 1) + "|")
-        for bands in zip(*(one["bands"] for one in found), strict=True):
+        print(f"\n{nation.name}: the links\n")
+        print(table(HEAD, [row(name, one["links"]) for name, one in found.items()]))
+        print(f"\n{nation.name}: the largest set with a mean probability of {DEMANDED}\n")
+        print(table(HEAD, [row(name, one["set"]) for name, one in found.items()]))
+        print(f"\n{nation.name}: named persons by probability: expected wrong / wrong\n")
+        lines = []
+        for bands in zip(*(one["bands"] for one in found.values()), strict=True):
             cells = [f"{b['expected']:,.1f} / {b['false']:,}" for b in bands]
-            print(f"| {bands[0]['from']:g} to {bands[0]['to']:g} | " + " | ".join(cells) + " |")
+            lines.append(f"| {bands[0]['from']:g} to {bands[0]['to']:g} | " + " | ".join(cells) + " |")
+        print(table(("probability", *found), lines), flush=True)
 
 
 if __name__ == "__main__":

@@ -3,16 +3,17 @@
     python -m benchmarks.experiments.growth --people 1000000 10000000 100000000
 
 Draws a register and 1.22 agency records a person, one birth year at a time (a block never spans two years, as
-every rule here holds the year), with names that coincide as in a nation: given name 0.0096 within a sex, surname
-0.125, full name 0.0002; one day in a hundred is the 1st of January. Of the agency records 15 % have another
-province than the register, 0.3 % another sex, 1 % another month, surname or middle name. Plans the blocks of
+every rule here holds the year), with names that coincide as in a nation: given name 0.0096 within a sex,
+surname 0.125, full name 0.0002; one day in a hundred is the 1st of January. Of the agency records 15 % have
+another province than the register, 0.3 % another sex, 1 % another month, surname or middle name. Plans the
+blocks of
 
     given_birth  given name and birth date, refined by sex, surname, province, middle name
     name_year    full name and birth year, refined by sex, province, birth month
 
-as the product does, and tells for each: pairs an agency record without refinement, with refinement, and where a
-hot block is dropped instead; the true pairs that refinement parts, that are given up, and those that no rule
-keeps; bytes on disk. The answer is the same for any number of threads; memory is that of one birth year.
+as the product does, and tells for each: pairs an agency record without refinement, with it, and where
+a hot block is dropped instead; the true pairs that refinement parts, that are given up, and that no rule
+keeps; bytes on disk. Memory is that of one birth year.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,7 +72,7 @@ def draw(rng: np.random.Generator, cumulative: np.ndarray, n: int) -> np.ndarray
 
 
 def one_year(year: int, people: int) -> tuple[dict[str, np.ndarray], int, np.ndarray]:
-    """Columns of a year's records, the register's first; how many these are; the person of every agency record."""
+    """A year's columns, the register's records first; how many these are; every agency record's person."""
     rng = np.random.default_rng([SECRET, year, people])
     n = people // len(YEARS)
     sex = rng.integers(1, 3, n)
@@ -169,7 +171,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--people", type=int, nargs="+", default=[1_000_000, 10_000_000])
-    parser.add_argument("--json", help="file for all figures")
+    parser.add_argument("--json", type=Path, help="file for all figures")
     given = parser.parse_args()
     print(
         "| people | rule | pairs a record, no refinement | refined | hot blocks dropped | largest block "
@@ -198,8 +200,7 @@ def main() -> None:
         lost = one["keyed_by_some_rule"] - one["kept_by_some_rule"]
         print(f"| {people:,} | lost by both | | | | | {100 * lost / one['true']:.3f} % | | | |", flush=True)
     if given.json:
-        with open(given.json, "w", encoding="utf-8") as out:
-            json.dump(found, out, indent=1)
+        given.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

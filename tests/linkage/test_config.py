@@ -69,7 +69,6 @@ precision = 0.999
 must_link = ["answers.csv"]
 [model]
 file = "model.json"
-fixed = true
 [training]
 rules = ["given_birth"]
 sample = 50000
@@ -99,7 +98,7 @@ def test_project__a_short_file_has_the_documented_defaults():
     d = project.decision
     assert (d.precision, d.record_min, d.duplicates, d.new, d.review_max) == (0.9999, 0.99, 0.999, 0.99, 0.01)
     assert (project.training.sample, project.training.max_iterations) == (250_000, 200)
-    assert (project.model.file, project.model.fixed, project.prior.registered) == (None, False, {})
+    assert (project.model.file, project.prior.registered) == (None, {})
     assert project.number("schools") == 2
 
 
@@ -112,7 +111,7 @@ def test_project__everything_that_can_be_said():
     assert [p.name for p in project.comparisons[1].parts] == ["number", "sex"]
     assert project.decision.precision == 0.999
     assert project.constraints.must_link == ("answers.csv",)
-    assert (project.model.file, project.model.fixed) == ("model.json", True)
+    assert project.model.file == "model.json"
     assert project.training.rules == ("given_birth",)
     assert project.prior.registered == {"tax": 0.995}
 

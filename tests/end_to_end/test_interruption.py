@@ -1,0 +1,105 @@
+"""A run that is stopped leaves nothing half-done, and the same command ends it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+
+import pytest
+
+from jobs.journal import read_journal
+from tests.end_to_end.runs import call, command, copy_nation, digests, environment
+
+FIRST_STAGES = ("intake", "standardise", "block")
+
+
+def stop_after(stage, how, nation, out):
+    """Start a run, send it a signal once a stage has ended, and give how it ended."""
+    process = subprocess.Popen(
+        command("run", nation, "--out", out),
+        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    until = time.monotonic() + 120
+    while not (out / "work" / "stages" / stage / "manifest.json").exists():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    process.send_signal(how)
+    _, messages = process.communicate(timeout=120)
+    return process.returncode, messages
+
+
+def artefacts(out):
+    return {p.name for p in out.iterdir()} - {"work", "journal.jsonl"}
+
+
+@pytest.fixture(scope="module")
+def interrupted(nation, tmp_path_factory):
+    """A run that Ctrl-C stopped while it trained: its folder, its code, its messages, what was left."""
+    out = tmp_path_factory.mktemp("interrupted") / "run"
+    code, messages = stop_after("block", signal.SIGINT, nation, out)
+    return out, code, messages, artefacts(out), [p.name for p in out.rglob("*.tmp-*")]
+
+
+@pytest.fixture(scope="module")
+def resumed(interrupted, nation):
+    """The same command again."""
+    return call("run", nation, "--out", interrupted[0], "--json", PYTHONHASHSEED="7")
+
+
+def test_interrupt__ends_with_its_own_code_and_one_line(interrupted):
+    _, code, messages, *_ = interrupted
+    assert code == 130
+    assert "Traceback" not in messages
+    assert messages.strip().splitlines()[-1].startswith("interrupted")
+
+
+def test_interrupt__leaves_no_artefact_and_no_half_written_file(interrupted):
+    *_, left, aside = interrupted
+    assert left == set()
+    assert aside == []
+
+
+def test_same_command__ends_it_with_the_same_decisions(interrupted, resumed, decided):
+    assert resumed.returncode == 0, resumed.stderr
+    assert digests(interrupted[0]) == decided
+    assert not (interrupted[0] / "work").exists()
+
+
+def test_same_command__does_not_repeat_what_had_ended(interrupted, resumed):
+    journal = read_journal(interrupted[0] / "journal.jsonl")
+    for stage in FIRST_STAGES:
+        tasks = [(line["stage"], line["part"], line["parts"]) for line in journal if line["stage"] == stage]
+        processes = {line["process"] for line in journal if line["stage"] == stage}
+        assert tasks
+        assert len(processes) == 1
+
+
+def test_finished_run__is_kept_and_its_code_given_again(interrupted, resumed, nation):
+    out = interrupted[0]
+    before = {p: p.stat().st_mtime_ns for p in out.rglob("*")}
+    again = call("run", nation, "--out", out, "--json")
+    assert again.returncode == resumed.returncode
+    assert {p: p.stat().st_mtime_ns for p in out.rglob("*")} == before
+    assert json.loads(again.stdout)["run_id"] == json.loads(resumed.stdout)["run_id"]
+
+
+def test_finished_run__of_another_input_is_refused(interrupted, resumed, nation, tmp_path):
+    out = interrupted[0]
+    other = copy_nation(nation, tmp_path / "nation")
+    tax = other / "tax.csv"
+    tax.write_text("".join(tax.read_text().splitlines(keepends=True)[:-1]))
+    refused = call("run", other, "--out", out, "--json")
+    assert refused.returncode == 4
+    assert json.loads(refused.stderr.splitlines()[-1])["error"]["code"] == "E-RUN-001"
+
+
+def test_kill__leaves_no_artefact_and_the_same_command_ends_it(nation, decided, tmp_path):
+    code, _ = stop_after("train", signal.SIGKILL, nation, tmp_path / "run")
+    assert code == -signal.SIGKILL
+    assert artefacts(tmp_path / "run") == set()
+    again = call("run", nation, "--out", tmp_path / "run", "--threads", "1")
+    assert again.returncode == 0, again.stderr
+    assert digests(tmp_path / "run") == decided

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from linkage import artefacts
+from linkage.levels import Level, Part, compile_parts
+from tests.kernels import twins
+from tests.linkage import small
+
+texts = st.lists(st.text(max_size=12), max_size=8)
+
+
+def key() -> bytes:
+    """The public key of content ids, which are stored for ever: it may never change."""
+    first, second = (int(k) for k in artefacts._ID_KEYS)
+    assert first.to_bytes(8, "big") == b"linkage1"
+    assert second.to_bytes(8, "big") == b"entity-1"
+    return first.to_bytes(8, "little") + second.to_bytes(8, "little")
+
+
+@settings(deadline=None)
+@given(texts)
+def test_content_ids__are_siphash_of_the_utf8_text(values: list[str]) -> None:
+    found = artefacts.content_ids(pl.Series(values, dtype=pl.String))
+    assert found.shape == (len(values), 16)
+    assert [row.tobytes() for row in found] == [twins.siphash128(key(), v.encode()) for v in values]
+
+
+def test_content_ids__of_a_slice_are_those_of_its_own_texts() -> None:
+    whole = pl.Series([f"text {i}" for i in range(50)])
+    assert np.array_equal(artefacts.content_ids(whole.slice(20, 5)), artefacts.content_ids(whole)[20:25])
+
+
+def test_entity_ids__tell_people_from_records_and_sources_apart() -> None:
+    one, other = pl.Series(["1", "2"]), pl.Series(["tax", "tax"])
+    ids = [
+        *artefacts.person_entity_ids(one),
+        *artefacts.record_entity_ids(other, one),
+        *artefacts.record_entity_ids(pl.Series(["insurance"]), pl.Series(["1"])),
+    ]
+    assert len({row.tobytes() for row in ids}) == 5
+    again = artefacts.id_array(artefacts.person_entity_ids(one))
+    assert again.to_pylist() == [row.tobytes() for row in ids[:2]]
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.text("ab", max_size=3) | st.none(), st.text("ab", max_size=3)), min_size=1, max_size=10))
+def test_joined__keeps_columns_apart(rows: list[tuple[str | None, str]]) -> None:
+    columns = [pl.Series([row[side] for row in rows], dtype=pl.String) for side in (0, 1)]
+    found = artefacts.joined("kind", *columns).to_list()
+    assert found == ["\x1f".join(("kind", a or "", b)) for a, b in rows]
+
+
+def test_coded_text__is_null_for_negative_codes() -> None:
+    assert artefacts.coded_text(np.array([1, -1, 0]), ["a", "b"]).to_pylist() == ["b", None, "a"]
+
+
+def test_pattern_texts__name_every_part_and_its_level() -> None:
+    levels = (Level("null", "null"), Level("same", "exact"), Level("different", "always"))
+    programme = compile_parts([Part("sex", ("sex",), levels), Part("tel", ("phone",), levels[1:])], small.KINDS)
+    found = artefacts.pattern_texts(np.array([5, 0, 5, 3]), programme)
+    assert found.to_pylist() == [
+        "sex=different tel=different",
+        "sex=null tel=same",
+        "sex=different tel=different",
+        "sex=same tel=different",
+    ]
+    known = np.array([True, False, True, True])
+    assert artefacts.pattern_texts(np.array([5, 0, 5, 3]), programme, known).to_pylist()[1] is None
+    assert artefacts.pattern_texts(np.zeros(0, np.uint32), programme).to_pylist() == []
+
+
+def test_text_at__is_null_where_the_row_is_negative() -> None:
+    values = pl.Series("v", ["a", "b", "c"])
+    assert artefacts.text_at(values, np.array([2, -1, 0])).to_list() == ["c", None, "a"]
+    assert artefacts.text_at(values, np.array([2, 0])).to_list() == ["c", "a"]
+    assert artefacts.text_at(values.head(0), np.array([-1, -1])).to_list() == [None, None]
+
+
+def test_numbers__are_null_where_not_known() -> None:
+    assert artefacts.numbers(np.array([1.5, 2.5])).to_pylist() == [1.5, 2.5]
+    assert artefacts.numbers(np.array([1.5, 2.5]), np.array([False, True])).to_pylist() == [None, 2.5]

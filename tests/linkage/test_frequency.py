@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from linkage.frequency import (
+    GROUP_PRIOR,
+    Holders,
+    ValueCounts,
+    count_names,
+    frequency_terms,
+    neighbours,
+    repeats_of,
+)
+from tests.kernels import twins
+from tests.linkage import small
+
+values = st.lists(st.integers(0, 6), max_size=30)
+
+
+@settings(deadline=None)
+@given(values, st.lists(st.integers(0, 9), max_size=10))
+def test_value_counts__are_a_counter_without_zeros(found: list[int], asked: list[int]) -> None:
+    known = Counter(v for v in found if v)
+    counts = ValueCounts.of(np.array(found, np.uint64))
+    assert dict(zip(counts.keys.tolist(), counts.counts.tolist(), strict=True)) == known
+    assert counts.keys.tolist() == sorted(known)
+    assert counts.look_up(np.array(asked, np.uint64)).tolist() == [known[v] for v in asked]
+
+
+@settings(deadline=None)
+@given(st.lists(values, min_size=1, max_size=5))
+def test_value_counts__merge_to_those_of_all(parts: list[list[int]]) -> None:
+    merged = ValueCounts.merge([ValueCounts.of(np.array(p, np.uint64)) for p in parts])
+    whole = ValueCounts.of(np.array([v for p in parts for v in p], np.uint64))
+    assert np.array_equal(merged.keys, whole.keys)
+    assert np.array_equal(merged.counts, whole.counts)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 4), max_size=12))
+def test_chance_agreement__is_that_of_two_different_records(found: list[int]) -> None:
+    n = len(found)
+    same = sum(found[a] == found[b] for a in range(n) for b in range(n) if a != b)
+    wanted = same / (n * (n - 1)) if n > 1 else 0.0
+    assert ValueCounts.of(np.array(found, np.uint64)).chance_agreement(n) == pytest.approx(wanted)
+
+
+def test_unseen__is_what_good_and_turing_say_within_bounds() -> None:
+    def unseen(once: int, twice: int) -> float:
+        counts = np.array([1] * once + [2] * twice + [9])
+        return ValueCounts(np.arange(1, counts.size + 1, dtype=np.uint64), counts).unseen()
+
+    assert unseen(10, 2) == pytest.approx(0.4)
+    assert unseen(100, 1) == pytest.approx(0.1)
+    assert unseen(2, 50) == pytest.approx(1.0)
+    assert unseen(0, 3) == pytest.approx(0.5)
+
+
+def twin_terms(person: small.Person, register: list[small.Person]) -> list[int]:
+    """-log2 of the chance that a stranger of the same sex and decade bears the name, by looking at everybody."""
+
+    def group(p: small.Person) -> tuple[object, ...] | None:
+        return (p["sex"], p["birth_date"][0] // 10) if p.get("sex") and p.get("birth_date") else None
+
+    out = []
+    for form in ("", "ascii", "ends"):
+        every = [small.name_values(p.get("full_name") or [], form) for p in register]
+        bearers = Counter(next(iter(v)) for v in every if v)
+        once = sum(c == 1 for c in bearers.values())
+        twice = sum(c == 2 for c in bearers.values())
+        unseen = min(1.0, max(0.1, 2 * twice / once)) if once else 0.5
+        own = small.name_values(person.get("full_name") or [], form)
+        mine = group(person)
+        all_bearers = sum(v == own for v in every) if own else 0
+        peers = [v for v, p in zip(every, register, strict=True) if mine is not None and group(p) == mine]
+        here = max(sum(v == own for v in peers) - 1, 0) if own else 0
+        everywhere = max(all_bearers - 1, 0) + unseen
+        chance = (here + GROUP_PRIOR * everywhere / len(register)) / (len(peers) + GROUP_PRIOR)
+        out.append(round(-math.log2(min(chance, 1.0)) * 1024))
+    return out
+
+
+def test_frequency_terms__equal_looking_at_everybody() -> None:
+    rng = random.Random(4)
+    people = [small.random_person(rng) for _ in range(300)]
+    for person in people:
+        if person["birth_date"]:
+            person["birth_date"] = (rng.choice([1955, 1979, 1980, 1989, 2020]), *person["birth_date"][1:])
+    register, agency = people[:200], people[200:]
+    coded, meaning = small.coded_nation(register, [agency])
+    columns = [coded.arrays[c] for c in ("full_name", "sex", "birth_date")]
+    first = [c[:200] for c in columns]
+    # Counted in two parts and merged, as a run does.
+    halves = [count_names(*(c[a:b] for c in first), meaning.tokens) for a, b in ((0, 70), (70, 200))]
+    whole, grouped = (
+        {form: ValueCounts.merge([half[i][form] for half in halves]) for form in halves[0][i]} for i in (0, 1)
+    )
+    sizes = ValueCounts.merge([half[2] for half in halves])
+    found = frequency_terms(*columns, meaning.tokens, whole, grouped, sizes, 200)
+    wanted = [twin_terms(person, register) for person in people]
+    assert np.abs(found - np.array(wanted)).max() <= 1
+    assert (found > 0).all()
+    assert len({tuple(row) for row in wanted}) > 50
+
+
+def test_frequency_terms__say_that_a_rare_name_is_rarer() -> None:
+    register = [{"full_name": ["Trần", "Lan"], "sex": "F", "birth_date": (1985, 1, 1)}] * 50
+    register = [*register, {"full_name": ["Trần", "Minh"], "sex": "F", "birth_date": (1985, 1, 1)}]
+    coded, meaning = small.coded_nation(register)
+    columns = [coded.arrays[c] for c in ("full_name", "sex", "birth_date")]
+    found = frequency_terms(*columns, meaning.tokens, *count_names(*columns, meaning.tokens), 51)
+    assert (found[50] > found[0] + 4 * 1024).all()
+
+
+numbers = st.lists(st.text("01", max_size=4), min_size=1, max_size=12)
+
+
+@settings(deadline=None)
+@given(numbers, numbers, st.lists(st.lists(st.text("01", max_size=4), min_size=2, max_size=2), max_size=12))
+def test_holders__are_everybody_with_the_number_now_or_before(
+    own: list[str], asked: list[str], earlier: list[list[str]]
+) -> None:
+    earlier = [*earlier, *([["", ""]] * len(own))][: len(own)]
+    codes = np.array([twins.identifier_code(v) for v in own], np.int64)
+    aliases = np.array([[twins.identifier_code(v) for v in row] for row in earlier], np.int64)
+    rows = np.arange(100, 100 + len(own), dtype=np.uint32)
+    holders = Holders.of(codes, rows, aliases)
+    wanted = sorted(
+        (twins.identifier_code(v), 100 + i)
+        for i, person in enumerate(zip(own, earlier, strict=True))
+        for v in (person[0], *person[1])
+        if v
+    )
+    assert list(zip(holders.codes.tolist(), holders.rows.tolist(), strict=True)) == wanted
+    wanted_codes = np.array([twins.identifier_code(v) for v in asked], np.int64)
+    known = {v for person in zip(own, earlier, strict=True) for v in (person[0], *person[1])}
+    assert holders.holds(wanted_codes).tolist() == [bool(v) and v in known for v in asked]
+    without = Holders.of(codes, rows, None)
+    assert without.holds(wanted_codes).tolist() == [bool(v) and v in own for v in asked]
+    left, right = neighbours(holders, wanted_codes)
+    near = {
+        (i, 100 + row)
+        for i, text in enumerate(asked)
+        for row, person in enumerate(zip(own, earlier, strict=True))
+        for v in (person[0], *person[1])
+        if v in twins.one_slip_away(text)
+    }
+    found = list(zip(left.tolist(), right.tolist(), strict=True))
+    assert set(found) == near
+
+
+def test_neighbours__make_room_for_many() -> None:
+    register = np.array([twins.identifier_code(f"0000000000{i:02d}") for i in range(100)], np.int64)
+    holders = Holders.of(register, np.arange(100, dtype=np.uint32), None)
+    asked = np.full(6000, twins.identifier_code("000000000011"), np.int64)
+    left, _ = neighbours(holders, asked)
+    each = len({f"0000000000{i:02d}" for i in range(100)} & twins.one_slip_away("000000000011"))
+    assert each == 18
+    assert left.tolist() == [i for i in range(6000) for _ in range(each)]
+    limited, _ = neighbours(holders, asked[:3], limit=5)
+    assert limited.tolist() == [0] * 5 + [1] * 5 + [2] * 5
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(1, 3)), max_size=30))
+def test_repeats_of__count_within_the_source(rows: list[tuple[int, int]]) -> None:
+    known = Counter(rows)
+    out = repeats_of(np.array([c for c, _ in rows], np.int64), np.array([s for _, s in rows], np.uint8))
+    assert out.tolist() == [known[row] if row[0] else 0 for row in rows]
