@@ -336,12 +336,14 @@ def _intake(
 
 
 def _frequency(stages: _Stages, space: Workspace, work: str) -> dict[str, Any]:
-    held = [c for c in ("personal_number", "old_number") if c in space.columns]
-    calls: list[Call] = [("jobs.tasks:find_holders", (work, c)) for c in held]
+    held = [c for c in space.columns if space.kinds[c] == "identifier"]
+    calls: list[Call] = [("jobs.tasks_publish:order_records", (work,))]
+    calls += [("jobs.tasks:find_holders", (work, c)) for c in held]
     calls += [("jobs.tasks:count_register_names", (work, a, b)) for a, b in space.ranges(register=True)]
     stages.tasks("frequency", calls)
     stages.tasks("frequency", [("jobs.tasks:merge_counts", (work,))])
-    stages.tasks("frequency", [("jobs.tasks:rate_names", (work, a, b)) for a, b in [*space.ranges(register=True), *space.ranges(register=False)]])
+    ranges = [*space.ranges(register=True), *space.ranges(register=False)]
+    stages.tasks("frequency", [("jobs.tasks:rate_names", (work, a, b)) for a, b in ranges])
     stages.tasks("frequency", [("jobs.tasks:join_terms", (work,))])
     return {}
 
@@ -435,7 +437,7 @@ def _train(stages: _Stages, space: Workspace, work: str, block: dict[str, Any]) 
     stages.tasks("train", [("jobs.tasks_train:rate_repeats", (work,))])
     groups = [r for _, r in plan.groups if not space.rules[r].near]
     if groups:
-        lost_share = min(1.0, 100_000 / max(1, n - first))
+        lost_share = min(1.0, 50_000 / max(1, n - first))
         measured = stages.tasks(
             "train",
             [("jobs.tasks_train:measure_lost", (work, groups[0], p, lost_share)) for p in range(partitions)],
@@ -470,7 +472,6 @@ def _match(stages: _Stages, space: Workspace, work: str, block: dict[str, Any]) 
 
 def _publish(stages: _Stages, space: Workspace, work: str, folder: RunFolder) -> dict[str, Any]:
     out = str(make_folder(folder.artefacts))
-    stages.tasks("publish", [("jobs.tasks_publish:order_records", (work,))])
     stages.tasks("publish", [("jobs.tasks_publish:publish_entities", (work, out))])
     names = ("decisions", "pairs", "links", "subgroups", "repairs", "duplicates", "review")
     results = stages.tasks("publish", [(f"jobs.tasks_publish:publish_{n}", (work, out)) for n in names])
@@ -530,6 +531,9 @@ def _run_record(
         "registered": decide["registered"],
         "calibration": decide["calibration"],
         "rehearsal": decide["rehearsal"],
+        "judgements_ignored": decide["judgements_ignored"],
+        "register": loaded.project.register.name if loaded.project.register else None,
+        "records_per_person": {name: c.records_per_person for name, c in sorted(loaded.contracts.items())},
         "duplicates": facts["resolve"]["duplicates"],
         "review_pairs": facts["publish"]["review_pairs"],
         "blocking": {

@@ -65,12 +65,12 @@ def order_records(work: str) -> dict[str, Any]:
     order = np.concatenate(pieces) if pieces else np.zeros(0, np.uint32)
     rank = np.empty(order.shape[0], np.uint32)
     rank[order] = np.arange(order.shape[0], dtype=np.uint32)
-    write_arrays(space.path("resolved", "order.npz"), order=order, rank=rank)
+    write_arrays(space.path("order", "order.npz"), order=order, rank=rank)
     return {"rows_out": int(order.shape[0])}
 
 
 def _ordered(space: Workspace) -> tuple[np.ndarray, np.ndarray]:
-    held = read_arrays(space.path("resolved", "order.npz"))
+    held = read_arrays(space.path("order", "order.npz"))
     return held["order"], held["rank"]
 
 

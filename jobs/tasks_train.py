@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -272,7 +273,8 @@ def rate_repeats(work: str) -> dict[str, Any]:
         marked = [i for i, v in enumerate(levels) if v.term_frequency == "repeats"]
         if marked:
             chance = model.parts[number].levels[marked[0]].u
-            column = levels[marked[0]].when.partition(".")[0]
+            named = re.findall(r"\b([a-z][a-z0-9_]*)\.", levels[marked[0]].when)
+            column = named[0] if named else space.programme.parts[number].columns[0]
             repeats = np.load(space.path("holders", f"{column}.repeats.npy"))
             source = np.asarray(space.coded.source)
             sizes = np.maximum(np.bincount(source, minlength=len(space.sources)), 1)

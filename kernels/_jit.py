@@ -26,4 +26,6 @@ def jit(function: F) -> F:
 
 def inline(function: F) -> F:
     """Like :func:`jit`, but inlined by LLVM where it is called; for scalar forms used in inner loops."""
-    return cast("F", numba.njit(nogil=True, cache=True, fastmath=False, inline="never", forceinline=True)(function))
+    return cast(
+        "F", numba.njit(nogil=True, cache=True, fastmath=False, inline="never", forceinline=True)(function)
+    )

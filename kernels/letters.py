@@ -35,7 +35,7 @@ def letter_masks(
 
 
 @inline
-def _letters(mask: int) -> int:
+def _letters(mask: np.uint64) -> int:
     count = 0
     while mask:
         mask &= mask - np.uint64(1)
@@ -57,7 +57,8 @@ def may_be_near(
 
     One edit changes the length by at most one, and takes away or brings in at most one kind of letter.
 
-    masks : uint64[n], see :func:`letter_masks`;  bits : uint32[k], a pair with any bit of ``settled`` is not asked for
+    masks : uint64[n], see :func:`letter_masks`
+    bits  : uint32[k], a pair with any bit of ``settled`` is not asked for
     out   : bool[k]
     """
     low = np.uint64(0xFFFFFFFF)
@@ -68,7 +69,7 @@ def may_be_near(
         a = masks[left_index[k]]
         b = masks[right_index[k]]
         difference = np.int64(a >> np.uint64(32)) - np.int64(b >> np.uint64(32))
-        near = -cutoff <= difference <= cutoff
+        near: bool | np.bool_ = -cutoff <= difference <= cutoff
         if near:
             x = a & low
             y = b & low

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from kernels._jit import inline, jit
 
 
 @inline
-def _shares_key(keys, left, right):
-    """Whether rows ``left`` and ``right`` of a uint64[n, width] array have a key other than zero in common."""
+def _shares_key(keys: NDArray[np.uint64], left: int, right: int) -> bool:
+    """Whether two rows of a uint64[n, width] array have a key other than zero in common."""
     for a in range(keys.shape[1]):
         key = keys[left, a]
         if key == 0:
@@ -21,19 +24,32 @@ def _shares_key(keys, left, right):
 
 
 @jit
-def walk_blocks(starts, members, n_register, block_keys, mode, position, keys, widths, rule, left, right):
+def walk_blocks(
+    starts: NDArray[np.int64],
+    members: NDArray[np.int64],
+    n_register: NDArray[np.int32],
+    block_keys: NDArray[np.uint64],
+    mode: int,
+    position: NDArray[np.int64],
+    keys: NDArray[np.uint64],
+    widths: NDArray[np.int64],
+    rule: int,
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+) -> int:
     """Fill a batch with the next pairs of the blocks that belong to ``rule``; returns how many.
 
     starts     : int64[blocks + 1], where each block begins in ``members``
-    members    : int32[k], local rows; the register's rows come first in every block
+    members    : int64[k], local rows; the register's rows come first in every block
     n_register : int32[blocks], how many of a block's members are register rows
     block_keys : uint64[blocks], the effective key of each block
     mode       : 0 agency with register, 1 register with register, 2 every member with every other
-    position   : int64[3], block, and the two places in it; the walk goes on from there and leaves it at the end
+    position   : int64[3], block, and the two places in it; the walk goes on from there and leaves it where it
+                 stops
     keys       : uint64[rows, sum of widths], the effective keys of every rule, zeros last
     widths     : int64[rules + 1], where each rule's columns begin in ``keys``
-    rule       : which rule these blocks are of; a pair that shares a key of an earlier rule is left out, and of
-                 several shared keys of this rule only the smallest counts
+    rule       : which rule these blocks are of; a pair that shares a key of an earlier rule is left out, and
+                 of several shared keys of this rule only the smallest counts
     left, right: int64[batch], filled; ``left`` is the agency's row (mode 0), or the earlier member
     """
     n = 0
@@ -107,7 +123,14 @@ def walk_blocks(starts, members, n_register, block_keys, mode, position, keys, w
 
 
 @jit
-def owned_pairs(keys, widths, rules, left, right, out):
+def owned_pairs(
+    keys: NDArray[np.uint64],
+    widths: NDArray[np.int64],
+    rules: int,
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    out: NDArray[np.uint8],
+) -> None:
     """Whether each pair shares a key of any of the first ``rules`` rules.
 
     keys, widths as in :func:`walk_blocks`; left, right : int64[n]; out : uint8[n]
@@ -121,7 +144,9 @@ def owned_pairs(keys, widths, rules, left, right, out):
 
 
 @jit
-def count_block_pairs(starts, n_register, out):
+def count_block_pairs(
+    starts: NDArray[np.int64], n_register: NDArray[np.int32], out: NDArray[np.int64]
+) -> None:
     """Pairs of each block before ownership: agency with register, and register with register.
 
     starts : int64[blocks + 1], n_register : int32[blocks], out : int64[blocks, 2]
@@ -134,14 +159,24 @@ def count_block_pairs(starts, n_register, out):
 
 
 @jit
-def set_relations(left_sets, right_sets, left, right, offsets, members, provinces, out):
+def set_relations(
+    left_sets: NDArray[np.int32],
+    right_sets: NDArray[np.int32],
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    members: NDArray[np.int32],
+    provinces: NDArray[np.int32],
+    out: NDArray[np.uint32],
+) -> None:
     """How the sets of possible units of each pair relate.
 
     left_sets, right_sets : int32[n], set numbers, -1 for none
     left, right           : int64[p], rows of the pairs
     offsets, members      : int64[sets + 1], int32[k], the sorted members of each set
     provinces             : int32[sets], the province of all members, -1 if they differ
-    out                   : uint32[p], bits: 1 none on a side, 2 the same set, 4 a unit in common, 8 one province
+    out                   : uint32[p], bits: 1 none on a side, 2 the same set, 4 a unit in common,
+                            8 one province
     """
     for i in range(left.shape[0]):
         a = left_sets[left[i]]
@@ -169,7 +204,13 @@ def set_relations(left_sets, right_sets, left, right, offsets, members, province
 
 
 @jit
-def code_relations(left_codes, right_codes, left, right, out):
+def code_relations(
+    left_codes: NDArray[Any],
+    right_codes: NDArray[Any],
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    out: NDArray[np.uint32],
+) -> None:
     """Whether two plain codes (zero for none) are equal: bits 1 none on a side, 2 equal."""
     for i in range(left.shape[0]):
         a = left_codes[left[i]]
@@ -183,10 +224,18 @@ def code_relations(left_codes, right_codes, left, right, out):
 
 
 @jit
-def alias_relations(codes, aliases, left, right, bit, out):
+def alias_relations(
+    codes: NDArray[np.int64],
+    aliases: NDArray[np.int64],
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    bit: np.uint32,
+    out: NDArray[np.uint32],
+) -> None:
     """Set ``bit`` in ``out`` where one record's identifier is an earlier identifier of the other.
 
-    codes : int64[n];  aliases : int64[n, k], zero for none;  left, right : int64[p];  out : uint32[p], in place
+    codes : int64[n];  aliases : int64[n, k], zero for none;  left, right : int64[p]
+    out   : uint32[p], in place
     """
     for i in range(left.shape[0]):
         a = left[i]
@@ -197,7 +246,9 @@ def alias_relations(codes, aliases, left, right, bit, out):
 
 
 @jit
-def held_bits(held, left, bit, out):
+def held_bits(
+    held: NDArray[np.uint8], left: NDArray[np.int64], bit: np.uint32, out: NDArray[np.uint32]
+) -> None:
     """Set ``bit`` in ``out`` where the left record's flag (uint8[n]) is not zero, in place."""
     for i in range(left.shape[0]):
         if held[left[i]]:

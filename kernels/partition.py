@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kernels._jit import jit
 from kernels.keys import NO_KEY
 
 
 @jit
-def partition_rows(keys, rows, bits, counts, out_keys, out_rows):
+def partition_rows(
+    keys: NDArray[np.uint64],
+    rows: NDArray[np.uint32],
+    bits: int,
+    counts: NDArray[np.int64],
+    out_keys: NDArray[np.uint64],
+    out_rows: NDArray[np.uint32],
+) -> None:
     """Stable partition by the top ``bits`` of the key; records without a key are left out.
 
     keys     : uint64[n], ``NO_KEY`` for none
@@ -29,14 +37,14 @@ def partition_rows(keys, rows, bits, counts, out_keys, out_rows):
     at = counts[:-1].copy()
     for i in range(keys.shape[0]):
         if keys[i] != NO_KEY:
-            p = np.int64(keys[i] >> shift) if bits else 0
-            out_keys[at[p]] = keys[i]
-            out_rows[at[p]] = rows[i]
-            at[p] += 1
+            part = np.int64(keys[i] >> shift) if bits else 0
+            out_keys[at[part]] = keys[i]
+            out_rows[at[part]] = rows[i]
+            at[part] += 1
 
 
 @jit
-def sort_by_key(keys, rows):
+def sort_by_key(keys: NDArray[np.uint64], rows: NDArray[np.uint32]) -> None:
     """Stable least-significant-digit radix sort, in place, by key; rows follow.
 
     keys : uint64[n], rows : uint32[n]. Passes in which all keys share a byte are skipped.
@@ -77,7 +85,7 @@ def sort_by_key(keys, rows):
 
 
 @jit
-def run_starts(keys, out):
+def run_starts(keys: NDArray[np.uint64], out: NDArray[np.int64]) -> int:
     """Starts of the runs of equal keys in sorted ``keys``; returns their number.
 
     out : int64[at least runs + 1]; ``out[runs]`` is ``len(keys)``.

@@ -7,6 +7,7 @@ postfix programme that one loop runs over a batch of pairs. Levels in mixed radi
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kernels._jit import jit
 
@@ -22,13 +23,21 @@ TAKE_LEVEL = 7
 
 
 @jit
-def assign_patterns(programme, part_starts, radix, bits, numbers, n, out):
+def assign_patterns(
+    programme: NDArray[np.int64],
+    part_starts: NDArray[np.int64],
+    radix: NDArray[np.int64],
+    bits: NDArray[np.uint32],
+    numbers: NDArray[np.int32],
+    n: int,
+    out: NDArray[np.uint32],
+) -> None:
     """Pattern numbers of the first ``n`` pairs of a batch.
 
     programme   : int64[k, 3]. ``BITS_ANY`` pushes whether ``bits[slot]`` has any bit of ``operand``;
                   ``AT_LEAST`` and ``AT_MOST`` compare ``numbers[slot]`` with ``operand``; ``AND`` and ``OR``
-                  take two conditions, ``NOT`` one, ``ALWAYS`` pushes true; ``TAKE_LEVEL`` pops a condition and,
-                  if it holds, gives the part the level ``operand``. At most 63 conditions deep.
+                  take two conditions, ``NOT`` one, ``ALWAYS`` pushes true; ``TAKE_LEVEL`` pops a condition
+                  and, if it holds, gives the part the level ``operand``. At most 63 conditions deep.
     part_starts : int64[parts + 1], where each part's rows begin; the last level of a part always holds
     radix       : int64[parts], the step in the pattern number of one level of the part
     bits        : uint32[features, >= n]
@@ -78,18 +87,26 @@ def assign_patterns(programme, part_starts, radix, bits, numbers, n, out):
 
 
 @jit
-def count_patterns(patterns, n, histogram):
+def count_patterns(patterns: NDArray[np.uint32], n: int, histogram: NDArray[np.int64]) -> None:
     """Add the first ``n`` patterns to ``histogram`` (int64[number of patterns]), in place."""
     for i in range(n):
         histogram[patterns[i]] += 1
 
 
 @jit
-def weigh_pairs(patterns, left, right, n, weights, frequency_column, frequency, out):
+def weigh_pairs(
+    patterns: NDArray[np.uint32],
+    right: NDArray[np.int64],
+    n: int,
+    weights: NDArray[np.int32],
+    frequency_column: NDArray[np.int8],
+    frequency: NDArray[np.int32],
+    out: NDArray[np.int32],
+) -> None:
     """Match weights of the first ``n`` pairs in fixed point.
 
     patterns         : uint32[>= n]
-    left, right      : int32[>= n], rows of the pair; the frequency of the right row is taken
+    right            : int64[>= n], right rows of the pairs, whose frequency is taken
     weights          : int32[patterns], weight of each pattern in 1/1024 bit
     frequency_column : int8[patterns], which column of ``frequency`` the pattern's levels ask for, -1 none
     frequency        : int32[rows, columns], what to add for the rarity of the row's own value, in 1/1024 bit

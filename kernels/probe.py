@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kernels._jit import inline, jit
 from kernels.keys import identifier_neighbours
 
 
 @inline
-def _first_at_least(codes, wanted, low, high):
+def _first_at_least(codes: NDArray[np.int64], wanted: int, low: int, high: int) -> int:
     while low < high:
         middle = (low + high) >> 1
         if codes[middle] < wanted:
@@ -20,8 +21,8 @@ def _first_at_least(codes, wanted, low, high):
 
 
 @jit
-def index_codes(codes, shift, out):
-    """Where the codes of each bucket begin: ``out[b]`` is the first place whose ``code >> shift`` is at least b.
+def index_codes(codes: NDArray[np.int64], shift: int, out: NDArray[np.int64]) -> None:
+    """Where the codes of each bucket begin: ``out[b]`` is the first place with ``code >> shift`` at least b.
 
     codes : int64[n] sorted, not negative;  out : int64[buckets + 1]
     """
@@ -33,7 +34,17 @@ def index_codes(codes, shift, out):
 
 
 @jit
-def probe_neighbours(codes, known, known_rows, base, shift, index, limit, left, right):
+def probe_neighbours(
+    codes: NDArray[np.int64],
+    known: NDArray[np.int64],
+    known_rows: NDArray[np.uint32],
+    base: int,
+    shift: int,
+    index: NDArray[np.int64],
+    limit: int,
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+) -> int:
     """Pairs of records whose identifiers are one slip apart; returns how many, or -1 if they do not fit.
 
     codes      : int64[n], identifiers to look for, 0 for none

@@ -144,7 +144,7 @@ class Training(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     rules: Annotated[tuple[Text, ...], Meta(description="Training rules; none means the pack's.")] = ()
     sample: Annotated[int, Meta(ge=1_000, description="Agency records sampled.")] = 250_000
-    max_iterations: Annotated[int, Meta(ge=1, le=100_000)] = 200
+    max_iterations: Annotated[int, Meta(ge=1, le=100_000)] = 2_000
 
 
 class Prior(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -138,8 +138,8 @@ def score_batch(
     w = scoring.weights
     weight = np.empty(n, np.int32)
     blind = np.empty(n, np.int32)
-    weigh_pairs(patterns, left, right, n, w.total, w.frequency, frequency, weight)
-    weigh_pairs(patterns, left, right, n, w.blind, w.extra["blind_frequency"], frequency, blind)
+    weigh_pairs(patterns, right, n, w.total, w.frequency, frequency, weight)
+    weigh_pairs(patterns, right, n, w.blind, w.extra["blind_frequency"], frequency, blind)
     repeated = w.repeated[patterns] == 1
     if repeated.any():
         weight += np.where(repeated, repeats[left], 0).astype(np.int32)

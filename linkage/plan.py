@@ -78,7 +78,9 @@ def effective_plan(project: Project, defaults: str, kinds: Mapping[str, str]) ->
     blocking = project.blocking or tuple(
         r for r in (_narrowed(b, kinds) for b in pack.blocking) if r is not None
     )
-    comparisons = project.comparisons or tuple(c for c in pack.comparisons if _readable(c, kinds))
+    comparisons = project.comparisons or tuple(
+        c for c in (_readable(c, kinds) for c in pack.comparisons) if c is not None
+    )
     rules = (
         project.training.rules
         or tuple(r for r in pack.training.rules if r in {b.name for b in blocking})
@@ -104,8 +106,14 @@ def _narrowed(rule: Blocking, kinds: Mapping[str, str]) -> Blocking | None:
     return msgspec.structs.replace(rule, refine=kept)
 
 
-def _readable(comparison: Comparison, kinds: Mapping[str, str]) -> bool:
-    return all(column in kinds for column in comparison.columns)
+def _readable(comparison: Comparison, kinds: Mapping[str, str]) -> Comparison | None:
+    """A pack's comparison without the parts that read absent columns, or None if nothing is left of it."""
+    if not comparison.parts:
+        return comparison if all(column in kinds for column in comparison.columns) else None
+    kept = tuple(
+        part for part in comparison.parts if all(c in kinds for c in part.columns or comparison.columns)
+    )
+    return msgspec.structs.replace(comparison, parts=kept) if kept else None
 
 
 def comparison_parts(comparisons: Sequence[Comparison]) -> list[Part]:
@@ -135,6 +143,9 @@ def training_plan(plan: Plan, rules: Sequence[Rule], programme: Programme) -> Tr
         columns = {
             word.partition(".")[0] for v in levels for word in v.when.replace("(", " ").split() if "." in word
         }
+        # A comparison of one column need not name it.
+        own = programme.parts[number].columns
+        columns |= set(own) if len(own) == 1 else set()
         near = any(("digit" in v.when or "edit" in v.when) for v in levels)
         fitting = [
             i

@@ -49,8 +49,13 @@ def person_groups(
     rows = np.flatnonzero(likely)
     if rows.size == 0:
         return np.zeros((0, 2), np.int64)
-    key = np.stack([source[rows].astype(np.int64), role[rows], decided.person[rows]], axis=1)
-    _, group, counts = np.unique(key, axis=0, return_inverse=True, return_counts=True)
+    # Person and source sort as one number; roles, which few sources have, only tell apart what is left.
+    key = decided.person[rows] * 256 + source[rows]
+    order = np.argsort(key, kind="stable")
+    again = np.flatnonzero(key[order][1:] == key[order][:-1])
+    rows = rows[order[np.unique(np.concatenate([again, again + 1]))]]
+    keys = np.stack([source[rows].astype(np.int64), role[rows], decided.person[rows]], axis=1)
+    _, group, counts = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
     group = group.ravel()
     many = counts[group] > 1
     out = np.stack([group[many], rows[many] + first], axis=1)

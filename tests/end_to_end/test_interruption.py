@@ -51,7 +51,8 @@ def resumed(interrupted, nation):
 
 def test_interrupt__ends_with_its_own_code_and_one_line(interrupted):
     _, code, messages, *_ = interrupted
-    assert code == 130
+    # A shell says 130 to both: Python itself dies of the signal where it came in the middle of an import.
+    assert code in (130, -signal.SIGINT)
     assert "Traceback" not in messages
     assert messages.strip().splitlines()[-1].startswith("interrupted")
 

@@ -134,22 +134,6 @@ def test_hash_bytes__is_a_function_of_the_text_and_the_secret(texts: list[bytes]
     assert whole != hashed([*texts, b"\x00", b"", b"\x00\x00"], secret ^ 1)
 
 
-@settings(deadline=None)
-@given(st.lists(st.lists(st.integers(0, 3), min_size=4, max_size=4), min_size=1, max_size=10))
-def test_hash_rows__follow_tokens_in_order_and_sets_without(rows: list[list[int]]) -> None:
-    table = np.array(rows, np.uint32)
-    ordered, unordered = np.zeros(len(rows), np.uint64), np.zeros(len(rows), np.uint64)
-    keys.hash_rows(table, np.uint64(3), ordered)
-    keys.hash_row_sets(table, np.uint64(3), unordered)
-    for i, a in enumerate(rows):
-        tokens = [t for t in a if t]
-        assert (ordered[i] == 0) == (unordered[i] == 0) == (not tokens)
-        for j, b in enumerate(rows):
-            others = [t for t in b if t]
-            assert (ordered[i] == ordered[j]) == (tokens == others)
-            assert (unordered[i] == unordered[j]) == (sorted(tokens) == sorted(others))
-
-
 def neighbours(digits: str) -> list[int]:
     out = np.zeros(512, np.int64)
     n = keys.identifier_neighbours(np.int64(twins.identifier_code(digits)), out)
@@ -166,3 +150,22 @@ def test_identifier_neighbours__are_all_numbers_one_slip_away(digits: str) -> No
 @pytest.mark.parametrize("digits", ["", "0", "9", "00", "001085000123", "0" * 16, "9" * 16, "9" * 15])
 def test_identifier_neighbours__of_edges(digits: str) -> None:
     assert set(neighbours(digits)) == {twins.identifier_code(text) for text in twins.one_slip_away(digits)}
+
+
+@settings(deadline=None)
+@given(
+    st.lists(words | st.integers(0, 9) | st.integers(twins.WORD - 9, twins.WORD), unique=True, max_size=25),
+    st.lists(words | st.integers(0, 9), max_size=10),
+    st.integers(0, 6),
+)
+def test_look_up_keys__finds_what_a_dictionary_finds(held: list[int], others: list[int], bits: int) -> None:
+    table = {key: place + 100 for place, key in enumerate(sorted(held))}
+    starts = np.full((1 << bits) + 1, -1, np.int64)
+    ordered = np.array(sorted(held), np.uint64)
+    keys.index_keys(ordered, bits, starts)
+    assert starts.tolist() == [sum(key >> (64 - bits) < b for key in held) for b in range((1 << bits) + 1)]
+    asked = [*held, *others]
+    out = np.full(len(asked), -1, np.int64)
+    values = np.array(list(table.values()), np.int64)
+    keys.look_up_keys(ordered, values, bits, starts, np.array(asked, np.uint64), out)
+    assert out.tolist() == [table.get(key, 0) for key in asked]

@@ -24,7 +24,9 @@ trees = st.recursive(
     max_leaves=8,
 )
 #: Parts of levels; the last level of a part always holds.
-programmes = st.lists(st.lists(trees, max_size=3).map(lambda own: [*own, ("always",)]), min_size=1, max_size=4)
+programmes = st.lists(
+    st.lists(trees, max_size=3).map(lambda own: [*own, ("always",)]), min_size=1, max_size=4
+)
 
 Features = tuple[list[int], list[int]]
 
@@ -89,9 +91,7 @@ def test_assign_patterns__gives_each_part_its_first_level_that_holds(
         out,
     )
     for features, pattern in zip(pairs, out.tolist(), strict=False):
-        levels = [
-            next(i for i, tree in enumerate(part) if holds(tree, features)) for part in programme
-        ]
+        levels = [next(i for i, tree in enumerate(part) if holds(tree, features)) for part in programme]
         assert pattern == sum(level * step for level, step in zip(levels, radix, strict=True))
     assert out[-1] == 77
 
@@ -116,9 +116,9 @@ def test_weigh_pairs__adds_the_frequency_of_the_right_row_where_asked(
 ) -> None:
     frequency = [[1, 20], [300, 4000], [50_000, 600_000]]
     out = np.full(len(pairs) + 1, 77, np.int32)
-    column = [np.array([p[i] for p in pairs], t) for i, t in enumerate((np.uint32, np.int32, np.int32))]
     patterns.weigh_pairs(
-        *column,
+        np.array([p[0] for p in pairs], np.uint32),
+        np.array([p[2] for p in pairs], np.int64),
         len(pairs),
         np.array(weights, np.int32),
         np.array(asked, np.int8),

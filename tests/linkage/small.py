@@ -39,6 +39,16 @@ def province_of(units: Sequence[int]) -> int:
     return provinces.pop() if len(provinces) == 1 else -1
 
 
+def units_of(value: Any) -> tuple[tuple[int, ...], int]:
+    """Members and province of a set of units, given by its number here, or as itself."""
+    return (UNIT_SETS[value], province_of(UNIT_SETS[value])) if isinstance(value, int) else value
+
+
+def token_of(word: Any) -> Token:
+    """A word's token; what is no text is one already."""
+    return Token(word, single=len(word) == 1) if isinstance(word, str) else word
+
+
 def word_hash(text: str) -> int:
     """A 64-bit hash of a text that no code under test makes."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") | 1
@@ -179,10 +189,8 @@ def key_values(person: Person, column: str, form: str, kinds: dict[str, str] | N
     if value is None:
         return set()
     if kind == "unit":
-        units = UNIT_SETS[value]
-        if form == "province":
-            return {province_of(units)} - {-1}
-        return set(units)
+        members, province = units_of(value)
+        return {province} - {-1} if form == "province" else set(members)
     if kind == "date":
         year, month, day = value
         whole = bool(month and day)
@@ -198,9 +206,9 @@ def key_values(person: Person, column: str, form: str, kinds: dict[str, str] | N
     return {value} if value else set()
 
 
-def name_values(words: Sequence[str], form: str) -> set[Any]:
+def name_values(words: Sequence[Any], form: str) -> set[Any]:
     """The values of a name's form: the words in the form's spelling."""
-    tokens = [Token(word, single=len(word) == 1) for word in words]
+    tokens = [token_of(word) for word in words]
     which, _, spelling = form.partition(".")
     if which in ("ascii", "phonetic"):
         which, spelling = "", which
@@ -225,10 +233,12 @@ def name_values(words: Sequence[str], form: str) -> set[Any]:
 # What a comparison sees in a pair, said in plain values.
 
 
-def pair_features(left: Person, right: Person, held: dict[str, set[str]]) -> dict[str, dict[str, Any]]:
-    """Column -> feature -> yes or no, or a measure; ``held``: column -> numbers that the register holds."""
+def pair_features(
+    left: Person, right: Person, held: dict[str, set[Any]], kinds: dict[str, str] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Column -> feature -> yes or no, or a measure; ``held``: column -> numbers and names of the register."""
     out: dict[str, dict[str, Any]] = {}
-    for column, kind in KINDS.items():
+    for column, kind in (KINDS if kinds is None else kinds).items():
         a, b = left.get(column), right.get(column)
         facts: set[str] = set()
         measures: dict[str, float] = {}
@@ -255,8 +265,10 @@ def pair_features(left: Person, right: Person, held: dict[str, set[str]]) -> dic
         elif kind == "unit":
             facts = unit_facts(a, b)
         else:
-            x, y = ([Token(word, single=len(word) == 1) for word in name or ()] for name in (a, b))
-            facts = twins.name_facts(x, y)
+            x, y = ([token_of(word) for word in name or ()] for name in (a, b))
+            facts = set(twins.name_facts(x, y))
+            if a and tuple(token.text for token in x) in held.get(column, ()):
+                facts.add("known")
             equal = "unaccented" in facts
             measures = {
                 "osa": 0 if equal else twins.osa(twins.spelt(x), twins.spelt(y)),
@@ -269,17 +281,17 @@ def pair_features(left: Person, right: Person, held: dict[str, set[str]]) -> dic
     return out
 
 
-def unit_facts(a: int | None, b: int | None) -> set[str]:
+def unit_facts(a: Any, b: Any) -> set[str]:
     """What two sets of units have to do with one another."""
     if a is None or b is None:
         return {"null"}
-    one, two = UNIT_SETS[a], UNIT_SETS[b]
+    (one, here), (two, there) = units_of(a), units_of(b)
     facts = set()
     if a == b:
         facts.add("exact")
     if set(one) & set(two):
         facts.add("overlap")
-    if province_of(one) == province_of(two) != -1:
+    if here == there != -1:
         facts.add("same_province")
     return facts
 

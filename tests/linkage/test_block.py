@@ -82,7 +82,12 @@ class Twin:
 
 
 def twin_blocks(
-    people: list[small.Person], registers: int, rule: Rule, candidates: int, among: bool = False
+    people: list[small.Person],
+    registers: int,
+    rule: Rule,
+    candidates: int,
+    among: bool = False,
+    kinds: dict[str, str] | None = None,
 ) -> Twin:
     out = Twin([])
 
@@ -111,7 +116,7 @@ def twin_blocks(
         part = rule.refine[depth]
         finer: dict[object, list[int]] = {}
         for row in rows:
-            for value in small.key_values(people[row], part.column, part.form):
+            for value in small.key_values(people[row], part.column, part.form, kinds):
                 finer.setdefault(value, []).append(row)
         stay = [row for own in finer.values() for row in own]
         out.given_up += mixed + inside - sum(meets(stay))
@@ -123,7 +128,7 @@ def twin_blocks(
     for row, person in enumerate(people):
         values: list[tuple[object, ...]] = [()]
         for part in rule.on:
-            own = small.key_values(person, part.column, part.form)
+            own = small.key_values(person, part.column, part.form, kinds)
             values = [(*value, one) for value in values for one in own]
         for value in values:
             base.setdefault(value, []).append(row)

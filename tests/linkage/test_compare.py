@@ -26,7 +26,7 @@ PARTS = [
         "always",
     ),
     part("birth", ("birth_date",), "null", "exact", "swapped", "year_equal and not partial", "heaped", "always"),
-    part("name", ("full_name",), "null", "exact", "bare", "reordered", "osa <= 1", "initials", "given", "always"),
+    part("name", ("full_name",), "null", "exact", "bare", "reordered", "osa <= 1 and known", "osa <= 1", "initials", "given", "always"),
     part("sex", ("sex",), "null", "exact", "always"),
     part("unit", ("commune",), "null", "exact", "overlap", "same_province", "always"),
     part("phone", ("phone",), "null", "exact", "one_digit", "always"),
@@ -60,6 +60,9 @@ def levels(parts: list[Part], people: list[small.Person], register: int) -> tupl
     for column, numbers in held.items():
         flags = [bool(p.get(column)) and p[column] in numbers for p in people]
         coded.arrays[f"{column}.held"] = np.array(flags, np.uint8)  # type: ignore[index]
+    held["full_name"] = {tuple(p["full_name"]) for p in people[:register] if p.get("full_name")}
+    known = [bool(p.get("full_name")) and tuple(p["full_name"]) in held["full_name"] for p in people]
+    coded.arrays["full_name.known"] = np.array(known, np.uint8)  # type: ignore[index]
     programme = compile_parts(parts, small.KINDS)
     asked = [(a, b) for a in range(len(people)) for b in range(len(people))]
     comparer = Comparer(programme, meaning, coded, batch=1000)

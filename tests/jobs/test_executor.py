@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from jobs.executor import RayExecutor, ThreadExecutor, make_executor
+from linkage.errors import ConflictError, ContractError, LinkageError
+from linkage.schema import DeclarationError, Problem
+
+HERE = "tests.jobs.test_executor"
+
+
+def square(value):
+    return {"value": value * value, "process": os.getpid()}
+
+
+def late(value, seconds):
+    time.sleep(seconds)
+    return {"value": value}
+
+
+def refuse():
+    raise ContractError("E-INPUT-001", "This came,", "that was wanted.", "Do so.")
+
+
+def refuse_declarations():
+    raise DeclarationError([Problem(f"E-CONFIG-00{n}", "This", "that", "so") for n in (1, 2)])
+
+
+def full_disk():
+    raise OSError(28, "No space left on device", "/nowhere")
+
+
+def stumble():
+    raise KeyError("a defect")
+
+
+def touch(folder, name, seconds=0.0):
+    time.sleep(seconds)
+    (Path(folder) / name).touch()
+    return {}
+
+
+def die_once(folder):
+    """The first process that comes here is killed as the kernel's memory guard would do it."""
+    mark = Path(folder) / "died"
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"value": "alive"}
+
+
+def about_worker():
+    mask = os.umask(0)
+    os.umask(mask)
+    names = ("NUMBA_NUM_THREADS", "POLARS_MAX_THREADS", "NUMBA_CACHE_DIR", "RAY_USAGE_STATS_ENABLED")
+    return {"mask": mask, **{n: os.environ.get(n) for n in names}}
+
+
+def call(name, *arguments):
+    return (f"{HERE}:{name}", arguments)
+
+
+def results(executor, calls):
+    return [done.result for done in executor.map(calls)]
+
+
+@pytest.fixture(scope="module")
+def place():
+    folder = Path(tempfile.mkdtemp(prefix="r-"))  # short: Ray's sockets lie below it
+    yield folder
+    assert not list(folder.iterdir()), "Ray's private folder was left behind"
+    folder.rmdir()
+
+
+@pytest.fixture(scope="module")
+def ray_executor(place):
+    before, tempfile.tempdir = tempfile.tempdir, str(place)
+    try:
+        made = RayExecutor(2)
+    finally:
+        tempfile.tempdir = before
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["threads", pytest.param("ray", marks=pytest.mark.ray)])
+def executor(request):
+    if request.param == "ray":
+        yield request.getfixturevalue("ray_executor")
+    else:
+        made = ThreadExecutor(2)
+        yield made
+        made.close()
+
+
+def test_map__gives_results_in_the_order_of_the_calls(executor):
+    calls = [call("late", n, 0.02 if n % 3 == 0 else 0.0) for n in range(30)]
+    assert [r["value"] for r in results(executor, calls)] == list(range(30))
+
+
+def test_map__of_nothing_is_nothing(executor):
+    assert results(executor, []) == []
+
+
+def test_map__tells_seconds_process_and_memory_of_each_task(executor):
+    (done,) = executor.map([call("late", 1, 0.05)])
+    assert 0.05 <= done.seconds < 5
+    assert done.peak_memory > 10 * 2**20
+    assert (done.process == os.getpid()) == (executor.name == "threads")
+
+
+def test_map__a_refusal_comes_through_whole(executor):
+    with pytest.raises(ContractError) as caught:
+        results(executor, [call("refuse")])
+    assert caught.value.as_dict() == {
+        "code": "E-INPUT-001", "what": "This came,", "wanted": "that was wanted.", "do": "Do so.",
+    }  # fmt: skip
+    assert caught.value.exit_code == 3
+
+
+def test_map__every_problem_of_a_declaration_comes_through(executor):
+    with pytest.raises(DeclarationError) as caught:
+        results(executor, [call("refuse_declarations")])
+    assert [p.code for p in caught.value.problems] == ["E-CONFIG-001", "E-CONFIG-002"]
+
+
+def test_map__a_full_disk_comes_through_as_what_it_is(executor):
+    with pytest.raises(OSError, match="No space left") as caught:
+        results(executor, [call("full_disk")])
+    assert caught.value.errno == 28
+
+
+def test_map__a_defect_is_not_hidden(executor):
+    with pytest.raises(KeyError):
+        results(executor, [call("stumble")])
+
+
+def test_map__after_a_failure_works_again(executor):
+    with pytest.raises(LinkageError):
+        results(executor, [call("refuse"), *(call("square", n) for n in range(20))])
+    assert [r["value"] for r in results(executor, [call("square", 7)])] == [49]
+
+
+def test_map__the_first_failure_stops_what_has_not_begun(executor, tmp_path):
+    calls = [call("refuse")] + [call("touch", str(tmp_path), f"{n}", 0.05) for n in range(60)]
+    with pytest.raises(ContractError):
+        results(executor, calls)
+    time.sleep(0.3)
+    assert len(list(tmp_path.iterdir())) < 20
+
+
+def test_map__holds_only_a_window_in_flight(executor, tmp_path):
+    begun = []
+
+    class Watched(list):
+        def __iter__(self):
+            for one in super().__iter__():
+                begun.append(one)
+                yield one
+
+    calls = Watched(call("touch", str(tmp_path), f"{n}") for n in range(40))
+    taken = executor.map(calls)
+    next(taken)
+    assert len(begun) <= 4 * executor.workers
+    assert sum(1 for _ in taken) == 39
+
+
+def test_threads__work_at_once():
+    barrier = threading.Barrier(2, timeout=10)
+    globals()["_barrier"] = barrier
+    made = ThreadExecutor(2)
+    assert len(results(made, [call("meet"), call("meet")])) == 2
+    made.close()
+
+
+def meet():
+    globals()["_barrier"].wait()
+    return {}
+
+
+@pytest.mark.ray
+def test_ray__runs_tasks_in_processes_of_its_own(ray_executor):
+    processes = {r["process"] for r in results(ray_executor, [call("square", n) for n in range(8)])}
+    assert os.getpid() not in processes
+
+
+@pytest.mark.ray
+def test_ray__a_worker_that_is_killed_is_replaced_and_its_task_run_again(ray_executor, tmp_path):
+    assert results(ray_executor, [call("die_once", str(tmp_path))]) == [{"value": "alive"}]
+
+
+@pytest.mark.ray
+def test_ray__workers_are_private_single_threaded_and_share_the_compiled_kernels(ray_executor):
+    (about,) = results(ray_executor, [call("about_worker")])
+    assert about["mask"] == 0o077
+    assert about["NUMBA_NUM_THREADS"] == about["POLARS_MAX_THREADS"] == "1"
+    assert about["RAY_USAGE_STATS_ENABLED"] == "0"
+    assert about["NUMBA_CACHE_DIR"] == os.environ["NUMBA_CACHE_DIR"]
+
+
+@pytest.mark.ray
+def test_ray__asks_for_a_token_and_lies_in_a_folder_of_its_own(ray_executor, place):
+    import ray
+
+    assert os.environ["RAY_AUTH_MODE"] == "token"
+    assert len(os.environ["RAY_AUTH_TOKEN"]) >= 32
+    assert Path(ray._private.worker._global_node.get_session_dir_path()).is_relative_to(place)
+    assert all(p.lstat().st_mode & 0o077 == 0 for p in place.rglob("*") if p.is_dir() or p.is_file())
+
+
+def test_make__knows_both_engines():
+    made = make_executor("threads", 3, None)
+    assert (made.name, made.workers) == ("threads", 3)
+    made.close()
+
+
+def test_refusals__survive_the_way_between_processes():
+    import pickle
+
+    error = ConflictError("E-RUN-001", "a", "b", "c")
+    assert pickle.loads(pickle.dumps(error)).as_dict() == error.as_dict()
