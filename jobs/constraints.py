@@ -19,8 +19,8 @@ COLUMNS = ("source_l", "record_id_l", "source_r", "record_id_r")
 class Constraints:
     """Judgements on agency records and register persons, as global rows.
 
-    must : int64[k, 2], cannot : int64[m, 2], (agency row, register row);  ignored : rows of the files that name no
-    record of this run, or no agency record with a register person
+    must : int64[k, 2], cannot : int64[m, 2], (agency row, register row)
+    ignored : rows of the files that name no record of this run, or no agency record with a register person
     """
 
     must: np.ndarray
@@ -37,8 +37,8 @@ def read_constraints(
 ) -> Constraints:
     """Read the files and find the rows of the records they name.
 
-    sources, record_ids : of all records in global order, the register's first.  Raises ContractError E-INPUT-012
-    for a file without the columns it needs.
+    sources, record_ids : of all records in global order, the register's first.  Raises ContractError
+    E-INPUT-012 for a file without the columns it needs.
     """
     if not must_link and not cannot_link:
         none = np.zeros((0, 2), np.int64)
@@ -49,15 +49,21 @@ def read_constraints(
     return Constraints(must, cannot, missed + unseen)
 
 
-def _rows(paths: tuple[Path, ...], answer: str, index: pl.DataFrame, n_register: int) -> tuple[np.ndarray, int]:
+def _rows(
+    paths: tuple[Path, ...], answer: str, index: pl.DataFrame, n_register: int
+) -> tuple[np.ndarray, int]:
     tables = [_read(path, answer) for path in paths]
     if not tables:
         return np.zeros((0, 2), np.int64), 0
     whole = pl.concat(tables).unique().sort(*COLUMNS)
     found = whole
     for side in ("l", "r"):
-        named = index.rename({"source": f"source_{side}", "record_id": f"record_id_{side}", "row": f"row_{side}"})
-        found = found.join(named, on=[f"source_{side}", f"record_id_{side}"], how="inner", maintain_order="left")
+        named = index.rename(
+            {"source": f"source_{side}", "record_id": f"record_id_{side}", "row": f"row_{side}"}
+        )
+        found = found.join(
+            named, on=[f"source_{side}", f"record_id_{side}"], how="inner", maintain_order="left"
+        )
     rows = found.select("row_l", "row_r").to_numpy().astype(np.int64)
     rows = np.where((rows[:, :1] < n_register) & (rows[:, 1:] >= n_register), rows[:, ::-1], rows)
     fitting = (rows[:, 0] >= n_register) & (rows[:, 1] < n_register)

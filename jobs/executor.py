@@ -7,6 +7,7 @@ import importlib
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,9 @@ from typing import Any, Protocol
 
 from jobs.journal import peak_memory
 from linkage.errors import LinkageError
+
+#: How long a cluster may take to answer a connection.
+_KNOCK_SECONDS = 5.0
 
 #: A task: its function as ``module:name``, and its arguments.
 Call = tuple[str, tuple[Any, ...]]
@@ -96,6 +100,13 @@ def _ray_environment(threads: int) -> dict[str, str]:
     return wanted
 
 
+def _knock(address: str) -> None:
+    """OSError if nobody listens at ``host:port``: Ray itself would try for minutes and end the process."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=_KNOCK_SECONDS).close()
+
+
 class RayExecutor:
     """The same tasks as Ray Core tasks: a window in flight, descriptors in and out, retries for lost workers.
 
@@ -130,9 +141,10 @@ class RayExecutor:
                     "num_cpus": workers,
                     "include_dashboard": False,
                     "object_store_memory": 200 * 2**20,
-                    "_temp_dir": str(self.folder),
+                    "_temp_dir": f"{self.folder}/r",  # Ray opens it to everybody; what is above stays shut
                 }
             else:
+                _knock(address)
                 options["address"] = address
             ray.init(**options)
         except BaseException as fault:

@@ -150,9 +150,9 @@ def warmup(progress: Progress) -> int:
         begun = time.monotonic()
         progress.message("compiling kernels (once)")
         progress.stage("compiling kernels (once)")
-        from jobs import warmup as kernels
+        from jobs.warmup import compile_all
 
-        kernels.compile_all()
+        compile_all()
         listed = _seal(folder, complete=True)
         progress.message(f"{listed} kernel files compiled in {time.monotonic() - begun:.0f} s")
         return max(0, listed - state.kept)

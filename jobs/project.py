@@ -214,7 +214,9 @@ def check_project(path: Path) -> dict[str, Any]:
         "sources": sources,
         "links": [{"left": link.left, "right": link.right} for link in loaded.project.links],
         "alias_file": str(loaded.alias_file.path) if loaded.alias_file else None,
-        "blocking": [{"name": r.name, "on": list(r.on), "refine": list(r.refine), "use": r.use} for r in plan.blocking],
+        "blocking": [
+            {"name": r.name, "on": list(r.on), "refine": list(r.refine), "use": r.use} for r in plan.blocking
+        ],
         "comparisons": [{"name": p.name, "levels": [v.name for v in p.levels]} for p in programme.parts],
         "training": list(plan.training.rules),
         "patterns": programme.n_patterns,

@@ -81,12 +81,13 @@ def settle_repeats(
     touched = set(fallen.column("part").to_pylist()) if fallen.num_rows else set()
     out = []
     for spec, taken, result in zip(specs, intakes, results, strict=True):
+        settled = result
         if spec["part"] in touched:
             whole = PartSpec(**{**spec, "columns": tuple(spec["columns"])})
-            taken = refuse_repeats(whole, contract, taken, fallen)
-            _write_intake(space, source, spec["part"], taken)
-            result = {**result, "rows_out": taken.records.num_rows, "refused": taken.refused()}
-        out.append(result)
+            kept = refuse_repeats(whole, contract, taken, fallen)
+            _write_intake(space, source, spec["part"], kept)
+            settled = {**result, "rows_out": kept.records.num_rows, "refused": kept.refused()}
+        out.append(settled)
     return {"parts": out}
 
 
@@ -162,8 +163,8 @@ def join_column(work: str, column: str) -> dict[str, Any]:
     if kind in ("name", "text"):
         vocabulary = "tokens" if kind == "name" else column
         merged = frame(read_table(space.path("vocabulary", f"{vocabulary}.arrow")))["token"]
-    pieces = []
-    width = None
+    pieces: list[np.ndarray | None] = []
+    width: tuple[int, ...] = (1,)
     for source, part, _, rows in space.layout["parts"]:
         stem = f"{source:02d}-{part:05d}"
         if column == "@source":
@@ -179,13 +180,13 @@ def join_column(work: str, column: str) -> dict[str, Any]:
         else:
             pieces.append(values)
             width = values.shape[1:]
-    if column.endswith(".alias"):
-        pieces = [
-            p if p is not None else np.zeros((rows, *(width or (1,))), np.int64)
-            for p, (_, _, _, rows) in zip(pieces, space.layout["parts"], strict=True)
-        ]
+    # Only earlier identifiers are a column of no kind that a part may lack.
+    filled = [
+        p if p is not None else np.zeros((rows, *width), np.int64)
+        for p, (_, _, _, rows) in zip(pieces, space.layout["parts"], strict=True)
+    ]
     make_folder(space.work / "columns")
-    whole = np.concatenate(pieces) if pieces else np.zeros(0, np.uint8)
+    whole = np.concatenate(filled) if filled else np.zeros(0, np.uint8)
     write_array(space.path("columns", f"{column}.npy"), whole)
     return {"rows_out": int(whole.shape[0])}
 
@@ -194,8 +195,8 @@ def count_register_names(work: str, start: int, stop: int) -> dict[str, Any]:
     """Counts of names of a range of the register."""
     space = Workspace.open(work)
     coded = slice_of(space.coded, start, stop, ("full_name", "sex", "birth_date"))
-    whole, grouped, sizes = count_names(*_name_columns(space, coded, start, stop), space.meaning.tokens)
-    arrays = {}
+    whole, grouped, sizes = count_names(*_name_columns(coded, start, stop), space.meaning.tokens)
+    arrays: dict[str, np.ndarray] = {}
     for form, counts in whole.items():
         arrays |= {f"{form}.keys": counts.keys, f"{form}.counts": counts.counts}
     for form, counts in grouped.items():
@@ -205,9 +206,7 @@ def count_register_names(work: str, start: int, stop: int) -> dict[str, Any]:
     return {"rows_in": stop - start}
 
 
-def _name_columns(
-    space: Workspace, coded: Any, start: int, stop: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _name_columns(coded: Any, start: int, stop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     n = stop - start
     return (
         coded.arrays.get("full_name", np.zeros((n, 8), np.uint32)),
@@ -220,7 +219,7 @@ def merge_counts(work: str) -> dict[str, Any]:
     """Counts of names over the whole register."""
     space = Workspace.open(work)
     parts = [read_arrays(p) for p in sorted((space.work / "counts").glob("[0-9]*.npz"))]
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for name in ("exact", "ascii", "ends", "exact@", "ascii@", "ends@", "@"):
         merged = ValueCounts.merge([ValueCounts(p[f"{name}.keys"], p[f"{name}.counts"]) for p in parts])
         arrays |= {f"{name}.keys": merged.keys, f"{name}.counts": merged.counts}
@@ -241,7 +240,7 @@ def rate_names(work: str, start: int, stop: int) -> dict[str, Any]:
     counts = read_counts(space)
     forms = ("exact", "ascii", "ends")
     given = (
-        *_name_columns(space, coded, start, stop),
+        *_name_columns(coded, start, stop),
         space.meaning.tokens,
         {f: counts[f] for f in forms},
         {f: counts[f"{f}@"] for f in forms},
@@ -250,7 +249,7 @@ def rate_names(work: str, start: int, stop: int) -> dict[str, Any]:
     )
     terms = frequency_terms(*given)
     absent = frequency_terms(*given, left_out=2) - terms if start < space.layout["n_register"] else terms[:0]
-    known = known_names(_name_columns(space, coded, start, stop)[0], space.meaning.tokens, counts)
+    known = known_names(_name_columns(coded, start, stop)[0], space.meaning.tokens, counts)
     write_arrays(space.path("terms", f"{start:012d}.npz"), terms=terms, known=known, absent=absent)
     return {"rows_out": stop - start}
 
@@ -266,7 +265,7 @@ def join_terms(work: str) -> dict[str, Any]:
 
 
 def find_holders(work: str, column: str) -> dict[str, Any]:
-    """Who of the register holds each identifier; which agency identifiers are held, and how often repeated."""
+    """Who of the register holds each identifier; which of the agencies' are held, and how often repeated."""
     space = Workspace.open(work)
     coded = space.coded
     first = coded.n_register
@@ -392,7 +391,10 @@ def merge_plan(work: str, partitions: int) -> dict[str, Any]:
 
 
 def probe_identifiers(work: str, rule: int, start: int, stop: int) -> dict[str, Any]:
-    """Pairs of agency and register records whose identifiers are one slip apart; held identifiers are not looked for."""
+    """Pairs of agency and register records whose identifiers are one slip apart.
+
+    Held identifiers are not looked for.
+    """
     space = Workspace.open(work)
     column = space.rules[rule].on[0].column
     held = read_arrays(space.path("holders", f"{column}.npz"))

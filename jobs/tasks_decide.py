@@ -28,9 +28,6 @@ from linkage.rehearsal import nothing
 from linkage.rules import base_keys
 from linkage.scored import Scored
 
-#: Best pairs of a record that are published.
-PAIRS_KEPT = 5
-
 #: Blocks of unlinked records larger than this are refined.
 OPEN_CANDIDATES = 200
 
@@ -138,15 +135,21 @@ def decide_all(work: str) -> dict[str, Any]:
 
 
 def _judged(space: Workspace, scored: Scored, n: int) -> tuple[Scored, np.ndarray, int]:
-    """Apply confirmed judgements: pairs that must not be are left out; and whom each record must be, -1 nobody."""
+    """Apply confirmed judgements: the pairs without those that must not be; whom each must be, -1 nobody."""
     first = space.coded.n_register
     forced = np.full(n, -1, np.int64)
     loaded = space.loaded
     if not loaded.must_link and not loaded.cannot_link:
         return scored, forced, 0
-    names = pl.Series([s.name for s in space.sources]).gather(pl.Series(np.asarray(space.coded.source).astype(np.uint32)))
+    names = pl.Series([s.name for s in space.sources]).gather(
+        pl.Series(np.asarray(space.coded.source).astype(np.uint32))
+    )
     judged = read_constraints(
-        tuple(f.path for f in loaded.must_link), tuple(f.path for f in loaded.cannot_link), names, record_ids(space), first
+        tuple(f.path for f in loaded.must_link),
+        tuple(f.path for f in loaded.cannot_link),
+        names,
+        record_ids(space),
+        first,
     )
     forced[judged.must[:, 0] - first] = judged.must[:, 1]
     banned = judged.cannot[:, 0] * first + judged.cannot[:, 1]
@@ -171,7 +174,9 @@ def load_decided(space: Workspace) -> tuple[Decided, np.ndarray]:
         "p_unregistered",
         "reasons",
     )
-    return Decided(scored=scored, prior=prior, estimates=[], rehearsal=nothing(), **{n: held[n] for n in names}), held["state"]
+    return Decided(
+        scored=scored, prior=prior, estimates=[], rehearsal=nothing(), **{n: held[n] for n in names}
+    ), held["state"]
 
 
 def _among(space: Workspace, rows: np.ndarray) -> Scored:
@@ -226,7 +231,7 @@ def _among(space: Workspace, rows: np.ndarray) -> Scored:
     return Scored(order[whole.left], order[whole.right], whole.pattern, whole.rule, whole.weight, whole.blind)
 
 
-def _roles(space: Workspace, source: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def _roles(space: Workspace, source: np.ndarray) -> np.ndarray:
     """Value of the fields within which a source promises one record a person, as a number, by agency row."""
     first = space.coded.n_register
     out = np.zeros(source.shape[0], np.int64)
@@ -262,7 +267,7 @@ def resolve_all(work: str) -> dict[str, Any]:
     wants_one = np.array(
         [s.role == "agency" and s.contract.records_per_person == "one" for s in space.sources]
     )
-    role = _roles(space, source, np.arange(source.shape[0]))
+    role = _roles(space, source)
     settings = space.loaded.project.decision
     scoring = scoring_of(space)
 
@@ -289,7 +294,9 @@ def resolve_all(work: str) -> dict[str, Any]:
     pairs = _among(space, open_)
     probability = resolve.pair_probability(pairs, open_.shape[0])
     fresh = decided.decision == NEW
-    roots, edges = resolve.group_open(pairs, probability, weights, source, first, list(wants_one), fresh, order)
+    roots, edges = resolve.group_open(
+        pairs, probability, weights, source, first, list(wants_one), fresh, order
+    )
     same = source[pairs.left.astype(np.int64) - first] == source[pairs.right.astype(np.int64) - first]
     same &= role[pairs.left.astype(np.int64) - first] == role[pairs.right.astype(np.int64) - first]
     same &= wants_one[source[pairs.left.astype(np.int64) - first]] if same.size else same

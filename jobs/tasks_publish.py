@@ -86,7 +86,7 @@ def publish_entities(work: str, out: str) -> dict[str, Any]:
     owner = np.concatenate([np.arange(first), np.where(decided.decision == LINK, decided.person, -1)]).astype(
         np.int64
     )
-    anchor = _anchors(n, first, decided.decision, owner, held, rank)
+    anchor = _anchors(n, first, decided.decision, held, rank)
     entity = np.empty((n, 16), np.uint8)
     entity[:first] = person_entity_ids(ids.slice(0, first))
     linked = np.flatnonzero(owner[first:] >= 0) + first
@@ -109,7 +109,7 @@ def publish_entities(work: str, out: str) -> dict[str, Any]:
 
 
 def _anchors(
-    n: int, first: int, decision: np.ndarray, owner: np.ndarray, held: dict[str, np.ndarray], rank: np.ndarray
+    n: int, first: int, decision: np.ndarray, held: dict[str, np.ndarray], rank: np.ndarray
 ) -> np.ndarray:
     """For every record the member that names its entity: the first by (source, record_id) of its group."""
     anchor = np.arange(n)

@@ -94,7 +94,7 @@ def _load(paths: list[Path]) -> Counted:
 
 
 def count_random(work: str, chunk: int, chunks: int) -> dict[str, Any]:
-    """Patterns of random agency-register pairs: both sides in order of their keyed hash, one shifted against the other."""
+    """Patterns of random agency-register pairs: both sides by their keyed hash, one side shifted."""
     space = Workspace.open(work)
     order = np.asarray(space.coded.order)
     first = space.layout["n_register"]
@@ -119,7 +119,7 @@ def count_random(work: str, chunk: int, chunks: int) -> dict[str, Any]:
 
 
 def count_rule(work: str, rule: int, partition: int, share: float) -> dict[str, Any]:
-    """Patterns of sampled agency records with the register in one partition of a training rule, ownership apart."""
+    """Patterns of sampled agency records with the register in one partition of a rule, ownership apart."""
     space = Workspace.open(work)
     blocks = _agency_sample(space, read_blocks(space, rule, partition), share)
     counted = count_block_patterns(
@@ -215,7 +215,7 @@ def _present(space: Workspace, part: Part) -> float:
 
 
 def _fixed_columns(space: Workspace, rule: int) -> tuple[str, ...]:
-    """Columns that a rule's pairs agree on: its key's, and those of its refinement where any block was refined."""
+    """Columns that a rule's pairs agree on: its key's, and its refinement's where any block was refined."""
     parts = space.rules[rule].on
     if space.blocking.hot[rule].size:
         parts = (*parts, *space.rules[rule].refine)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from data.generator import generate
 
-#: People of the nation that is reconciled to compile the kernels: enough for every stage to meet every kernel.
+#: People of the nation that is reconciled to compile the kernels: enough to meet every one of them.
 PEOPLE = 2_000
 
 

@@ -123,9 +123,9 @@ def identifier_neighbours(code: np.int64, out: NDArray[np.int64]) -> int:
     if length < 16:
         power = np.int64(1)
         for _place in range(length + 1):
-            for digit in range(10):
+            for put_in in range(10):
                 out[n] = ((length + 1) << 56) | (
-                    (value // power) * power * 10 + digit * power + value % power
+                    (value // power) * power * 10 + put_in * power + value % power
                 )
                 n += 1
             power *= 10

@@ -38,7 +38,7 @@ def probe_neighbours(
     codes: NDArray[np.int64],
     known: NDArray[np.int64],
     known_rows: NDArray[np.uint32],
-    base: int,
+    base: np.int64,
     shift: int,
     index: NDArray[np.int64],
     limit: int,

@@ -1,4 +1,4 @@
-"""Columns of the tables a run publishes: content ids, readable patterns, values at rows, all without copies of text.
+"""Columns of the tables a run publishes: content ids, readable patterns, values at rows; no text is copied.
 
 Text that repeats (sources, rules, patterns, decisions) is dictionary-encoded from end to end.
 """

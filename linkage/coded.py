@@ -30,8 +30,9 @@ class Tokens:
     """The vocabulary of name tokens; id 0 stands for no token.
 
     forms : see :class:`kernels.tokens.TokenForms`
-    letters : uint32[v], a bit for each letter a to z that stands in the ASCII form, one more for anything else
-    exact_hash, ascii_hash, phonetic_hash : uint64[v], keyed hashes of the forms' text, for block keys; 0 for id 0
+    letters : uint32[v], a bit for each letter a to z of the ASCII form, one more for anything else
+    exact_hash, ascii_hash, phonetic_hash : uint64[v], keyed hashes of the forms' text, for block keys;
+        0 for id 0
     """
 
     forms: TokenForms
@@ -43,7 +44,10 @@ class Tokens:
 
 @dataclass(frozen=True)
 class UnitSets:
-    """Sets of administrative units: offsets int64[s + 1], members int32[k] sorted, province int32[s] (-1 several)."""
+    """Sets of administrative units: offsets int64[s + 1], sorted members int32[k], province int32[s].
+
+    The province is -1 where the members of a set are of several.
+    """
 
     offsets: np.ndarray
     members: np.ndarray
@@ -52,7 +56,7 @@ class UnitSets:
 
 @dataclass(frozen=True)
 class PackedTexts:
-    """Distinct texts of one column; code 0 is none: their packed characters, and keyed hashes uint64[t + 1]."""
+    """Distinct texts of a column: their packed characters, keyed hashes uint64[t + 1]; code 0 is none."""
 
     strings: PackedStrings
     hashes: np.ndarray
@@ -72,10 +76,11 @@ class Meaning:
 class Coded:
     """Coded records of one or more parts.
 
-    arrays     : column -> array of DTYPES[kind]; names are [n, 8]; beside a column ``c`` may stand ``c.alias``
-                 (int64[n, k], earlier identifiers), ``c.held`` and ``c.repeats`` (see :func:`linkage.block.holders`)
+    arrays     : column -> array of DTYPES[kind]; names are [n, 8]; beside a column ``c`` may stand
+                 ``c.alias`` (int64[n, k], earlier identifiers), ``c.held`` and ``c.repeats``
+                 (see :class:`linkage.frequency.Holders`)
     source     : uint8[n], number of the source; the register is 0
-    order      : uint64[n], keyed hash of (source, record_id): samples and ties go by it, never by a row's place
+    order      : uint64[n], keyed hash of (source, record_id): samples and ties go by it, never by rows
     n_register : how many rows are the register's; they come first
     """
 
@@ -88,7 +93,7 @@ class Coded:
         return int(self.source.shape[0])
 
     def take(self, rows: np.ndarray, columns: Sequence[str] | None = None) -> Coded:
-        """The given rows, in that order; register rows must still come first for ``n_register`` to mean a thing."""
+        """The given rows, in that order; register rows must come first for ``n_register`` to mean a thing."""
         wanted = self.arrays if columns is None else {c: self.arrays[c] for c in columns if c in self.arrays}
         return Coded(
             arrays={

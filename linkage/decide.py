@@ -27,7 +27,7 @@ from linkage.scored import Scored
 CONTRADICTION_BITS = 8.0
 
 #: Least probability of being unregistered for a single record to be called new.
-NEW_RECORD_MIN = 0.9
+NEW_RECORD_MIN = 0.97
 
 
 @dataclass(frozen=True)

@@ -64,9 +64,9 @@ class Level:
 
     ``m`` and ``u`` fix a probability (None: estimated). ``term_frequency`` names the frequency the level's
     weight is adjusted by (``exact``, ``ascii``, ``ends``: of a name; ``repeats``: of an identifier), or None.
-    ``link`` False: agreement no better than this never makes a link, whatever else agrees. ``group``: the level
-    is agreement on a near-unique identifier, where chance agreement comes from errors and not from coincidence;
-    levels of one group are trained within that agreement.
+    ``link`` False: agreement no better than this never makes a link, whatever else agrees. ``group``: the
+    level is agreement on a near-unique identifier, where chance agreement comes from errors and not from
+    coincidence; levels of one group are trained within that agreement.
     """
 
     name: str

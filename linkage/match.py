@@ -43,7 +43,7 @@ class RuleKeys:
 
 
 class BlockTable:
-    """The records of one partition's blocks, gathered once, with the effective keys of the rules that own pairs.
+    """The records of a partition's blocks, gathered once, with effective keys of the rules that own pairs.
 
     rows : global rows of the table's local rows;  wanted : which rules' keys are held
     """
@@ -133,7 +133,7 @@ def score_batch(
     frequency: np.ndarray,
     repeats: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Weights, with and without the identifier, int32[n] each; left and right are local rows of the two arrays."""
+    """Weights with and without the identifier, int32[n] each; left, right: rows of repeats and frequency."""
     n = patterns.shape[0]
     w = scoring.weights
     weight = np.empty(n, np.int32)
@@ -250,7 +250,7 @@ def count_block_patterns(
     *,
     owned: bool,
 ) -> Counted:
-    """Counted patterns of all pairs of these blocks, for training; with ``owned`` only those the rule owns."""
+    """Counted patterns of the pairs of these blocks, for training; with ``owned`` of those the rule owns."""
     rows, local = local_members(blocks.members)
     table = BlockTable(
         coded, meaning, blocking, earlier_and(blocking, rule) if owned else [rule], rows, columns
@@ -296,7 +296,7 @@ def count_shifted_pairs(
     shifts: Sequence[int],
     columns: Sequence[str],
 ) -> Counted:
-    """Counted patterns of ``left[i]`` with ``right[(i + shift) % n]`` for every shift (global rows, n of each)."""
+    """Counted patterns of ``left[i]`` with ``right[(i + shift) % n]`` for every shift; n global rows each."""
     n = left.shape[0]
     comparer = Comparer(programme, meaning, coded.take(np.concatenate([left, right]), columns))
     histogram = np.zeros(programme.n_patterns, np.int64)
@@ -329,7 +329,7 @@ def other_rules_find(
     without: Sequence[str],
     columns: Sequence[str],
 ) -> np.ndarray:
-    """Whether each pair (global rows) shares a key of some rule that reads none of the columns ``without``: bool[n]."""
+    """Whether each pair (global rows) shares a key of a rule that reads no column of ``without``: bool[n]."""
     others = [i for i in blocking.owners() if not set(blocking.rules[i].columns) & set(without)]
     rows, inverse = np.unique(np.concatenate([left, right]), return_inverse=True)
     table = BlockTable(coded, meaning, blocking, others, rows.astype(np.uint32), columns)
@@ -340,5 +340,5 @@ def other_rules_find(
 
 
 def floor_of(n_register: int, bits_below: int = 14) -> int:
-    """Weight below which a pair cannot matter: posterior odds of 2**-bits_below against all register persons."""
+    """Weight below which a pair cannot matter: odds of 2**-bits_below against the whole register."""
     return int((np.log2(max(2, n_register)) - bits_below) * STEP)

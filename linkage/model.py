@@ -67,9 +67,9 @@ class Correction(msgspec.Struct, frozen=True, kw_only=True):
 class Model(msgspec.Struct, frozen=True, kw_only=True):
     """Everything scoring needs; ``model.json`` is its JSON form.
 
-    ``register`` N;  ``registered`` share of each source's records whose person is in the register, where fixed;
-    ``lost`` share of matches that no rule without the identifier finds;  ``mean_frequency`` chance that two
-    register persons agree on each name frequency.
+    ``register`` N;  ``registered`` share of each source's records whose person is in the register, where
+    fixed;  ``lost`` share of matches that no rule without the identifier finds;  ``mean_frequency`` chance
+    that two register persons agree on each name frequency.
     """
 
     schema: int = 1
@@ -89,7 +89,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 
     @staticmethod
     def from_json(text: bytes) -> Model:
-        """Read ``model.json``; ConfigError E-MODEL-001 if it is not one, E-MODEL-002 if of another version."""
+        """Read ``model.json``; ConfigError E-MODEL-001 if it is none, E-MODEL-002 if of another version."""
         try:
             model = msgspec.json.decode(text, type=Model)
         except msgspec.MsgspecError as error:

@@ -35,7 +35,7 @@ class TrainingPlan:
 
 
 def brought_kinds(project: Project, contracts: Iterable[Contract]) -> dict[str, str]:
-    """Standard fields that some contract brings, with their kinds; an old number may stand in the number's place."""
+    """Standard fields that some contract brings, with their kinds; an old number may stand for the number."""
     brought = {f.standard for contract in contracts for f in contract.fields}
     if "personal_number" in brought:
         brought.add("old_number")
@@ -47,25 +47,31 @@ def compile_project(
 ) -> tuple[Plan, tuple[Rule, ...], Programme]:
     """The effective plan, its blocking rules and its levels, compiled.
 
-    Raises ConfigError: E-CONFIG-030 to -032 a rule, -040 to -046 a condition, -050 a training rule, -051 no register,
-    -052 an agency that is not linked with it.
+    Raises ConfigError: E-CONFIG-030 to -032 a rule, -040 to -046 a condition, -050 a training rule, -051 no
+    register, -052 an agency that is not linked with it.
     """
     register = project.register
     if register is None:
         raise ConfigError(
             "E-CONFIG-051",
             "No source is the register.",
-            "One source with role = \"register\" is wanted: agencies are reconciled with it.",
+            'One source with role = "register" is wanted: agencies are reconciled with it.',
             "Give the source that is the authority this role.",
         )
-    linked = {s for link in project.links for s in (link.left, link.right) if register.name in (link.left, link.right)}
+    linked = {
+        s
+        for link in project.links
+        for s in (link.left, link.right)
+        if register.name in (link.left, link.right)
+    }
     for source in project.agencies:
         if source.name not in linked:
             raise ConfigError(
                 "E-CONFIG-052",
                 f"The agency '{source.name}' is not linked with the register.",
                 "Every agency of a project is reconciled with its register.",
-                f"Add [[link]] left = \"{source.name}\", right = \"{register.name}\", or remove all [[link]] sections.",
+                f'Add [[link]] left = "{source.name}", right = "{register.name}", '
+                "or remove all [[link]] sections.",
             )
     kinds = brought_kinds(project, contracts.values())
     plan = effective_plan(project, defaults, kinds)

@@ -26,7 +26,7 @@ class Duplicates:
     """Merge orders: agency rows (global) of the record that goes and the one that stays.
 
     absorbed, survivor : int64[n];  weight : int32[n] of the direct comparison;  pattern : uint32[n]
-    probability : float64[n];  accepted : bool[n], False where the set's precision or the pair itself forbids it
+    probability : float64[n];  accepted : bool[n], False where the set's precision or the pair forbids it
     """
 
     absorbed: np.ndarray
@@ -40,10 +40,11 @@ class Duplicates:
 def person_groups(
     decided: Decided, first: int, source: np.ndarray, role: np.ndarray, wants_one: np.ndarray
 ) -> np.ndarray:
-    """Agency rows that share source, role within it and person with another row: int64[n, 2] (group, row), sorted.
+    """Agency rows sharing source, role and person with another row: int64[n, 2] (group, row), sorted.
 
     decided.person of linked, open and contradicted records counts from even odds on.
-    role : int64[n], value of the fields within which one record a person is promised;  wants_one : bool[sources]
+    role : int64[n], value of the fields within which one record a person is promised
+    wants_one : bool[sources]
     """
     likely = (decided.person >= 0) & (decided.p_link >= 0.5) & wants_one[source]
     rows = np.flatnonzero(likely)
@@ -63,7 +64,7 @@ def person_groups(
 
 
 def survivors(groups: np.ndarray, rank: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Absorbed and surviving row of every group: the survivor has the smallest ``rank`` (int64, by place in ``groups``)."""
+    """Absorbed and surviving rows: of each group the least ``rank`` (int64, by place in ``groups``) stays."""
     if groups.shape[0] == 0:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     order = np.lexsort((rank, groups[:, 0]))
@@ -88,8 +89,8 @@ def order_duplicates(
 ) -> Duplicates:
     """Judge directly compared pairs (left absorbed, right survivor) of one person in one source.
 
-    The probability is that both records are the person's (or, for unlinked records, the pair's own); a pair whose
-    direct comparison speaks against it is not ordered.
+    The probability is that both records are the person's (or, for unlinked records, the pair's own); a pair
+    whose direct comparison speaks against it is not ordered.
     """
     left, right = pairs.left.astype(np.int64), pairs.right.astype(np.int64)
     if unlinked_probability is None:

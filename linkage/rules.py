@@ -1,8 +1,8 @@
 """Blocking rules: their keys, and the refinement that keeps blocks small.
 
 A rule's key is a keyed 64-bit hash of its columns. Which keys were refined is the plan (see
-:mod:`linkage.block`); with it every record's *effective* key under every rule is known anywhere, and a pair belongs
-to the first rule whose effective key both records share.
+:mod:`linkage.block`); with it every record's *effective* key under every rule is known anywhere, and a pair
+belongs to the first rule whose effective key both records share.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class KeyPart:
 class Rule:
     """A compiled blocking rule.
 
-    ``near``: pairs whose identifiers are one slip apart (found by probing). ``relatives``: brings together only the
-    register's own people, to learn how relatives agree; it finds no candidates.
+    ``near``: pairs whose identifiers are one slip apart (found by probing). ``relatives``: brings together
+    only the register's own people, to learn how relatives agree; it finds no candidates.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Rule:
 
 
 def parse_key_part(text: str, kinds: dict[str, str], rule: str) -> KeyPart:
-    """``full_name.given.ascii`` -> column and form; ConfigError E-CONFIG-030 to -032 if there is no such thing."""
+    """``full_name.given.ascii`` -> column and form; ConfigError E-CONFIG-030 to -032 if there is no such."""
     column, _, form = text.partition(".")
     if column not in kinds:
         raise ConfigError(
@@ -130,7 +130,7 @@ def compile_rules(rules: Sequence[Blocking], kinds: dict[str, str]) -> tuple[Rul
 
 
 def part_codes(coded: Coded, meaning: Meaning, part: KeyPart) -> np.ndarray:
-    """Codes of one key element: uint64[n], or uint64[n, width] for a form with several keys; zero is absent."""
+    """Codes of a key element: uint64[n], or uint64[n, width] for a form with several keys; zero is absent."""
     values = coded.arrays[part.column]
     kind = meaning.kinds[part.column]
     if kind in ("identifier", "phone"):
@@ -212,8 +212,8 @@ def refine_all(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Effective keys of several rules side by side, from their base keys.
 
-    keys : per rule uint64[n, width];  returns uint64[n, sum of widths], the keys of one rule in falling order so that
-    zeros come last, and int64[rules + 1], where each rule's columns begin
+    keys : per rule uint64[n, width];  returns uint64[n, sum of widths], the keys of one rule in falling order
+    so that zeros come last, and int64[rules + 1], where each rule's columns begin
     """
     out = []
     for rule, burning, base in zip(rules, hot, keys, strict=True):
@@ -234,7 +234,7 @@ def base_keys(coded: Coded, meaning: Meaning, rule: Rule, secret: int) -> np.nda
 
 
 def refine_keys(coded: Coded, meaning: Meaning, rule: Rule, keys: np.ndarray, hot: np.ndarray) -> np.ndarray:
-    """Take refinement columns into the keys that are hot; a key still hot after the last column is given up."""
+    """Take refinement columns into the hot keys; a key still hot after the last column is given up."""
     keys = keys.copy()
     for part in rule.refine:
         burning = _among(keys, hot)

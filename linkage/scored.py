@@ -1,4 +1,4 @@
-"""What blocking, training, matching and deciding hand to one another: blocks, counted patterns, scored pairs."""
+"""What blocking, training, matching and deciding hand on: blocks, counted patterns, scored pairs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Counted:
 
 @dataclass(frozen=True)
 class Scored:
-    """Scored pairs: global rows of both sides, pattern, rule, weight and weight without the identifier (1/1024 bit).
+    """Scored pairs: global rows, pattern, rule, weight with and without the identifier (1/1024 bit).
 
     left : uint32[n], the agency's record;  right : uint32[n];  pattern : uint32[n];  rule : uint8[n]
     weight, blind : int32[n]

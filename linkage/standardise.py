@@ -1,4 +1,4 @@
-"""Standardisation: records as submitted -> coded columns, each distinct value cleaned once, every repair listed."""
+"""Standardisation: submitted records -> coded columns; each distinct value cleaned once, repairs listed."""
 
 from __future__ import annotations
 
@@ -237,7 +237,7 @@ def _numbers(
 
 
 def _plain_identifiers(distinct: pl.Series, secret: int) -> np.ndarray:
-    """Codes of identifiers of no national kind: digits as they are, anything else by a 55-bit hash of length 16."""
+    """Codes of identifiers of no national kind: digits as they are, else a 55-bit hash of length 16."""
     clean = distinct.str.to_uppercase().str.replace_all(r"[\s.\-/]", "")
     digits = clean.str.contains(r"^[0-9]{1,16}$").fill_null(False).to_numpy()
     value = clean.str.extract(r"^([0-9]{1,16})$").cast(pl.Int64, strict=False).fill_null(0).to_numpy()
@@ -295,7 +295,7 @@ def _dictionary(values: pl.Series) -> tuple[np.ndarray, pl.Series]:
 
 
 def _token_rows(offsets: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-    """Token rows of distinct names, uint32[d, 8], counted from 1; long names keep their first seven and last."""
+    """Token rows of distinct names, uint32[d, 8], from 1; long names keep their first seven and last."""
     counts = np.diff(offsets)
     out = np.zeros((counts.shape[0], NAME_WIDTH), np.uint32)
     for place in range(NAME_WIDTH):
@@ -322,7 +322,7 @@ def _merge_names(
 
 
 def token_ids(own: pl.Series, merged: pl.Series) -> np.ndarray:
-    """Ids, counted from 1, of ``own`` tokens in a ``merged`` sorted vocabulary, with 0 for 0 put first: uint32[k + 1]."""
+    """Ids, from 1, of ``own`` tokens in a sorted vocabulary ``merged``, with 0 put first: uint32[k + 1]."""
     table = pl.DataFrame({"token": merged, "id": np.arange(1, len(merged) + 1, dtype=np.uint32)})
     joined = pl.DataFrame({"token": own.cast(pl.String)}).join(
         table, on="token", how="left", maintain_order="left"

@@ -35,7 +35,7 @@ TOLERANCE = 1e-7
 PRIOR_PAIRS = 2.0
 CHANCE_PRIOR_PAIRS = 40.0
 
-#: Chance that a stranger's phone or other near-unique value agrees, before anything is counted: register size below.
+#: Chance that a stranger's phone or other near-unique value agrees, before anything is counted.
 SMALLEST = 1e-9
 
 
@@ -110,7 +110,8 @@ def expectation_maximisation(
     expected = [np.zeros_like(v) for v in m]
     converged = False
     done = 0
-    for done in range(1, iterations + 1):
+    while done < iterations:
+        done += 1
         log_odds = np.full(levels.shape[0], np.log(share) - np.log1p(-share))
         for part in on:
             ratio = np.log(np.maximum(m[part], 1e-300)) - np.log(np.maximum(u[part], 1e-300))
@@ -255,8 +256,8 @@ def train(programme: Programme, evidence: Evidence, *, iterations: int = 200) ->
         if counted.counts.sum() == 0:
             warnings.append(f"training rule '{rule}' has no pairs")
             continue
-        own = set(evidence.rule_columns[rule])
-        on = [i for i, p in enumerate(parts) if not own & set(p.columns)]
+        read = set(evidence.rule_columns[rule])
+        on = [i for i, p in enumerate(parts) if not read & set(p.columns)]
         levels = programme.levels_of(counted.patterns)
         flat, inverse = np.unique(levels[:, on], axis=0, return_inverse=True)
         slim = np.zeros((flat.shape[0], len(parts)), np.int64)
@@ -285,9 +286,11 @@ def train(programme: Programme, evidence: Evidence, *, iterations: int = 200) ->
                 m[i][place] = level.m
             elif place and pooled[i][place] < 1.0:
                 warnings.append(f"level '{part.name}.{level.name}' was never observed among matches")
-    for one in trained:
-        if not one.converged:
-            warnings.append(f"training on '{one.rule}' did not converge in {one.iterations} iterations")
+    warnings += [
+        f"training on '{one.rule}' did not converge in {one.iterations} iterations"
+        for one in trained
+        if not one.converged
+    ]
     corrections = _corrections(programme, evidence, m, u, number)
     described = [
         PartModel(
@@ -349,7 +352,7 @@ def _chance_start(parts: Sequence[Part], u: Sequence[np.ndarray], number: int) -
 def _set_group(
     part: Part, u: np.ndarray, source: list[str], group: str, chance: float, counts: np.ndarray | None
 ) -> None:
-    """Give the levels of an identifier group their u: the group's chance agreement, shared by what was seen."""
+    """Give the levels of an identifier group their u: the group's chance agreement, shared as was seen."""
     places = [i for i, level in enumerate(part.levels) if level.group == group]
     shares = np.array([counts[i] if counts is not None else 1.0 for i in places], np.float64) + 1.0
     shares /= shares.sum()
@@ -366,8 +369,8 @@ def _corrections(
 
     A pair with a missing value is judged by the sum over that value (nulls carry no evidence). Only excess is
     corrected, where at least three pairs and two standard deviations speak for it. Patterns on which a pair
-    would be called one person on the very same name, were it not for the numbers, are left alone: what stands out
-    there are people the register holds twice, not strangers.
+    would be called one person on the very same name, were it not for the numbers, are left alone: what stands
+    out there are people the register holds twice, not strangers.
     """
     counted = evidence.register
     if counted.counts.sum() == 0:

@@ -1,4 +1,4 @@
-"""Default blocking rules and comparisons for Vietnamese person records, as a project file would write them."""
+"""Default blocking rules and comparisons for Vietnamese person records, as a project file writes them."""
 
 #: TOML text; a project file with its own ``[[blocking]]`` or ``[[comparison]]`` replaces that list whole.
 DEFAULTS = """
@@ -76,7 +76,8 @@ levels = [
   { name = "same", when = "personal_number.exact", group = "same", term_frequency = "repeats" },
   { name = "alias", when = "personal_number.alias", group = "same", term_frequency = "repeats" },
   { name = "old", when = "old_number.exact", group = "old" },
-  { name = "near", when = "personal_number.one_digit or personal_number.adjacent_swap or personal_number.one_edit or personal_number.lost_zero", group = "near" },
+  { name = "near", when = "personal_number.one_digit or personal_number.adjacent_swap or \
+personal_number.one_edit or personal_number.lost_zero", group = "near" },
   { name = "different_held", when = "not personal_number.null and personal_number.held" },
   { name = "different", when = "not personal_number.null" },
   { name = "old_different", when = "always" },

@@ -212,7 +212,29 @@ def test_ray__asks_for_a_token_and_lies_in_a_folder_of_its_own(ray_executor, pla
     assert os.environ["RAY_AUTH_MODE"] == "token"
     assert len(os.environ["RAY_AUTH_TOKEN"]) >= 32
     assert Path(ray._private.worker._global_node.get_session_dir_path()).is_relative_to(place)
-    assert all(p.lstat().st_mode & 0o077 == 0 for p in place.rglob("*") if p.is_dir() or p.is_file())
+    assert ray_executor.folder.parent == place
+    assert ray_executor.folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.ray
+def test_ray__writes_no_value_of_a_task_into_its_logs(ray_executor):
+    canary = "Nguyễn Văn Chim Hoàng Yến"
+    results(ray_executor, [call("late", canary, 0.0)])
+    with pytest.raises(ContractError):
+        results(ray_executor, [call("refuse")])
+    texts = [p.read_bytes() for p in ray_executor.folder.rglob("*") if p.is_file()]
+    assert texts
+    assert not any(canary.encode() in text for text in texts)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "localhost:9", "nowhere.invalid:6379"])
+def test_ray__that_cannot_be_reached_is_told_at_once(address):
+    began = time.monotonic()
+    with pytest.raises(LinkageError) as caught:
+        RayExecutor(1, address=address)
+    assert caught.value.code == "E-RAY-001"
+    assert "--engine threads" in caught.value.do
+    assert time.monotonic() - began < 10
 
 
 def test_make__knows_both_engines():

@@ -14,7 +14,7 @@ from tests.kernels import twins
 words = st.integers(0, (1 << 64) - 1)
 digit_strings = st.text("0123456789", min_size=1, max_size=16)
 
-#: First 128-bit outputs of the reference implementation (vectors.h), key 00..0f, messages empty, 00, 00 01, ...
+#: First 128-bit outputs of the reference implementation (vectors.h): key 00..0f, messages empty, 00, 00 01.
 REFERENCE = (
     "a3817f04ba25a8e66df67214c7550293",
     "da87c1d86b99af44347659119b22fc45",
@@ -81,7 +81,7 @@ def test_siphash__equals_the_reference_vectors_and_the_twin() -> None:
 @settings(deadline=None, max_examples=50)
 @given(st.binary(min_size=16, max_size=16), st.lists(st.binary(max_size=40), max_size=6))
 def test_siphash__equals_its_twin(key: bytes, texts: list[bytes]) -> None:
-    texts = [*texts, bytes(300)]
+    texts = [*texts, bytes(200), bytes(300)]
     assert siphash(key, texts) == [twins.siphash128(key, t) for t in texts]
 
 

@@ -160,7 +160,9 @@ def test_set_relations__are_those_of_sets(sets: list[set[int]], data: st.DataObj
         assert bits == known
 
 
-@given(st.lists(st.integers(0, 2), min_size=1, max_size=6), st.lists(st.integers(0, 2), min_size=1, max_size=6))
+@given(
+    st.lists(st.integers(0, 2), min_size=1, max_size=6), st.lists(st.integers(0, 2), min_size=1, max_size=6)
+)
 @settings(deadline=None)
 def test_code_relations__are_null_equal_or_nothing(left_codes: list[int], right_codes: list[int]) -> None:
     asked = [(a, b) for a in range(len(left_codes)) for b in range(len(right_codes))]
@@ -175,7 +177,9 @@ def test_code_relations__are_null_equal_or_nothing(left_codes: list[int], right_
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 3), st.lists(st.integers(0, 3), min_size=2, max_size=2)), min_size=2))
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.lists(st.integers(0, 3), min_size=2, max_size=2)), min_size=2)
+)
 def test_alias_relations__set_their_bit_both_ways_round(people: list[tuple[int, list[int]]]) -> None:
     codes = np.array([code for code, _ in people], np.int64)
     aliases = np.array([earlier for _, earlier in people], np.int64)

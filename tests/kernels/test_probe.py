@@ -38,7 +38,11 @@ def test_index_codes__says_where_each_bucket_begins(values: list[int], shift: in
 
 
 @settings(deadline=None, max_examples=150)
-@given(st.lists(numbers, max_size=8), st.lists(numbers.filter(bool), min_size=1, max_size=12), st.integers(46, 56))
+@given(
+    st.lists(numbers, max_size=8),
+    st.lists(numbers.filter(bool), min_size=1, max_size=12),
+    st.integers(46, 56),
+)
 def test_probe_neighbours__equals_looking_at_every_number(
     asked: list[str], known: list[str], shift: int
 ) -> None:

@@ -377,9 +377,9 @@ def identifier_code(digits: str) -> int:
 def pairs_by_first_rule(
     keys_by_rule: Sequence[Sequence[set[int]]], register: set[int], mode: int
 ) -> list[set[tuple[int, int]]]:
-    """All pairs of each rule that share a key under it and under none before: (agency, register), or (low, high).
+    """Pairs of each rule that share a key under it and under none before: (agency, register) or (low, high).
 
-    ``keys_by_rule[rule][row]`` are the row's keys.  mode: 0 agency with register, 1 among the register, 2 all.
+    ``keys_by_rule[rule][row]`` are the keys.  mode: 0 agency with register, 1 among the register, 2 all.
     """
     rows = range(len(keys_by_rule[0]))
     taken: set[tuple[int, int]] = set()

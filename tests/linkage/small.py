@@ -15,7 +15,7 @@ from linkage.coded import NAME_WIDTH, Coded, Meaning, PackedTexts, Tokens, UnitS
 from tests.kernels import twins
 from tests.kernels.twins import Token
 
-#: A person: column -> digits (identifier, phone), (year, month, day), "M" or "F", number of a unit set, words, text.
+#: A person: column -> digits (identifier, phone), (year, month, day), "M" or "F", a unit set, words, text.
 Person = dict[str, Any]
 
 KINDS = {
@@ -97,16 +97,14 @@ def coded_nation(
     agencies: Sequence[Sequence[Person]] = (),
     kinds: dict[str, str] | None = None,
 ) -> tuple[Coded, Meaning]:
-    """The people as coded records, the register's first; ``aliases`` of a person are earlier personal numbers.
+    """The people as coded records, the register first; ``aliases`` of a person are earlier personal numbers.
 
     A person's place in ties is the hash of its ``id``, by default its row.
     """
     kinds = KINDS if kinds is None else kinds
     people = [*register, *(person for agency in agencies for person in agency)]
     words = sorted({w for p in people for c, k in kinds.items() if k == "name" for w in p.get(c) or ()})
-    texts = {
-        c: sorted({p[c] for p in people if p.get(c)}) for c, kind in kinds.items() if kind == "text"
-    }
+    texts = {c: sorted({p[c] for p in people if p.get(c)}) for c, kind in kinds.items() if kind == "text"}
     arrays: dict[str, np.ndarray] = {}
     for column, kind in kinds.items():
         values = [person.get(column) for person in people]
@@ -124,9 +122,7 @@ def coded_nation(
                 row[: len(value or ())] = [words.index(w) + 1 for w in value or ()]
             arrays[column] = rows
         else:
-            arrays[column] = np.array(
-                [texts[column].index(v) + 1 if v else 0 for v in values], np.uint32
-            )
+            arrays[column] = np.array([texts[column].index(v) + 1 if v else 0 for v in values], np.uint32)
     if "personal_number" in kinds:
         earlier = [[twins.identifier_code(a) for a in p.get("aliases", ())] for p in people]
         width = max([1, *map(len, earlier)])
@@ -181,7 +177,7 @@ def random_person(rng: random.Random, few: int = 3) -> Person:
 
 
 def key_values(person: Person, column: str, form: str, kinds: dict[str, str] | None = None) -> set[Any]:
-    """The values of a person under a form of a column: they meet where two people share one. Empty: absent."""
+    """The values of a person under a form of a column; two people meet where they share one."""
     kind = (KINDS if kinds is None else kinds)[column]
     value = person.get(column)
     if kind == "identifier" and form == "any":
@@ -252,7 +248,7 @@ def pair_features(
                 facts.add("held")
         elif kind == "date":
             facts = twins.date_facts(a, b)
-        elif kind == "sex" or kind == "text":
+        elif kind in ("sex", "text"):
             facts = {"null"} if not a or not b else {"exact"} if a == b else set()
             if kind == "text":
                 x, y = a or "", b or ""
@@ -298,10 +294,10 @@ def unit_facts(a: Any, b: Any) -> set[str]:
 
 class _Features:
     def __init__(self, known: dict[str, Any]) -> None:
-        self.known = known
+        self._held = known
 
     def __getattr__(self, feature: str) -> Any:
-        return self.known.get(feature, False)
+        return self._held.get(feature, False)
 
 
 class _Names(dict):

@@ -47,7 +47,11 @@ def test_entity_ids__tell_people_from_records_and_sources_apart() -> None:
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(st.text("ab", max_size=3) | st.none(), st.text("ab", max_size=3)), min_size=1, max_size=10))
+@given(
+    st.lists(
+        st.tuples(st.text("ab", max_size=3) | st.none(), st.text("ab", max_size=3)), min_size=1, max_size=10
+    )
+)
 def test_joined__keeps_columns_apart(rows: list[tuple[str | None, str]]) -> None:
     columns = [pl.Series([row[side] for row in rows], dtype=pl.String) for side in (0, 1)]
     found = artefacts.joined("kind", *columns).to_list()
@@ -60,7 +64,9 @@ def test_coded_text__is_null_for_negative_codes() -> None:
 
 def test_pattern_texts__name_every_part_and_its_level() -> None:
     levels = (Level("null", "null"), Level("same", "exact"), Level("different", "always"))
-    programme = compile_parts([Part("sex", ("sex",), levels), Part("tel", ("phone",), levels[1:])], small.KINDS)
+    programme = compile_parts(
+        [Part("sex", ("sex",), levels), Part("tel", ("phone",), levels[1:])], small.KINDS
+    )
     found = artefacts.pattern_texts(np.array([5, 0, 5, 3]), programme)
     assert found.to_pylist() == [
         "sex=different tel=different",

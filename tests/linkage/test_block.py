@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import dataclass
 
@@ -12,8 +13,15 @@ from kernels.partition import partition_rows
 from linkage.block import plan_blocks
 from linkage.coded import Coded, Meaning
 from linkage.config import Blocking
-from linkage.match import AGENCY_REGISTER, REGISTER_REGISTER, BlockTable, RuleKeys, Walker, earlier_and
-from linkage.match import local_members
+from linkage.match import (
+    AGENCY_REGISTER,
+    REGISTER_REGISTER,
+    BlockTable,
+    RuleKeys,
+    Walker,
+    earlier_and,
+    local_members,
+)
 from linkage.rules import Rule, base_keys, compile_rules
 from linkage.scored import Blocks
 from tests.linkage import small
@@ -54,7 +62,7 @@ def blocks_of(
         plan_blocks(
             cut_keys[a:b], cut_rows[a:b], coded.take, meaning, rule, coded.n_register, candidates, among=among
         )
-        for a, b in zip(starts[:-1], starts[1:], strict=True)
+        for a, b in itertools.pairwise(starts)
     ]
 
 
@@ -205,9 +213,7 @@ def test_plan_blocks__does_not_depend_on_the_order_or_the_cut() -> None:
 
 def test_plan_blocks__takes_nothing() -> None:
     coded, meaning = small.coded_nation([{"sex": "M"}])
-    blocks = plan_blocks(
-        NO_HEAT, np.zeros(0, np.uint32), coded.take, meaning, compiled(RULES[0])[0], 1, 5
-    )
+    blocks = plan_blocks(NO_HEAT, np.zeros(0, np.uint32), coded.take, meaning, compiled(RULES[0])[0], 1, 5)
     assert blocks.members.size == blocks.keys.size == blocks.hot.size == 0
     assert blocks.starts.tolist() == [0]
 

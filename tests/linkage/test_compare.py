@@ -8,6 +8,7 @@ from linkage.compare import Comparer
 from linkage.levels import Level, Part, compile_parts
 from tests.linkage import small
 
+
 def part(name: str, columns: tuple[str, ...], *conditions: str) -> Part:
     return Part(name, columns, tuple(Level(f"level{i}", when) for i, when in enumerate(conditions)))
 
@@ -25,8 +26,22 @@ PARTS = [
         "not personal_number.null and personal_number.held",
         "always",
     ),
-    part("birth", ("birth_date",), "null", "exact", "swapped", "year_equal and not partial", "heaped", "always"),
-    part("name", ("full_name",), "null", "exact", "bare", "reordered", "osa <= 1 and known", "osa <= 1", "initials", "given", "always"),
+    part(
+        "birth", ("birth_date",), "null", "exact", "swapped", "year_equal and not partial", "heaped", "always"
+    ),
+    part(
+        "name",
+        ("full_name",),
+        "null",
+        "exact",
+        "bare",
+        "reordered",
+        "osa <= 1 and known",
+        "osa <= 1",
+        "initials",
+        "given",
+        "always",
+    ),
     part("sex", ("sex",), "null", "exact", "always"),
     part("unit", ("commune",), "null", "exact", "overlap", "same_province", "always"),
     part("phone", ("phone",), "null", "exact", "one_digit", "always"),
@@ -108,6 +123,4 @@ def test_comparer__gives_a_pair_the_same_pattern_in_any_batch() -> None:
     left, right = np.arange(40), np.arange(40)[::-1].copy()
     whole = Comparer(programme, meaning, coded).compare(left, right).copy()
     single = Comparer(programme, meaning, coded, batch=4)
-    assert whole.tolist() == [
-        int(single.compare(left[i : i + 1], right[i : i + 1])[0]) for i in range(40)
-    ]
+    assert whole.tolist() == [int(single.compare(left[i : i + 1], right[i : i + 1])[0]) for i in range(40)]

@@ -97,7 +97,7 @@ def test_project__a_short_file_has_the_documented_defaults():
     )
     d = project.decision
     assert (d.precision, d.record_min, d.duplicates, d.new, d.review_max) == (0.9999, 0.99, 0.999, 0.99, 0.01)
-    assert (project.training.sample, project.training.max_iterations) == (250_000, 200)
+    assert (project.training.sample, project.training.max_iterations) == (250_000, 2_000)
     assert (project.model.file, project.prior.registered) == (None, {})
     assert project.number("schools") == 2
 

@@ -27,7 +27,11 @@ PARTS = (
             Level("different", "always"),
         ),
     ),
-    Part("name", ("full_name",), (Level("null", "null"), Level("same", "exact"), Level("other", "always", link=False))),
+    Part(
+        "name",
+        ("full_name",),
+        (Level("null", "null"), Level("same", "exact"), Level("other", "always", link=False)),
+    ),
 )
 PROGRAMME = compile_parts(PARTS, small.KINDS)
 REGISTER = 1000
@@ -83,7 +87,12 @@ def certain(person: int) -> Record:
 CROWD = [certain(500 + i) for i in range(300)]
 
 
-def decided(records: list[Record], settings: Decision | None = None, crowd: bool = True) -> Decided:
+def decided(
+    records: list[Record],
+    settings: Decision | None = None,
+    crowd: bool = True,
+    forced: list[int] | None = None,
+) -> Decided:
     """Decide ``records`` beside a crowd of certain ones, so that shares and sets are as in a real source."""
     everyone = [*records, *(CROWD if crowd else [])]
     rows = [
@@ -116,6 +125,7 @@ def decided(records: list[Record], settings: Decision | None = None, crowd: bool
         settings or Decision(),
         n_sources=3,
         fixed={},
+        forced=None if forced is None else np.array([*forced, *([-1] * len(CROWD))], np.int64),
     )
 
 
@@ -192,14 +202,16 @@ def test_decide__nobody_for_an_unheld_number_is_new() -> None:
 
 
 def test_decide__somebody_without_candidate_may_have_been_missed() -> None:
-    # A held number without any candidate: it is somebody of the register whom no rule found, or a stranger's slip.
+    # A held number, and nobody found: somebody whom the rules lost, or a stranger's slip.
     out = decided([Record(state=2)])
     assert out.decision[0] == REVIEW
     assert "candidate_may_be_missed" in reasons(out)
 
 
 def test_decide__too_little_is_ineligible() -> None:
-    out = decided([Record(state=0, informed=False), Record([(7, 3.0, 3.0, "null", "null")], 0, informed=False)])
+    out = decided(
+        [Record(state=0, informed=False), Record([(7, 3.0, 3.0, "null", "null")], 0, informed=False)]
+    )
     assert out.decision[:2].tolist() == [INELIGIBLE, INELIGIBLE]
     assert out.person[:2].tolist() == [-1, -1]
     assert all("too_little" in reasons(out, row) for row in (0, 1))
@@ -223,7 +235,10 @@ def test_decide__links_no_record_below_its_own_least() -> None:
 def test_decide__keeps_the_promised_precision_of_a_source(precision: float) -> None:
     # One more stranger: ever more doubtful records, each against an unknown share of none.
     records = [
-        Record([(i, math.log2(REGISTER) + 4 - i / 40, 5.0, "null", "same"), (999, 8.0, 5.0, "null", "same")], state=0)
+        Record(
+            [(i, math.log2(REGISTER) + 4 - i / 40, 5.0, "null", "same"), (999, 8.0, 5.0, "null", "same")],
+            state=0,
+        )
         for i in range(200)
     ]
     out = decided(records, Decision(precision=precision, record_min=0.6))
@@ -272,6 +287,27 @@ def test_decide__does_not_depend_on_the_order_of_pairs_or_of_records() -> None:
     )  # fmt: skip
     for name in ("decision", "person", "runner_up", "weight", "margin", "probability", "reasons"):
         assert np.array_equal(getattr(one, name), getattr(two, name)), name
+
+
+def test_decide__a_confirmed_judgement_links_whatever_the_evidence() -> None:
+    strong = math.log2(REGISTER) + 20
+    records = [
+        Record([(7, 40.0, -10.0, "same", "same"), (9, strong, strong, "different", "same")]),
+        Record([(7, 60.0, 30.0, "same", "other")]),
+        Record(state=1),
+        Record([(8, 40.0, 25.0, "same", "same")]),
+    ]
+    before = decided(records)
+    assert before.decision[:4].tolist() == [CONFLICT, REVIEW, NEW, LINK]
+    out = decided(records, forced=[9, 7, 4, -1])
+    assert out.decision[:4].tolist() == [LINK] * 4
+    assert out.person[:4].tolist() == [9, 7, 4, 8]
+    assert out.p_link[:3].tolist() == [1.0] * 3
+    assert all("must_link" in reasons(out, row) for row in range(3))
+    assert "must_link" not in reasons(out, 3)
+    # Only a pair that was scored settles it.
+    assert out.pair[2] == -1
+    assert out.scored.right[out.pair[1]] == 7
 
 
 def test_decide__without_any_pair() -> None:

@@ -64,7 +64,7 @@ def test_unseen__is_what_good_and_turing_say_within_bounds() -> None:
 
 
 def twin_terms(person: small.Person, register: list[small.Person], left_out: int) -> list[int]:
-    """-log2 of the chance that a stranger of the same sex and decade bears the name, by looking at everybody."""
+    """-log2 of the chance that a stranger of one sex and decade bears the name, by looking at everybody."""
 
     def group(p: small.Person) -> tuple[object, ...] | None:
         return (p["sex"], p["birth_date"][0] // 10) if p.get("sex") and p.get("birth_date") else None

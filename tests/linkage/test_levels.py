@@ -46,9 +46,7 @@ def part(name: str, columns: tuple[str, ...], *conditions: str) -> Part:
 
 @settings(deadline=None, max_examples=120)
 @given(st.lists(st.lists(conditions, max_size=3), min_size=1, max_size=3), st.data())
-def test_compiled_conditions__mean_what_python_reads(
-    written: list[list[str]], data: st.DataObject
-) -> None:
+def test_compiled_conditions__mean_what_python_reads(written: list[list[str]], data: st.DataObject) -> None:
     parts = [part(f"part{i}", COLUMNS, *own, "always") for i, own in enumerate(written)]
     programme = compile_parts(parts, small.KINDS)
     count = 6

@@ -24,6 +24,7 @@ from linkage.match import (
     Scoring,
     count_block_patterns,
     count_pairs,
+    count_shifted_pairs,
     floor_of,
     match_blocks,
     match_pairs,
@@ -112,7 +113,10 @@ def nation(tmp_path_factory: pytest.TempPathFactory) -> Nation:
     loaded = load_project(folder / "project.toml")
     pack = pack_of(
         loaded.project.locale,
-        {name: getattr(reference, name)() for name in ("provinces", "communes_before", "communes_after", "commune_changes")},
+        {
+            name: getattr(reference, name)()
+            for name in ("provinces", "communes_before", "communes_after", "commune_changes")
+        },
     )
     brought = {f.standard for c in loaded.contracts.values() for f in c.fields}
     kinds = {c: k for c, k in loaded.project.kinds.items() if c in brought | {"old_number"}}
@@ -125,7 +129,9 @@ def nation(tmp_path_factory: pytest.TempPathFactory) -> Nation:
         if source.role == "register" and loaded.alias_file is not None:
             aliases = pl.read_parquet(loaded.alias_file.path).to_arrow()
         parts.append(
-            standardise(taken.records, contract, kinds, source.name, source.extract_date, pack, SECRET, aliases)
+            standardise(
+                taken.records, contract, kinds, source.name, source.extract_date, pack, SECRET, aliases
+            )
         )
     vocabulary = merge_vocabularies([p.tokens for p in parts])
     arrays: dict[str, np.ndarray] = {}
@@ -192,7 +198,10 @@ def weights(nation: Nation) -> Weights:
 
 def pattern_twin(nation: Nation, left: int, right: int) -> int:
     """The pattern of one pair, part by part in plain Python."""
-    held = {c: holding(nation.people[: nation.register], c) for c in ("personal_number", "old_number", "full_name")}
+    held = {
+        c: holding(nation.people[: nation.register], c)
+        for c in ("personal_number", "old_number", "full_name")
+    }
     features = small.pair_features(nation.people[left], nation.people[right], held, nation.kinds)
     pattern = 0
     for part in nation.programme.parts:
@@ -383,6 +392,21 @@ def test_count_pairs__counts_the_patterns_of_given_pairs(nation: Nation) -> None
     assert found.patterns.tolist() == sorted(wanted)
 
 
+def test_count_shifted_pairs__counts_every_record_with_the_one_so_many_places_on(nation: Nation) -> None:
+    first = nation.register
+    left, right = np.arange(first + 5, first + 35), np.arange(30)[::-1].copy()
+    shifts = [0, 7, 29]
+    found = count_shifted_pairs(
+        nation.coded, nation.meaning, nation.programme, left, right, shifts, nation.columns
+    )
+    wanted = Counter(
+        pattern_twin(nation, int(left[i]), int(right[(i + shift) % 30]))
+        for shift in shifts
+        for i in range(30)
+    )
+    assert dict(zip(found.patterns.tolist(), found.counts.tolist(), strict=True)) == wanted
+
+
 def test_other_rules_find__looks_at_rules_without_the_columns(
     nation: Nation, blocking: RuleKeys, ordinary: tuple[Rule, ...]
 ) -> None:
@@ -398,9 +422,7 @@ def test_other_rules_find__looks_at_rules_without_the_columns(
     asked = sorted(by_number)[:80] + [(rng.randrange(first, n), rng.randrange(first)) for _ in range(40)]
     left, right = (np.array([p[side] for p in asked], np.int64) for side in (0, 1))
     without = ("personal_number", "old_number")
-    found = other_rules_find(
-        nation.coded, nation.meaning, blocking, left, right, without, nation.columns
-    )
+    found = other_rules_find(nation.coded, nation.meaning, blocking, left, right, without, nation.columns)
     wanted: set[tuple[int, int]] = set()
     for rule in ordinary:
         if not set(rule.columns) & set(without):

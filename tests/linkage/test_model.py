@@ -74,7 +74,10 @@ def model(seed: int = 1, parts: tuple[Part, ...] = PARTS) -> Model:
                 )
                 for part in parts
             ],
-            corrections=[Correction(levels=[1, 1], bits=2.5, pairs=9), Correction(levels=[0, 2], bits=0.5, pairs=4)],
+            corrections=[
+                Correction(levels=[1, 1], bits=2.5, pairs=9),
+                Correction(levels=[0, 2], bits=0.5, pairs=4),
+            ],
             mean_frequency={"exact": 0.01, "ascii": 0.02, "ends": 0.125},
             lost=0.01,
             training=[],

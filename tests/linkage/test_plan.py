@@ -139,7 +139,11 @@ def test_comparison_parts__begin_with_null_and_end_with_everything() -> None:
     ]
     same = number.levels[1]
     assert (same.m, same.u, same.group, same.term_frequency) == (0.97, None, "same", "repeats")
-    assert (sex.name, sex.columns, [v.name for v in sex.levels]) == ("sex", ("sex",), ["null", "same", "different"])
+    assert (sex.name, sex.columns, [v.name for v in sex.levels]) == (
+        "sex",
+        ("sex",),
+        ["null", "same", "different"],
+    )
     assert sex.levels[1].u == 0.5
     # A part without columns has the comparison's; a null and a last level of its own stay as they are.
     assert (both.columns, [v.name for v in both.levels]) == (("sex", "birth_date"), ["null", "all"])
@@ -176,4 +180,9 @@ def test_training_plan__of_the_pack_trains_every_group() -> None:
         "old": "old_number",
         "near": "near_number",
     }
-    assert [rules[i].name for i in planned.rules] == ["given_birth", "names_year", "birth_commune", "phone_given"]
+    assert [rules[i].name for i in planned.rules] == [
+        "given_birth",
+        "names_year",
+        "birth_commune",
+        "phone_given",
+    ]

@@ -39,7 +39,9 @@ def test_power_of_two__is_exact_to_the_last_place(weights: list[int]) -> None:
 
 def test_power_of_two__of_whole_bits_is_whole() -> None:
     bits = np.arange(-60, 61)
-    assert power_of_two((bits * 1024).astype(np.int32)).tolist() == [float(Fraction(2) ** int(b)) for b in bits]
+    assert power_of_two((bits * 1024).astype(np.int32)).tolist() == [
+        float(Fraction(2) ** int(b)) for b in bits
+    ]
 
 
 @settings(deadline=None)
@@ -76,7 +78,13 @@ def generated(seed: int, count: int = 400) -> Records:
     return out
 
 
-def run(records: Records, n_register: int, fixed: dict[int, float] | None = None, shuffle: int = 0, rounds: int = 25):
+def run(
+    records: Records,
+    n_register: int,
+    fixed: dict[int, float] | None = None,
+    shuffle: int = 0,
+    rounds: int = 25,
+):
     pairs = [
         (record, weight, (record * 7919 + place) % 1009)
         for record, (_, _, weights) in enumerate(records)
@@ -111,7 +119,7 @@ def twin(records: Records, n_register: int, rounds: int = 500):
             n_unheld, n_held = states.count(unheld), states.count(held)
             share = min(max((n_unheld + 0.5) / (n_unheld + n_held + 1), 1e-6), 1 - 1e-6)
             pi = registered[source]
-            # Of the registered's numbers so many are unheld: what is left of the share when strangers are out.
+            # Of the registered's numbers so many are unheld: what is left of the share without strangers.
             own = min(max((share - (1 - pi) * (1 - STRAY)) / pi, 1e-4), 1.0)
             unregistered[unheld], unregistered[held] = (1 - STRAY) / share, STRAY / (1 - share)
             lost[unheld], lost[held] = own * (1 - near) * LOST / share, STRAY * LOST / (1 - share)
@@ -151,7 +159,9 @@ def test_estimate__equals_the_formula(seed: int) -> None:
         assert posterior.p_unregistered[record] == pytest.approx(none, rel=1e-3, abs=1e-9)
         assert posterior.p_lost[record] == pytest.approx(lost, rel=1e-3, abs=1e-9)
         assert posterior.p_best[record] == pytest.approx(ranked[0] if ranked else 0, rel=1e-4, abs=1e-9)
-        assert posterior.p_second[record] == pytest.approx(ranked[1] if len(ranked) > 1 else 0, rel=1e-3, abs=1e-9)
+        assert posterior.p_second[record] == pytest.approx(
+            ranked[1] if len(ranked) > 1 else 0, rel=1e-3, abs=1e-9
+        )
         weights = sorted(records[record][2], reverse=True)
         best, second = posterior.best[record], posterior.second[record]
         assert (best >= 0, second >= 0) == (len(weights) > 0, len(weights) > 1)
@@ -202,7 +212,7 @@ def test_estimate__finds_the_share_registered() -> None:
 
 def test_estimate__keeps_a_share_that_is_given() -> None:
     records = generated(7)
-    free, free_prior, _ = run(records, 50_000)
+    _, free_prior, _ = run(records, 50_000)
     _, prior, _ = run(records, 50_000, fixed={1: 0.5})
     assert prior.registered[1] == 0.5
     assert prior.registered[2] == free_prior.registered[2]

@@ -142,7 +142,7 @@ def test_order_duplicates__keeps_its_own_precision_by_source() -> None:
         settings_ = Decision(duplicates=precision)
         return order_duplicates(pairs, rows, WEIGHTS, source, order, FIRST, settings_, 3).accepted.tolist()
 
-    # Source 1: 1.0 and 0.997 have the mean 0.9985; 0.98 is below the least of a record. Source 2: 0.997 alone.
+    # Source 1: 1.0 and 0.997 have the mean 0.9985; 0.98 is too little for any. Source 2: 0.997 alone.
     assert accepted(0.9) == [True, True, False, True]
     assert accepted(0.998) == [True, True, False, False]
     assert accepted(0.999) == [True, False, False, False]
@@ -176,9 +176,7 @@ def test_pair_probability__is_the_more_doubtful_view(pairs: list[tuple[int, int,
     found = pair_probability(scored([(a, b, float(bits)) for a, b, bits in pairs]), n_open)
     odds = {(a, b): 2.0**bits * 0.5 / n_open for a, b, bits in pairs}
     for (a, b), p in zip(odds, found.tolist(), strict=True):
-        views = [
-            odds[a, b] / (1 + sum(o for pair, o in odds.items() if record in pair)) for record in (a, b)
-        ]
+        views = [odds[a, b] / (1 + sum(o for pair, o in odds.items() if record in pair)) for record in (a, b)]
         assert p == pytest.approx(min(views))
 
 

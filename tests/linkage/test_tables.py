@@ -16,7 +16,9 @@ OPEN = Table("open", "one thing", SMALL.columns, ("name",), open=True)
 
 
 def test_check__puts_columns_in_order_with_the_declared_types() -> None:
-    given = pa.table({"size": pa.array([1, None], pa.int32()), "name": pa.array(["a", "b"]).dictionary_encode()})
+    given = pa.table(
+        {"size": pa.array([1, None], pa.int32()), "name": pa.array(["a", "b"]).dictionary_encode()}
+    )
     checked = SMALL.check(given)
     assert checked.column_names == ["name", "size"]
     assert checked.column("size").type == pa.float64()

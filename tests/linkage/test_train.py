@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linkage.levels import Level, Part, Programme, compile_parts
+from linkage.levels import Level, Part, compile_parts
 from linkage.model import Model
 from linkage.scored import Counted
 from linkage.train import Evidence, expectation_maximisation, train
@@ -77,9 +77,7 @@ RULES = {"by birth": (2, 0.3), "by name": (1, 0.5), "by unit": (4, 0.1)}
 
 def evidence(**changed: object) -> Evidence:
     made = {
-        "rules": {
-            name: of_rule(part, share, 200_000, part) for name, (part, share) in RULES.items()
-        },
+        "rules": {name: of_rule(part, share, 200_000, part) for name, (part, share) in RULES.items()},
         "groups": {"same": of_rule(0, 0.995, 200_000, 9)},
         "rule_columns": {name: PARTS[part].columns for name, (part, _) in RULES.items()},
         "random": drawn(product(U), 3_000_000, 20),
@@ -166,9 +164,7 @@ def test_em__does_not_depend_on_the_order_of_patterns() -> None:
 @settings(deadline=None)
 @given(st.lists(st.dictionaries(st.integers(0, 9), st.integers(1, 5)), max_size=5))
 def test_counted__total_is_the_sorted_sum_in_any_order(parts: list[dict[int, int]]) -> None:
-    counted = [
-        Counted(np.array(list(p), np.uint32), np.array(list(p.values()), np.int64)) for p in parts
-    ]
+    counted = [Counted(np.array(list(p), np.uint32), np.array(list(p.values()), np.int64)) for p in parts]
     for some in (counted, counted[::-1]):
         total = Counted.total_of(some)
         wanted = {k: sum(p.get(k, 0) for p in parts) for k in sorted({k for p in parts for k in p})}
@@ -283,7 +279,9 @@ def test_train__is_the_same_for_the_same_evidence(model: Model) -> None:
     assert again == model
     assert again.model_id == model.model_id
     other = train(PROGRAMME, evidence(lost=0.02))
-    assert msgspec.structs.replace(other, lost=0.01, model_id="") == msgspec.structs.replace(model, model_id="")
+    assert msgspec.structs.replace(other, lost=0.01, model_id="") == msgspec.structs.replace(
+        model, model_id=""
+    )
     assert other.model_id != model.model_id
 
 

@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from data.generator import generate
+from jobs import run as room
+from jobs.executor import Done, ThreadExecutor
+from jobs.journal import Journal, read_journal
+from jobs.progress import Progress
+from jobs.run import run_project
+from jobs.run_folder import RunFolder
+from linkage.errors import ConfigError, ConflictError, ContractError, LinkageError
+from linkage.pipeline import STAGES
+
+PEOPLE = 400
+
+
+@pytest.fixture(scope="module")
+def nation(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("inputs") / "nation"
+    generate(folder, PEOPLE, seed=2)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def outcome(nation, tmp_path_factory):
+    return run_project(nation / "project.toml", tmp_path_factory.mktemp("runs") / "run", threads=2)
+
+
+@pytest.fixture
+def copy(nation, tmp_path):
+    return shutil.copytree(nation, tmp_path / "nation")
+
+
+def prints(nation, model=None):
+    return room._fingerprints(room.load_project(nation / "project.toml"), model)
+
+
+class Watching(Progress):
+    def __init__(self):
+        self.stages, self.rows, self.messages = [], 0, []
+
+    def stage(self, name, total_rows=None):
+        self.stages.append(name)
+
+    def advance(self, rows):
+        self.rows += rows
+
+    def message(self, text):
+        self.messages.append(text)
+
+
+def test_outcome__is_the_record_that_lies_in_the_folder(outcome):
+    held = json.loads((outcome.folder / "run.json").read_text())
+    assert held == outcome.run
+    assert outcome.exit_code == held["exit_code"]
+    assert held["order"] == [s.name for s in STAGES]
+    assert outcome.summary()["decisions"] == held["decisions"]
+
+
+def test_work__is_removed_unless_it_is_wanted(outcome, nation, tmp_path):
+    assert not (outcome.folder / "work").exists()
+    kept = run_project(nation / "project.toml", tmp_path / "kept", keep_work=True)
+    assert (kept.folder / "work" / "layout.json").exists()
+    assert kept.run["fingerprints"] == outcome.run["fingerprints"]
+
+
+def test_progress__is_told_every_stage_once_and_the_rows(nation, tmp_path):
+    watching = Watching()
+    done = run_project(nation / "project.toml", tmp_path / "run", progress=watching)
+    assert watching.stages == [s["stage"] for s in done.run["stages"]]
+    assert watching.rows > 0
+
+
+def test_finished__is_given_again_without_any_work(outcome, nation, monkeypatch):
+    monkeypatch.setattr(room, "make_executor", lambda *_: pytest.fail("something was started"))
+    again = run_project(nation / "project.toml", outcome.folder, engine="ray", threads=1, parts=5)
+    assert again.exit_code == outcome.exit_code
+    assert again.run == outcome.run
+
+
+def test_finished__of_other_settings_is_refused(outcome, copy):
+    project = copy / "project.toml"
+    project.write_text(project.read_text() + "\n[decision]\nprecision = 0.999\n")
+    with pytest.raises(ConflictError, match="E-RUN-001"):
+        run_project(project, outcome.folder)
+
+
+def test_fingerprint__changes_with_what_decides(copy, tmp_path):
+    seen = [prints(copy)["run"]]
+    for change in ("project.toml", "contracts/tax.toml", "tax.csv", "register_alias.parquet"):
+        path = copy / change
+        if path.suffix == ".parquet":
+            import polars as pl
+
+            held = pl.read_parquet(path)
+            held.head(max(0, held.height - 1)).write_parquet(path)
+        elif path.suffix == ".csv":
+            path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+        else:
+            path.write_text(path.read_text() + "\n# another word\n")
+        seen.append(prints(copy)["run"])
+    (tmp_path / "model.json").write_text("{}")
+    seen.append(prints(copy, tmp_path / "model.json")["run"])
+    assert len(set(seen)) == len(seen)
+
+
+def test_fingerprint__is_the_same_wherever_the_inputs_lie(nation, copy):
+    assert prints(nation) == prints(copy)
+
+
+def test_input__that_breaks_its_contract_leaves_no_artefact(copy, tmp_path):
+    path = copy / "tax.csv"
+    path.write_text(path.read_text().replace("GIOI_TINH", "GIOI", 1))
+    with pytest.raises(ContractError) as caught:
+        run_project(copy / "project.toml", tmp_path / "run")
+    assert caught.value.exit_code == 3
+    assert {p.name for p in (tmp_path / "run").iterdir()} <= {"work", "journal.jsonl"}
+
+
+def test_failed_run__goes_on_where_it_was(nation, tmp_path, monkeypatch, outcome):
+    publish = room._publish
+
+    def break_off(*_):
+        (tmp_path / "run" / "work" / "pairs" / "left.npz.tmp-1").write_bytes(b"half")
+        raise LinkageError("E-RAY-002", "A task was lost", "", "")
+
+    monkeypatch.setattr(room, "_publish", break_off)
+    with pytest.raises(LinkageError):
+        run_project(nation / "project.toml", tmp_path / "run")
+    assert not list((tmp_path / "run").rglob("*.tmp-*"))
+    assert {p.name for p in (tmp_path / "run").iterdir()} == {"work", "journal.jsonl"}
+    monkeypatch.setattr(room, "_publish", publish)
+    before = len(read_journal(tmp_path / "run" / "journal.jsonl"))
+    done = run_project(nation / "project.toml", tmp_path / "run")
+    added = read_journal(tmp_path / "run" / "journal.jsonl")[before:]
+    assert {line["stage"] for line in added} == {"publish"}
+    assert done.run["decisions"] == outcome.run["decisions"]
+    assert done.run["model_id"] == outcome.run["model_id"]
+
+
+@pytest.mark.parametrize("text", ["", "{}", "not json", '{"schema": 1}'])
+def test_model__that_is_none_is_refused(nation, tmp_path, text):
+    (tmp_path / "model.json").write_text(text)
+    with pytest.raises(ConfigError, match="E-MODEL-001"):
+        run_project(nation / "project.toml", tmp_path / "run", model=tmp_path / "model.json")
+
+
+def test_model__of_other_comparisons_is_refused(outcome, copy, tmp_path):
+    project = copy / "project.toml"
+    project.write_text(
+        project.read_text()
+        + '\n[[comparison]]\nname = "full_name"\ncolumns = ["full_name"]\n'
+        + 'levels = [{ name = "null", when = "null" }, { name = "same", when = "exact" }]\n'
+    )
+    with pytest.raises(ConfigError, match="E-MODEL-003"):
+        run_project(project, tmp_path / "run", model=outcome.folder / "model.json")
+
+
+def test_stages__each_happens_once_and_its_tasks_are_journalled(tmp_path):
+    executor = ThreadExecutor(2)
+    with RunFolder(tmp_path / "run", "a fingerprint") as folder:
+        stages = room._Stages(folder, executor, Journal(folder.journal), Progress())
+        calls = []
+
+        def work():
+            calls.append(1)
+            return {"rows_out": 3, "secret": "kept in the manifest only"}
+
+        assert stages.stage("block", work) == stages.stage("block", work)
+        assert len(calls) == 1
+        done = stages.tasks("block", [("tests.jobs.test_run:task", (n,)) for n in range(3)])
+        assert [r["rows_in"] for r in done] == [0, 1, 2]
+    executor.close()
+    lines = read_journal(tmp_path / "run" / "journal.jsonl")
+    assert [line["part"] for line in lines] == [0, 1, 2]
+    assert "person" not in (tmp_path / "run" / "journal.jsonl").read_text()
+
+
+def task(number):
+    return {"rows_in": number, "person": "Nguyễn Văn A", "flag": True}
+
+
+def test_stages__memory_is_that_of_all_processes_together(tmp_path):
+    class Two:
+        name, workers = "ray", 2
+
+        def map(self, calls):
+            yield Done({}, 0.1, 1, 100 << 20)
+            yield Done({}, 0.1, 2, 200 << 20)
+            yield Done({}, 0.1, 2, 250 << 20)
+
+    with RunFolder(tmp_path / "run", "a fingerprint") as folder:
+        stages = room._Stages(folder, Two(), Journal(folder.journal), Progress())
+        before = stages.peak_memory()
+        stages.tasks("match", [("", ())] * 3)
+        assert stages.peak_memory() - before >= 350 << 20
+
+
+def test_sum__adds_numbers_and_leaves_the_rest():
+    assert room._sum([{"rows": 1, "name": "a"}, {"rows": 2, "pairs": 5}]) == {"rows": 3, "pairs": 5}
+
+
+def test_code_digest__does_not_depend_on_the_folder_one_stands_in(monkeypatch, tmp_path):
+    before = room._code_digest()
+    monkeypatch.chdir(tmp_path)
+    assert room._code_digest() == before == room._code_digest()
+    assert Path(room.__file__).is_file()

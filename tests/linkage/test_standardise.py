@@ -1,0 +1,369 @@
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data import reference
+from linkage.config import NEVER_MATCHED
+from linkage.contract import parse_contract
+from linkage.packs import Pack, pack_of
+from linkage.standardise import (
+    ALIASES_KEPT,
+    StandardPart,
+    empty_column,
+    hash_text,
+    merge_vocabularies,
+    record_order,
+    standardise,
+    texts_of,
+    token_ids,
+    tokens_of,
+)
+from tests.kernels import twins
+
+EXTRACT = dt.date(2026, 11, 20)
+SECRET = 77
+
+CONTRACT = parse_contract("""
+schema = 1
+key = "SO"
+format = "csv"
+[[field]]
+column = "SO_DD"
+standard = "personal_number"
+[[field]]
+column = "CMND"
+standard = "old_number"
+[[field]]
+column = "HO_TEN"
+standard = "full_name"
+[[field]]
+column = "ME"
+standard = "mother_name"
+[[field]]
+column = "NGAY"
+standard = "birth_date"
+formats = ["dd/mm/yyyy", "yyyy"]
+[[field]]
+column = "GIOI"
+standard = "sex"
+codes = { "1" = "M", "2" = "F" }
+[[field]]
+column = "XA"
+standard = "commune"
+codes = "gso"
+as_of = 2026-01-01
+[[field]]
+column = "DT"
+standard = "phone"
+[[field]]
+column = "TRUONG"
+standard = "school"
+[[field]]
+column = "THE"
+standard = "card"
+""")
+
+KINDS = {
+    "personal_number": "identifier",
+    "old_number": "identifier",
+    "full_name": "name",
+    "mother_name": "name",
+    "birth_date": "date",
+    "sex": "sex",
+    "commune": "unit",
+    "phone": "phone",
+    "school": "text",
+    "card": "identifier",
+}
+
+ROWS = [
+    {
+        "record_id": "a1",
+        "personal_number": "001085000123",
+        "full_name": "NGUYỄN VĂN Minh",
+        "mother_name": "Trần Thị Lan",
+        "birth_date": "03/02/1985",
+        "sex": "1",
+        "phone": "0901 234 567",
+        "school": "THPT  Chu Văn An",
+        "card": "ab-12",
+    },
+    {
+        "record_id": "a2",
+        "personal_number": "012345670",
+        "full_name": "Trần Thị Lan",
+        "birth_date": "1985",
+        "sex": "2",
+    },
+    {
+        "record_id": "a3",
+        "personal_number": "111111111111",
+        "birth_date": "31/02/1985",
+        "sex": "9",
+        "phone": "12",
+    },
+    {"record_id": "a4", "personal_number": "1085000123", "old_number": "012345679", "card": "123"},
+    {"record_id": "a5"},
+    {"record_id": "a6", "personal_number": "012345671", "old_number": "012345672", "full_name": "Lan Trần"},
+    {"record_id": "a7", "full_name": "NGUYỄN VĂN Minh", "school": "thpt chu văn an", "card": "AB 12"},
+]
+
+
+def table(rows: Sequence[dict[str, str]], *more: str) -> pa.Table:
+    columns = ["record_id", *KINDS, *more]
+    return pa.table({c: pa.array([row.get(c) for row in rows], pa.string()) for c in columns})
+
+
+@pytest.fixture(scope="module")
+def pack() -> Pack:
+    names = ("provinces", "communes_before", "communes_after", "commune_changes")
+    return pack_of(("vietnam",), {name: getattr(reference, name)() for name in names})
+
+
+def part(
+    pack: Pack,
+    rows: Sequence[dict[str, str]] = ROWS,
+    records: pa.Table | None = None,
+    kinds: dict[str, str] | None = None,
+    aliases: pa.Table | None = None,
+    contract=CONTRACT,
+) -> StandardPart:
+    held = table(rows) if records is None else records
+    return standardise(held, contract, kinds or KINDS, "tax", EXTRACT, pack, SECRET, aliases)
+
+
+def code(digits: str) -> int:
+    return twins.identifier_code(digits)
+
+
+def repairs(made: StandardPart, row: int, field: str) -> set[str]:
+    held = made.repairs.filter((pl.col("row") == row) & (pl.col("field") == field))
+    return set(held["kind"].to_list())
+
+
+def words(made: StandardPart, column: str) -> list[str]:
+    tokens = ["", *made.tokens.to_list()]
+    return [" ".join(tokens[t] for t in row if t) for row in made.arrays[column].tolist()]
+
+
+def test_standardise__codes_every_kind_of_column(pack: Pack) -> None:
+    made = part(pack)
+    assert words(made, "full_name") == [
+        "nguyễn văn minh", "trần thị lan", "", "", "", words(made, "full_name")[5], "nguyễn văn minh",
+    ]  # fmt: skip
+    assert words(made, "mother_name")[0] == "trần thị lan"
+    assert made.arrays["birth_date"].tolist()[:3] == [1985 * 512 + 2 * 32 + 3, 1985 * 512, 0]
+    assert made.arrays["sex"].tolist() == [1, 2, 0, 0, 0, 0, 0]
+    assert made.arrays["commune"].tolist() == [-1] * 7
+    assert made.arrays["phone"][0] == code("0901234567")
+    texts = made.arrays["school"].tolist()
+    assert texts[0] == texts[6] != 0
+    assert texts[1] == 0
+    assert made.texts["school"].to_list() == ["thpt chu văn an"]
+    # An identifier of no national kind: digits as they are, else by its letters without separators.
+    assert made.arrays["card"][3] == code("123")
+    assert made.arrays["card"][0] == made.arrays["card"][6] != 0
+    assert made.arrays["card"][1] == 0
+
+
+def test_standardise__moves_an_old_number_into_its_own_column(pack: Pack) -> None:
+    made = part(pack)
+    assert made.arrays["personal_number"].tolist() == [
+        code("001085000123"), 0, 0, code("001085000123"), 0, 0, 0,
+    ]  # fmt: skip
+    # What the old number's own column holds goes before what stood in the wrong one.
+    assert made.arrays["old_number"].tolist() == [
+        0, code("012345670"), 0, code("012345679"), 0, code("012345672"), 0,
+    ]  # fmt: skip
+    assert "old_number_in_its_place" in repairs(made, 1, "personal_number")
+    assert "old_number_in_its_place" in repairs(made, 5, "personal_number")
+    assert not repairs(made, 0, "personal_number")
+    # Whichever of the two columns the contract names first.
+    fields = CONTRACT.fields
+    other = msgspec.structs.replace(CONTRACT, fields=(fields[1], fields[0], *fields[2:]))
+    again = part(pack, contract=other)
+    for column in ("personal_number", "old_number"):
+        assert np.array_equal(made.arrays[column], again.arrays[column])
+
+
+def test_standardise__makes_the_old_numbers_column_where_nobody_brings_one(pack: Pack) -> None:
+    fields = tuple(f for f in CONTRACT.fields if f.standard != "old_number")
+    made = part(pack, contract=msgspec.structs.replace(CONTRACT, fields=fields))
+    assert made.arrays["old_number"].tolist() == [0, code("012345670"), 0, 0, 0, code("012345671"), 0]
+
+
+def test_standardise__lists_every_repair(pack: Pack) -> None:
+    made = part(pack)
+    assert made.repairs.columns == ["row", "field", "kind", "confidence"]
+    assert made.repairs["confidence"].is_between(0, 1).all()
+    assert made.repairs.equals(made.repairs.sort("row", "field", "kind"))
+    assert repairs(made, 3, "personal_number") == {"leading_zero"}
+    assert repairs(made, 2, "personal_number") >= {"placeholder"}
+    assert repairs(made, 2, "birth_date") == {"invalid"}
+    assert repairs(made, 2, "sex") == {"unknown_code"}
+    assert repairs(made, 2, "phone")
+    assert not made.repairs.filter(pl.col("row") == 4).height
+    # Equal values have equal lines.
+    assert repairs(made, 0, "full_name") == repairs(made, 6, "full_name")
+
+
+def test_standardise__leaves_the_records_as_they_came(pack: Pack) -> None:
+    records = table(ROWS)
+    copy = records.to_pydict()
+    part(pack, records=records)
+    assert records.to_pydict() == copy
+
+
+def test_standardise__never_reads_belief_or_descent(pack: Pack) -> None:
+    without = part(pack)
+    kinds = {**KINDS, **dict.fromkeys(NEVER_MATCHED, "text")}
+    rows = [{**row, **{c: f"{c} {i}" for c in NEVER_MATCHED}} for i, row in enumerate(ROWS)]
+    made = part(pack, records=table(rows, *sorted(NEVER_MATCHED)), kinds=kinds)
+    assert set(made.arrays) == set(without.arrays)
+    assert set(made.texts) == {"school"}
+    for column, values in without.arrays.items():
+        assert np.array_equal(values, made.arrays[column]), column
+    # Nor what no field of the project declares, whatever the contract brings.
+    narrow = part(pack, kinds={"sex": "sex"})
+    assert set(narrow.arrays) == {"sex"}
+
+
+def joined(parts: Sequence[StandardPart], column: str) -> np.ndarray:
+    if KINDS[column] == "name":
+        merged = merge_vocabularies([p.tokens for p in parts])
+        return np.concatenate([token_ids(p.tokens, merged)[p.arrays[column]] for p in parts])
+    if KINDS[column] == "text":
+        merged = merge_vocabularies([p.texts[column] for p in parts])
+        return np.concatenate([token_ids(p.texts[column], merged)[p.arrays[column]] for p in parts])
+    return np.concatenate([p.arrays[column] for p in parts])
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.lists(st.integers(0, len(ROWS)), max_size=3))
+def test_standardise__of_parts_is_that_of_the_whole(cuts: list[int]) -> None:
+    names = ("provinces", "communes_before", "communes_after", "commune_changes")
+    pack = pack_of(("vietnam",), {name: getattr(reference, name)() for name in names})
+    edges = [0, *sorted(cuts), len(ROWS)]
+    parts = [part(pack, ROWS[a:b]) for a, b in itertools.pairwise(edges)]
+    whole = part(pack)
+    for column in KINDS:
+        assert np.array_equal(joined(parts, column), whole.arrays[column]), column
+    assert np.array_equal(np.concatenate([p.order for p in parts]), whole.order)
+    shifted = pl.concat(
+        [p.repairs.with_columns(pl.col("row") + a) for p, a in zip(parts, edges, strict=False)]
+    )
+    assert shifted.equals(whole.repairs)
+    assert merge_vocabularies([p.tokens for p in parts]).to_list() == whole.tokens.to_list()
+
+
+def test_standardise__keeps_the_latest_earlier_numbers(pack: Pack) -> None:
+    numbers = {f"00108500000{i}": f"20{10 + i}-01-01" for i in range(1, 6)}
+    aliases = pa.table(
+        {
+            "person_id": ["a1"] * 5 + ["a5", "nobody", "a7"],
+            "number": [*numbers, "034185000001", "034185000009", None],
+            "valid_from": ["2000-01-01"] * 8,
+            "valid_to": [*numbers.values(), "2020-05-05", "2020-05-05", "2020-05-05"],
+        }
+    )
+    made = part(pack, aliases=aliases)
+    latest = [code(f"00108500000{i}") for i in (5, 4, 3)]
+    assert ALIASES_KEPT == 3
+    found = made.arrays["personal_number.alias"].tolist()
+    assert found[0] == latest
+    assert found[4] == [code("034185000001"), 0, 0]
+    assert all(row == [0, 0, 0] for i, row in enumerate(found) if i not in (0, 4))
+    turned = part(pack, aliases=aliases.take(list(range(7, -1, -1))))
+    assert np.array_equal(turned.arrays["personal_number.alias"], made.arrays["personal_number.alias"])
+
+
+def test_standardise__of_no_rows_and_of_empty_columns(pack: Pack) -> None:
+    made = part(pack, [])
+    assert all(len(values) == 0 for values in made.arrays.values())
+    assert made.repairs.height == 0
+    nothing = part(pack, [{"record_id": "1"}, {"record_id": "2"}])
+    for column, kind in KINDS.items():
+        assert np.array_equal(nothing.arrays[column], empty_column(kind, 2)), column
+        assert nothing.arrays[column].dtype == empty_column(kind, 2).dtype, column
+
+
+def test_long_names__keep_their_first_seven_tokens_and_the_last(pack: Pack) -> None:
+    name = "Công Tằng Tôn Nữ Thị Minh Thu Hồng Diễm Lan"
+    made = part(pack, [{"record_id": "1", "full_name": name}])
+    found = words(made, "full_name")[0].split()
+    whole = name.lower().split()
+    assert found == [*whole[:7], whole[-1]]
+
+
+def test_record_order__depends_on_source_record_and_secret_alone() -> None:
+    ids = pa.array(["1", "2", "3"])
+    one = record_order(ids, "tax", 5)
+    assert len(set(one.tolist())) == 3
+    assert np.array_equal(record_order(ids.take(pa.array([2, 0])), "tax", 5), one[[2, 0]])
+    assert not set(record_order(ids, "insurance", 5).tolist()) & set(one.tolist())
+    assert not set(record_order(ids, "tax", 6).tolist()) & set(one.tolist())
+
+
+def test_hash_text__of_a_slice_or_of_chunks_is_that_of_the_texts() -> None:
+    texts = [f"bản ghi {i}" for i in range(30)] + [""]
+    whole = hash_text(pa.array(texts), 3)
+    assert np.array_equal(hash_text(pa.array(texts).slice(10, 7), 3), whole[10:17])
+    chunked = pa.chunked_array([texts[:9], texts[9:]])
+    assert np.array_equal(hash_text(chunked, 3), whole)
+    assert len(set(whole.tolist())) == 31
+
+
+def test_tokens_of__holds_the_packs_forms(pack: Pack) -> None:
+    vocabulary = pl.Series("token", ["đức", "minh", "ng", "nguyễn", "nguyên", "đúc"]).sort()
+    tokens = tokens_of(vocabulary, pack, SECRET)
+    forms = pack.token_forms(vocabulary)
+    assert all(
+        getattr(tokens.forms, f)[0] == 0
+        for f in ("ascii", "plain", "phonetic", "initial", "marked", "single")
+    )
+    for a in range(len(vocabulary)):
+        letters = forms["ascii"][a]
+        begin, end = tokens.forms.char_offsets[a + 1 : a + 3]
+        assert bytes(tokens.forms.chars[begin:end]).decode() == letters
+        assert tokens.forms.initial[a + 1] == ord(letters[0])
+        assert tokens.forms.marked[a + 1] == forms["marked"][a]
+        assert tokens.forms.single[a + 1] == forms["single"][a]
+        assert tokens.letters[a + 1] == sum({1 << (ord(c) - 97) for c in letters})
+        for b in range(len(vocabulary)):
+            for form in ("ascii", "plain", "phonetic"):
+                ids = getattr(tokens.forms, form)
+                assert (ids[a + 1] == ids[b + 1]) == (forms[form][a] == forms[form][b])
+            for name, form in (
+                ("ascii_hash", "ascii"),
+                ("phonetic_hash", "phonetic"),
+                ("exact_hash", "token"),
+            ):
+                hashes = getattr(tokens, name)
+                assert (hashes[a + 1] == hashes[b + 1]) == (forms[form][a] == forms[form][b])
+                assert hashes[0] == 0 != hashes[a + 1]
+
+
+def test_texts_of__packs_texts_from_one() -> None:
+    packed = texts_of(pl.Series(["an giang", "huế"]), SECRET)
+    assert [packed.strings.text(i) for i in range(3)] == ["", "an giang", "huế"]
+    assert packed.hashes[0] == 0
+    assert len(set(packed.hashes.tolist())) == 3
+
+
+@given(st.lists(st.lists(st.sampled_from(["a", "b", "đ", "ê", "z"]), unique=True), max_size=4))
+def test_merge_vocabularies__is_sorted_and_distinct(parts: list[list[str]]) -> None:
+    merged = merge_vocabularies([pl.Series("t", p, dtype=pl.String) for p in parts])
+    assert merged.to_list() == sorted({t for p in parts for t in p})
+    for own in parts:
+        ids = token_ids(pl.Series(own, dtype=pl.String), merged)
+        assert ids.tolist() == [0, *(merged.to_list().index(t) + 1 for t in own)]

@@ -1,0 +1,51 @@
+"""The command that writes the figures of benchmarks into their document."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks.table import BEGIN, END, main, put_into, tables
+
+RUN = {
+    "people": 10_000, "records": 22_000, "pairs": 123_456, "peak MiB": 345, "link precision": 1.0,
+    "link recall": 0.98765, "new precision": None, "new recall": 0.5, "duplicate precision": 1.0,
+    "duplicate recall": 0.9, "review": 0.001, "stages": {"intake": 0.5, "match": 1.25},
+}  # fmt: skip
+SESSION = {
+    "datetime": "2026-11-21T20:00:00",
+    "machine_info": {"machine": "x86_64", "python_version": "3.11.7", "cpu": {"brand_raw": "A", "count": 2}},
+    "benchmarks": [
+        {"name": "run[10k]", "group": "whole run", "stats": {"min": 4.0, "rounds": 3}, "extra_info": RUN},
+        {
+            "name": "osa", "group": "kernels", "stats": {"min": 0.0015, "median": 0.002, "rounds": 9},
+            "extra_info": {"pairs a second": 1_000_000},
+        },
+    ],
+}  # fmt: skip
+
+
+def test_tables__say_what_the_session_holds():
+    text = tables(SESSION)
+    assert "| 10,000 | 22,000 | 123,456 | 4.0 | 5,500 | 345 | 3 |" in text
+    assert "| 10,000 | 1.00000 | 0.98765 | - | 0.50000 |" in text
+    assert "| match | 1.25 |" in text
+    assert "| `osa` | kernels | 1.50 | 2.00 | 9 | pairs a second 1,000,000 |" in text
+
+
+def test_into__replaces_the_figures_and_nothing_else(tmp_path):
+    document, session = tmp_path / "README.md", tmp_path / "bench.json"
+    document.write_text(f"before\n\n{BEGIN}\n\nold\n\n{END}\n\nafter\n")
+    session.write_text(json.dumps(SESSION))
+    main([str(session), "--into", str(document)])
+    once = document.read_text()
+    main([str(session), "--into", str(document)])
+    assert document.read_text() == once
+    assert once.startswith("before\n") and once.endswith("\n\nafter\n")
+    assert "old" not in once
+
+
+def test_into__a_document_without_a_place_is_refused():
+    with pytest.raises(ValueError, match="figures"):
+        put_into("nothing here", "figures")
