@@ -30,8 +30,9 @@ SIZES = [
 
 def reconcile(project, out):
     """Run a project in a process of its own; its record."""
+    command = ["run", str(project), "--out", str(out), "--threads", "2", "--json"]
     done = subprocess.run(
-        [sys.executable, "-m", "jobs.cli", "run", str(project), "--out", str(out), "--threads", "2", "--json"],
+        [sys.executable, "-m", "jobs.cli", *command],
         env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode in (0, 1), done.stderr

@@ -27,7 +27,7 @@ def evaluate_run(run: Path, truth: Path, explain: Explain | None = None) -> dict
     Reads ``decisions``, ``duplicates``, ``pairs``, ``entities`` (.parquet) and ``run.json`` of the run and,
     where they are there, ``subgroups`` and ``candidates_lost``; ``entities.parquet`` of the truth. Of
     ``run.json`` it uses ``estimates``, ``blocking``, ``register`` and ``records_per_person`` (by source).
-    ``explain`` takes the place of ``candidates_lost``. Raises ConfigError: ``E-EVALUATE-001`` no finished
+    ``explain`` takes the place of ``candidates_lost``; without either, the project's files are read again for it. Raises ConfigError: ``E-EVALUATE-001`` no finished
     run, ``E-EVALUATE-002`` no truth, ``E-EVALUATE-003`` the truth is of other sources, ``E-EVALUATE-004``
     a file lacks a column.
     """
@@ -69,10 +69,26 @@ def evaluate_run(run: Path, truth: Path, explain: Explain | None = None) -> dict
         estimates=held.get("estimates"),
         many=[name for name, count in sorted(per_person.items()) if count == "many"],
     )
+    if explain is None and evidence.lost is None:
+        explain = _explanation(run, held)
     if explain is not None:
         unseen = unseen_true_pairs(evidence, judge(evidence)[0])
         evidence = Evidence(**{**vars(evidence), "lost": explain(unseen)})
     return {"run_id": held.get("run_id"), **evaluate(evidence), "estimated_blocking": held.get("blocking")}
+
+
+def _explanation(run: Path, held: Mapping[str, Any]) -> Explain | None:
+    """How to tell why pairs were no candidates: from the project's own files, if they are still where they were."""
+    project = Path(str(held.get("project_file", "")))
+    if not project.is_file() or not (run / "refinement.parquet").exists():
+        return None
+
+    def explain(pairs: pl.DataFrame) -> pl.DataFrame:
+        from jobs.explain import explain_lost
+
+        return explain_lost(run, project, pairs)
+
+    return explain
 
 
 def _columns(path: Path, wanted: Sequence[str], optional: Sequence[str] = ()) -> pl.DataFrame:

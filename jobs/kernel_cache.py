@@ -158,14 +158,6 @@ def warmup(progress: Progress) -> int:
         return max(0, listed - state.kept)
 
 
-def clear() -> None:
-    """Remove the compiled kernels; the next :func:`warmup` compiles everything."""
-    folder = prepare()
-    with _locked(folder):
-        (folder / _MANIFEST).unlink(missing_ok=True)
-        _heal(folder)
-
-
 def _heal(folder: Path) -> Healing:
     global _verified  # noqa: PLW0603 - as above
     _verified = time.time()

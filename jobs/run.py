@@ -473,7 +473,7 @@ def _match(stages: _Stages, space: Workspace, work: str, block: dict[str, Any]) 
 def _publish(stages: _Stages, space: Workspace, work: str, folder: RunFolder) -> dict[str, Any]:
     out = str(make_folder(folder.artefacts))
     stages.tasks("publish", [("jobs.tasks_publish:publish_entities", (work, out))])
-    names = ("decisions", "pairs", "links", "subgroups", "repairs", "duplicates", "review")
+    names = ("decisions", "pairs", "links", "subgroups", "repairs", "duplicates", "review", "refinement")
     results = stages.tasks("publish", [(f"jobs.tasks_publish:publish_{n}", (work, out)) for n in names])
     write_bytes(folder.artefacts / "model.json", (space.work / "model.json").read_bytes())
     return {"review_pairs": results[names.index("review")]["rows_out"]}
@@ -533,6 +533,7 @@ def _run_record(
         "rehearsal": decide["rehearsal"],
         "judgements_ignored": decide["judgements_ignored"],
         "register": loaded.project.register.name if loaded.project.register else None,
+        "project_file": str(loaded.path),
         "records_per_person": {name: c.records_per_person for name, c in sorted(loaded.contracts.items())},
         "duplicates": facts["resolve"]["duplicates"],
         "review_pairs": facts["publish"]["review_pairs"],

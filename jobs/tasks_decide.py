@@ -28,6 +28,20 @@ from linkage.rehearsal import nothing
 from linkage.rules import base_keys
 from linkage.scored import Scored
 
+#: Arrays of :class:`linkage.decisions.Decided` that are kept, one value a record.
+DECIDED = (
+    "decision",
+    "person",
+    "runner_up",
+    "pair",
+    "weight",
+    "margin",
+    "probability",
+    "p_link",
+    "p_unregistered",
+    "reasons",
+)
+
 #: Blocks of unlinked records larger than this are refined.
 OPEN_CANDIDATES = 200
 
@@ -82,21 +96,9 @@ def decide_all(work: str) -> dict[str, Any]:
         forced=forced,
         absent_terms=read_array(space.path("counts", "absent.npy")),
     )
-    fields = (
-        "decision",
-        "person",
-        "runner_up",
-        "pair",
-        "weight",
-        "margin",
-        "probability",
-        "p_link",
-        "p_unregistered",
-        "reasons",
-    )
     write_arrays(
         space.path("decided", "decided.npz"),
-        **{f: getattr(decided, f) for f in fields},
+        **{f: getattr(decided, f) for f in DECIDED},
         registered=decided.prior.registered,
         unregistered_term=decided.prior.unregistered_term,
         lost_term=decided.prior.lost_term,
@@ -162,20 +164,8 @@ def load_decided(space: Workspace) -> tuple[Decided, np.ndarray]:
     held = read_arrays(space.path("decided", "decided.npz"))
     scored = Scored(**{f: held[f"scored.{f}"] for f in Scored.__dataclass_fields__})
     prior = Prior(held["registered"], held["unregistered_term"], held["lost_term"], 0)
-    names = (
-        "decision",
-        "person",
-        "runner_up",
-        "pair",
-        "weight",
-        "margin",
-        "probability",
-        "p_link",
-        "p_unregistered",
-        "reasons",
-    )
     return Decided(
-        scored=scored, prior=prior, estimates=[], rehearsal=nothing(), **{n: held[n] for n in names}
+        scored=scored, prior=prior, estimates=[], rehearsal=nothing(), **{n: held[n] for n in DECIDED}
     ), held["state"]
 
 

@@ -459,3 +459,20 @@ def publish_repairs(work: str, out: str) -> dict[str, Any]:
         if parts:
             write_parquet(folder / f"{info.name}.parquet", pa.concat_tables(parts))
     return {"rows_out": written}
+
+
+def publish_refinement(work: str, out: str) -> dict[str, Any]:
+    """``refinement.parquet``: which blocks were refined, so that a later look can tell what that cost."""
+    space = Workspace.open(work)
+    by_name = sorted((rule.name, number) for number, rule in enumerate(space.rules))
+    sizes = [space.blocking.hot[number].shape[0] for _, number in by_name]
+    keys = [np.asarray(space.blocking.hot[number]) for _, number in by_name]
+    rows = _write(
+        out,
+        tables.REFINEMENT,
+        {
+            "rule": coded_text(np.repeat(np.arange(len(by_name)), sizes), [name for name, _ in by_name]),
+            "key": numbers(np.concatenate(keys) if keys else np.zeros(0, np.uint64)),
+        },
+    )
+    return {"rows_out": rows}

@@ -36,9 +36,6 @@ STANDARD_KINDS: Mapping[str, Kind] = {
 #: Every standard name a contract may use without the project declaring it.
 STANDARD_NAMES: tuple[str, ...] = ("person_id", *STANDARD_KINDS)
 
-#: The format of a date in a Parquet file that states none: dates of a date column are given as ISO text.
-ISO_FORMATS: tuple[str, ...] = ("yyyy-mm-dd",)
-
 Text = Annotated[str, Meta(min_length=1, extra={"wish": "a text that is not empty"})]
 Name = Annotated[
     str,
@@ -109,10 +106,6 @@ class Contract(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Every column a file must have, each once: the key, the order, then the fields."""
         wanted = [self.key, *([self.order_by] if self.order_by else []), *(f.column for f in self.fields)]
         return tuple(dict.fromkeys(wanted))
-
-    def date_formats(self, standard: str) -> tuple[str, ...]:
-        """The formats of a date field; ISO for a Parquet file that states none."""
-        return self.by_standard()[standard].formats or ISO_FORMATS
 
 
 def parse_contract(text: str, name: str = "contract") -> Contract:

@@ -44,11 +44,6 @@ def encode_date(year: int, month: int = 0, day: int = 0) -> int:
     return year * 512 + month * 32 + day
 
 
-def decode_date(code: int) -> tuple[int, int, int]:
-    """(year, month, day) of a code; (0, 0, 0) for no date."""
-    return code >> 9, (code >> 5) & 15, code & 31
-
-
 @lru_cache(maxsize=256)
 def _compiled(text: str) -> _Format:
     runs = _RUN.findall(text.strip().lower())
@@ -81,11 +76,6 @@ def _compiled(text: str) -> _Format:
             pattern += rf"\s*{re.escape(run)}\s*" if run != " " else r"\s+"
     compact = sum(widths.values()) if not separated and runs[0][0] in "dm" else 0
     return _Format(f"^{pattern}$", frozenset(widths), widths, compact)
-
-
-def check_format(text: str) -> None:
-    """Raise ConfigError (``E-DATE-001``) for a format that :func:`parse_dates` could not use."""
-    _compiled(text)
 
 
 def _attempt(texts: pl.Series, form: _Format, latest: date) -> pl.DataFrame:

@@ -49,18 +49,22 @@ def pack_of(locale: tuple[str, ...], reference: Mapping[str, pl.DataFrame]) -> P
         from linkage.vietnam.pack import VietnamPack
 
         return VietnamPack(reference)
-    raise ConfigError(
-        "E-CONFIG-009",
-        f"There is no locale pack '{locale[0] if locale else ''}'.",
-        "Known packs: vietnam.",
-        'Set locale = ["vietnam"] in [project].',
-    )
+    raise _no_pack(locale)
 
 
 def pack_defaults(locale: tuple[str, ...]) -> str:
-    """Default rules and comparisons of a project's first locale, as TOML; empty without a locale."""
+    """Default rules and comparisons of a project's first locale, as TOML; raises as :func:`pack_of`."""
     if locale and locale[0] == "vietnam":
         from linkage.vietnam.defaults import DEFAULTS
 
         return DEFAULTS
-    return ""
+    raise _no_pack(locale)
+
+
+def _no_pack(locale: tuple[str, ...]) -> ConfigError:
+    return ConfigError(
+        "E-CONFIG-009",
+        f"There is no locale pack '{locale[0]}'." if locale else "The project names no locale pack.",
+        "Known packs: vietnam.",
+        'Set locale = ["vietnam"] in [project].',
+    )

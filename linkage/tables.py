@@ -211,7 +211,17 @@ SUBGROUPS = Table(
     ("source", "record_id"),
 )
 
+REFINEMENT = Table(
+    "refinement",
+    "one block key that was refined or given up",
+    {
+        "rule": Column(TEXT, "Blocking rule."),
+        "key": Column(pa.uint64(), "Keyed hash of the block."),
+    },
+    ("rule", "key"),
+)
+
 #: Every published table by its name.
 ARTEFACTS: dict[str, Table] = {
-    t.name: t for t in (ENTITIES, DECISIONS, PAIRS, LINKS, DUPLICATES, REVIEW, REPAIRS, SUBGROUPS)
+    t.name: t for t in (ENTITIES, DECISIONS, PAIRS, LINKS, DUPLICATES, REVIEW, REPAIRS, SUBGROUPS, REFINEMENT)
 }

@@ -162,10 +162,6 @@ class UnitTable:
         """The members of one set, sorted."""
         return tuple(self.set_members[self.set_offsets[unit] : self.set_offsets[unit + 1]].tolist())
 
-    def overlaps(self, left: int, right: int) -> bool:
-        """Whether two sets have a member in common; false if either is -1."""
-        return left >= 0 and right >= 0 and not set(self.members(left)).isdisjoint(self.members(right))
-
     def communes(self, values: pl.Series, as_of: date) -> pl.DataFrame:
         """Read distinct commune codes (text, no nulls) of the list in force on ``as_of``.
 

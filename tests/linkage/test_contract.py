@@ -55,7 +55,7 @@ def test_contract__says_what_the_file_says():
     assert by["sex"].codes == {"1": "M", "2": "F"}
     assert (by["sex"].sensitivity, by["full_name"].sensitivity) == ("sensitive", "basic")
     assert by["commune"].as_of == datetime.date(2025, 6, 30)
-    assert contract.date_formats("birth_date") == ("dd/mm/yyyy", "yyyy")
+    assert by["birth_date"].formats == ("dd/mm/yyyy", "yyyy")
     assert (contract.encoding, contract.delimiter, contract.per) == ("utf-8", ";", ())
 
 
@@ -66,9 +66,9 @@ def test_contract__defaults():
     assert (contract.format, contract.delimiter, contract.alias_file) == ("csv", ",", None)
 
 
-def test_contract__a_parquet_date_without_formats_is_iso():
+def test_contract__a_parquet_date_needs_no_formats():
     text = 'schema = 1\nkey = "K"\nformat = "parquet"\n[[field]]\ncolumn = "D"\nstandard = "death_date"\n'
-    assert parse_contract(text).date_formats("death_date") == ("yyyy-mm-dd",)
+    assert parse_contract(text).by_standard()["death_date"].formats == ()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kernels.patterns import assign_patterns
@@ -44,7 +44,7 @@ def part(name: str, columns: tuple[str, ...], *conditions: str) -> Part:
     return Part(name, columns, tuple(Level(f"level{i}", when) for i, when in enumerate(conditions)))
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.lists(conditions, max_size=3), min_size=1, max_size=3), st.data())
 def test_compiled_conditions__mean_what_python_reads(written: list[list[str]], data: st.DataObject) -> None:
     parts = [part(f"part{i}", COLUMNS, *own, "always") for i, own in enumerate(written)]

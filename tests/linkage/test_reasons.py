@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linkage.reasons import BIT, REASONS, reason_lists, texts
@@ -30,6 +30,7 @@ def test_reasons__have_their_bits_in_order_and_both_languages() -> None:
         assert not vietnamese.isascii()
 
 
+@settings(deadline=None)
 @given(st.lists(st.sets(st.sampled_from(sorted(BIT))), max_size=12))
 def test_reason_lists__name_the_bits_in_order(sets: list[set[str]]) -> None:
     masks = np.array([sum(BIT[code] for code in own) for own in sets], np.uint32)

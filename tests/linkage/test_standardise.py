@@ -360,6 +360,7 @@ def test_texts_of__packs_texts_from_one() -> None:
     assert len(set(packed.hashes.tolist())) == 3
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.sampled_from(["a", "b", "đ", "ê", "z"]), unique=True), max_size=4))
 def test_merge_vocabularies__is_sorted_and_distinct(parts: list[list[str]]) -> None:
     merged = merge_vocabularies([pl.Series("t", p, dtype=pl.String) for p in parts])

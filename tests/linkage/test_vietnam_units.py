@@ -69,8 +69,7 @@ def test_communes__a_reused_code_depends_on_the_date(table):
     before = table.communes(pl.Series(["00004", "00001", "00007"]), BEFORE)
     assert [table.members(u) for u in before["unit"]] == [(4,), (97,), (8, 25)]
     after = table.communes(pl.Series(["00008", "00025", "00097"]), AFTER)
-    divided = before["unit"][2]
-    assert [table.overlaps(divided, u) for u in after["unit"]] == [True, True, False]
+    assert [table.members(u) for u in after["unit"]] == [(8,), (25,), (97,)]
 
 
 def test_communes__issues(table):
@@ -86,7 +85,6 @@ def test_communes__issues(table):
     ]
     assert (found["unit"] == -1).to_list() == [False, False, False, True, True, True, False]
     assert table.communes(pl.Series(["00001"]), AFTER)["issue"].to_list() == ["other_era"]
-    assert not table.overlaps(-1, -1)
 
 
 def test_provinces__the_seven_traps(table):

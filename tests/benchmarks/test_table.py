@@ -42,7 +42,8 @@ def test_into__replaces_the_figures_and_nothing_else(tmp_path):
     once = document.read_text()
     main([str(session), "--into", str(document)])
     assert document.read_text() == once
-    assert once.startswith("before\n") and once.endswith("\n\nafter\n")
+    assert once.startswith("before\n")
+    assert once.endswith("\n\nafter\n")
     assert "old" not in once
 
 

@@ -1,0 +1,103 @@
+"""Why true pairs were never compared: the few records are read again and their block keys made anew."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.readers import read_source
+from jobs.store import make_folder, read_parquet, write_json, write_table
+from jobs.tasks import build_vocabulary, join_column, standardise_part
+from jobs.workspace import Workspace
+from kernels.identifiers import ADJACENT_SWAP, ONE_DIGIT, ONE_EDIT, identifier_bits_pairs
+from linkage.rules import base_keys, refine_keys
+
+
+def explain_lost(run: Path, project: Path, pairs: pl.DataFrame) -> pl.DataFrame:
+    """Add ``stage`` to true pairs (source, record_id, person_id) that are not among a run's pairs.
+
+    ``blocking``: no rule brings the two records together; ``refinement``: one did, until its blocks were refined;
+    ``floor``: they were compared, and came below the floor or behind five better ones. Reads the project's files.
+    """
+    if pairs.is_empty():
+        return pairs.with_columns(stage=pl.lit(None, dtype=pl.String))
+    held = pl.DataFrame(pl.from_arrow(read_parquet(run / "refinement.parquet")))
+    with tempfile.TemporaryDirectory(prefix="linkage-") as folder:
+        work = Path(folder)
+        write_json(work / "settings.json", {"project": str(project)})
+        space = Workspace(work)
+        rows = _take_in(space, pairs)
+        Workspace.open.cache_clear()
+        for source, part, _, _ in space.layout["parts"]:
+            standardise_part(folder, source, part)
+        build_vocabulary(folder)
+        aliases = ["personal_number.alias"] if space.loaded.alias_file is not None else []
+        for column in [*space.columns, "@source", "@order", *aliases]:
+            join_column(folder, column)
+        space = Workspace(work)
+        stages = _stages(space, held, rows)
+        Workspace.open.cache_clear()
+    return pairs.with_columns(stage=pl.Series(stages, dtype=pl.String))
+
+
+def _take_in(space: Workspace, pairs: pl.DataFrame) -> np.ndarray:
+    """Write the wanted records as a run's intake; rows int64[pairs, 2] of agency and register records, -1 absent."""
+    make_folder(space.work / "intake")
+    parts, at = [], 0
+    places: dict[tuple[int, str], int] = {}
+    for number, info in enumerate(space.sources):
+        if info.role == "register":
+            wanted = pairs["person_id"].unique().sort()
+        else:
+            wanted = pairs.filter(pl.col("source") == info.name)["record_id"].unique().sort()
+        files = [f.path for f in space.loaded.files[info.name]]
+        tables = [taken.records for taken in read_source(files, info.contract)]
+        ids = pa.array(wanted.to_list(), pa.large_string())
+        kept = pa.concat_tables([t.filter(pc.is_in(t.column("record_id"), value_set=ids)) for t in tables])
+        write_table(space.path("intake", f"{number:02d}-00000.records.arrow"), kept)
+        for place, record_id in enumerate(kept.column("record_id").to_pylist()):
+            places[number, record_id] = at + place
+        parts.append([number, 0, at, kept.num_rows])
+        at += kept.num_rows
+    layout: dict[str, Any] = {"parts": parts, "rows": at, "n_register": parts[0][3]}
+    write_json(space.work / "layout.json", layout)
+    names = [s.name for s in space.sources]
+    rows = [
+        (places.get((names.index(source), record_id), -1), places.get((0, person_id), -1))
+        for source, record_id, person_id in pairs.select("source", "record_id", "person_id").iter_rows()
+    ]
+    return np.array(rows, np.int64).reshape(-1, 2)
+
+
+def _stages(space: Workspace, held: pl.DataFrame, rows: np.ndarray) -> Sequence[str]:
+    known = (rows >= 0).all(axis=1)
+    left, right = np.where(known, rows[:, 0], 0), np.where(known, rows[:, 1], 0)
+    together = np.zeros(rows.shape[0], bool)
+    before = np.zeros(rows.shape[0], bool)
+    coded, meaning = space.coded, space.meaning
+    for rule in space.rules:
+        if rule.relatives:
+            continue
+        if rule.near:
+            values = np.asarray(coded.arrays[rule.on[0].column])
+            bits = np.empty(rows.shape[0], np.uint32)
+            identifier_bits_pairs(values, values, left, right, bits)
+            together |= (bits & np.uint32(ONE_DIGIT | ADJACENT_SWAP | ONE_EDIT)) != 0
+            continue
+        hot = np.sort(held.filter(pl.col("rule").cast(pl.String) == rule.name)["key"].to_numpy())
+        keys = base_keys(coded, meaning, rule, space.secret)
+        before |= _share(keys, left, right)
+        together |= _share(refine_keys(coded, meaning, rule, keys, hot), left, right)
+    return ["floor" if t else "refinement" if b else "blocking" for t, b in zip(together & known, before & known, strict=True)]
+
+
+def _share(keys: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    equal = (keys[left][:, :, None] == keys[right][:, None, :]) & (keys[left][:, :, None] != 0)
+    return np.asarray(equal.any(axis=(1, 2)))
