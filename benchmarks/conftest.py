@@ -14,6 +14,14 @@ kernel_cache.heal()
 
 SEED = 1
 
+#: What others were doing when the session began: figures from a busy machine are worth little.
+LOAD = os.getloadavg()[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_benchmark_update_machine_info(config, machine_info):
+    machine_info["load"] = LOAD
+
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """List what was compiled, so that the next session keeps it."""

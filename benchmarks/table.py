@@ -34,7 +34,8 @@ def _machine(session: Mapping[str, Any]) -> str:
     about = session["machine_info"]
     brand = about.get("cpu", {}).get("brand_raw") or about.get("processor") or about["machine"]
     count = about.get("cpu", {}).get("count", "?")
-    return f"{session['datetime'][:10]}, {brand}, {count} processors, Python {about['python_version']}."
+    load = f" Load by others before it began: {about['load']:.1f}." if "load" in about else ""
+    return f"{session['datetime'][:10]}, {brand}, {count} processors, Python {about['python_version']}.{load}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -83,7 +84,7 @@ def _rest(others: Sequence[Mapping[str, Any]]) -> str:
     rows = []
     for one in sorted(others, key=lambda b: (b["group"] or "", b["name"])):
         plain = {k: v for k, v in one["extra_info"].items() if isinstance(v, int | float | str)}
-        told = ", ".join(f"{k} {v:,}" if isinstance(v, int | float) else f"{k} {v}" for k, v in plain.items())
+        told = ", ".join(f"{k} {_number(v)}" for k, v in plain.items())
         rows.append(
             [
                 f"`{one['name']}`", one["group"] or "", f"{one['stats']['min'] * 1e3:,.2f}",
@@ -91,6 +92,11 @@ def _rest(others: Sequence[Mapping[str, Any]]) -> str:
             ]
         )  # fmt: skip
     return _table(["benchmark", "group", "least ms", "median ms", "rounds", "also"], rows)
+
+
+def _number(value: float | str) -> str:
+    """A figure as a reader wants it: whole, or with one digit after the point."""
+    return value if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
 
 
 def put_into(text: str, figures: str) -> str:

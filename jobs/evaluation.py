@@ -27,9 +27,9 @@ def evaluate_run(run: Path, truth: Path, explain: Explain | None = None) -> dict
     Reads ``decisions``, ``duplicates``, ``pairs``, ``entities`` (.parquet) and ``run.json`` of the run and,
     where they are there, ``subgroups`` and ``candidates_lost``; ``entities.parquet`` of the truth. Of
     ``run.json`` it uses ``estimates``, ``blocking``, ``register`` and ``records_per_person`` (by source).
-    ``explain`` takes the place of ``candidates_lost``; without either, the project's files are read again for it. Raises ConfigError: ``E-EVALUATE-001`` no finished
-    run, ``E-EVALUATE-002`` no truth, ``E-EVALUATE-003`` the truth is of other sources, ``E-EVALUATE-004``
-    a file lacks a column.
+    ``explain`` takes the place of ``candidates_lost``; without either, the project's files are read again for
+    it. Raises ConfigError: ``E-EVALUATE-001`` no finished run, ``E-EVALUATE-002`` no truth,
+    ``E-EVALUATE-003`` the truth is of other sources, ``E-EVALUATE-004`` a file lacks a column.
     """
     held = read_run(run)
     if held is None:
@@ -78,7 +78,7 @@ def evaluate_run(run: Path, truth: Path, explain: Explain | None = None) -> dict
 
 
 def _explanation(run: Path, held: Mapping[str, Any]) -> Explain | None:
-    """How to tell why pairs were no candidates: from the project's own files, if they are still where they were."""
+    """How to tell why pairs were no candidates: from the project's files, if they are where they were."""
     project = Path(str(held.get("project_file", "")))
     if not project.is_file() or not (run / "refinement.parquet").exists():
         return None

@@ -23,8 +23,9 @@ from linkage.rules import base_keys, refine_keys
 def explain_lost(run: Path, project: Path, pairs: pl.DataFrame) -> pl.DataFrame:
     """Add ``stage`` to true pairs (source, record_id, person_id) that are not among a run's pairs.
 
-    ``blocking``: no rule brings the two records together; ``refinement``: one did, until its blocks were refined;
-    ``floor``: they were compared, and came below the floor or behind five better ones. Reads the project's files.
+    ``blocking``: no rule brings the two records together; ``refinement``: one did, until its blocks were
+    refined; ``floor``: they were compared, and came below the floor or behind five better ones. Reads the
+    project's files.
     """
     if pairs.is_empty():
         return pairs.with_columns(stage=pl.lit(None, dtype=pl.String))
@@ -48,7 +49,7 @@ def explain_lost(run: Path, project: Path, pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _take_in(space: Workspace, pairs: pl.DataFrame) -> np.ndarray:
-    """Write the wanted records as a run's intake; rows int64[pairs, 2] of agency and register records, -1 absent."""
+    """Write the wanted records as a run's intake; rows int64[pairs, 2] (agency, register; -1 absent)."""
     make_folder(space.work / "intake")
     parts, at = [], 0
     places: dict[tuple[int, str], int] = {}
@@ -95,7 +96,10 @@ def _stages(space: Workspace, held: pl.DataFrame, rows: np.ndarray) -> Sequence[
         keys = base_keys(coded, meaning, rule, space.secret)
         before |= _share(keys, left, right)
         together |= _share(refine_keys(coded, meaning, rule, keys, hot), left, right)
-    return ["floor" if t else "refinement" if b else "blocking" for t, b in zip(together & known, before & known, strict=True)]
+    return [
+        "floor" if t else "refinement" if b else "blocking"
+        for t, b in zip(together & known, before & known, strict=True)
+    ]
 
 
 def _share(keys: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import hashlib
 import json
 import math
@@ -24,6 +23,7 @@ from jobs.progress import Progress
 from jobs.project import LoadedProject, check_plan, load_project
 from jobs.readers import open_source, plan_parts
 from jobs.run_folder import RunFolder
+from jobs.run_record import Outcome, run_record
 from jobs.store import (
     commit_stage,
     file_digest,
@@ -34,8 +34,8 @@ from jobs.store import (
     write_json,
 )
 from jobs.workspace import Workspace, create_array, slice_of
-from linkage.pipeline import STAGES
-from linkage.posterior import false_links_interval
+from linkage.errors import ConfigError
+from linkage.model import Model, identify
 from linkage.rules import base_keys
 
 #: Rows of a partition of keys; 300 k rows with their columns are about 60 MB.
@@ -46,34 +46,6 @@ RANDOM_CHUNKS = 8
 
 #: Register records a record may meet in one block before the block is refined.
 BLOCK_CANDIDATES = 50
-
-
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """How a run ended."""
-
-    exit_code: int
-    folder: Path
-    run: dict[str, Any]
-
-    def summary(self) -> dict[str, Any]:
-        """The figures a person looks at first."""
-        keys = (
-            "run_id",
-            "totals",
-            "decisions",
-            "estimates",
-            "registered",
-            "duplicates",
-            "warnings",
-            "seconds",
-            "peak_memory",
-        )
-        return {
-            "folder": str(self.folder),
-            "exit_code": self.exit_code,
-            **{k: self.run[k] for k in keys if k in self.run},
-        }
 
 
 class _Stages:
@@ -164,6 +136,9 @@ def run_project(
     began = time.perf_counter()
     loaded = load_project(project_path)
     check_plan(loaded)
+    given = model or (loaded.model_file.path if loaded.model_file else None)
+    if given is not None:
+        _check_model(given)
     prints = _fingerprints(loaded, model)
     with RunFolder(out, prints["run"], keep_work=keep_work) as folder:
         if folder.finished is not None:
@@ -188,11 +163,35 @@ def run_project(
                 left.unlink(missing_ok=True)
             raise
         executor.close()
-        run = _run_record(loaded, prints, stages, facts, time.perf_counter() - began, engine)
+        run = run_record(
+            loaded,
+            prints,
+            folder.artefacts,
+            facts,
+            stages.figures,
+            seconds=time.perf_counter() - began,
+            memory=stages.peak_memory(),
+            engine=engine,
+        )
+        if not run["converged"]:
+            progress.message("warning: the model did not converge; run.json and model.json say where")
         folder.finish(run)
         progress.close()
         Workspace.open.cache_clear()
         return Outcome(int(run["exit_code"]), out, {**run, "fingerprint": prints["run"]})
+
+
+def _check_model(path: Path) -> None:
+    """Raise ConfigError ``E-MODEL-001`` if no saved model lies at ``path``."""
+    try:
+        Model.from_json(path.read_bytes())
+    except OSError as fault:
+        raise ConfigError(
+            "E-MODEL-001",
+            f"The model file '{path}' cannot be read: {(fault.strerror or type(fault).__name__).lower()}.",
+            "A model.json that a run wrote was wanted.",
+            "Take the file from a finished run's folder.",
+        ) from None
 
 
 def _fingerprints(loaded: LoadedProject, model: Path | None) -> dict[str, str]:
@@ -445,8 +444,6 @@ def _train(stages: _Stages, space: Workspace, work: str, block: dict[str, Any]) 
         matches, lost = sum(m["matches"] for m in measured), sum(m["lost"] for m in measured)
         facts |= {"lost_of": matches, "lost": lost}
         if matches >= 1000:
-            from linkage.model import Model, identify
-
             path = space.work / "model.json"
             model = Model.from_json(path.read_bytes())
             share_lost = (lost + 0.5) / (matches + 1.0)
@@ -477,77 +474,3 @@ def _publish(stages: _Stages, space: Workspace, work: str, folder: RunFolder) ->
     results = stages.tasks("publish", [(f"jobs.tasks_publish:publish_{n}", (work, out)) for n in names])
     write_bytes(folder.artefacts / "model.json", (space.work / "model.json").read_bytes())
     return {"review_pairs": results[names.index("review")]["rows_out"]}
-
-
-def _run_record(
-    loaded: LoadedProject,
-    prints: dict[str, str],
-    stages: _Stages,
-    facts: dict[str, Any],
-    seconds: float,
-    engine: str,
-) -> dict[str, Any]:
-    model = json.loads((stages.folder.artefacts / "model.json").read_bytes())
-    decide = facts["decide"]
-    total = sum(e["expected"] for e in decide["estimates"].values())
-    doubt = max((e["relative_variance"] for e in decide["estimates"].values()), default=0.0)
-    low, high = false_links_interval(total, doubt)
-    estimates: dict[str, Any] = {
-        name: {
-            "links": e["links"],
-            "false_links": {"expected": e["expected"], "low": e["low"], "high": e["high"]},
-        }
-        for name, e in decide["estimates"].items()
-    }
-    estimates["all"] = {
-        "links": sum(e["links"] for e in decide["estimates"].values()),
-        "false_links": {"expected": total, "low": low, "high": high},
-    }
-    agency_rows = max(1, decide["rows_out"])
-    open_share = (decide["decisions"]["review"] + decide["decisions"]["conflict"]) / agency_rows
-    if not model["converged"]:
-        stages.progress.message("warning: the model did not converge; run.json and model.json say where")
-    gates = {"converged": model["converged"], "review": open_share <= loaded.project.decision.review_max}
-    return {
-        "schema": 1,
-        "run_id": prints["run"][:16],
-        "project": loaded.project.name,
-        "engine": engine,
-        "code_version": linkage.__version__,
-        "fingerprints": prints,
-        "finished": dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "seconds": round(seconds, 3),
-        "peak_memory": stages.peak_memory(),
-        "processors": os.cpu_count(),
-        "sources": facts["intake"]["sources"],
-        "totals": {
-            "rows": facts["intake"]["rows_in"],
-            "accepted": facts["intake"]["rows_out"],
-            "pairs": facts["match"]["pairs"],
-        },
-        "decisions": decide["decisions"],
-        "by_source": decide["by_source"],
-        "estimates": estimates,
-        "registered": decide["registered"],
-        "calibration": decide["calibration"],
-        "rehearsal": decide["rehearsal"],
-        "judgements_ignored": decide["judgements_ignored"],
-        "register": loaded.project.register.name if loaded.project.register else None,
-        "project_file": str(loaded.path),
-        "records_per_person": {name: c.records_per_person for name, c in sorted(loaded.contracts.items())},
-        "duplicates": facts["resolve"]["duplicates"],
-        "review_pairs": facts["publish"]["review_pairs"],
-        "blocking": {
-            "rules": facts["block"]["rules"],
-            "refined_keys": facts["block"]["refined"],
-            "probed_pairs": facts["block"]["probed"],
-            "lost_without_identifier": model["lost"],
-        },
-        "model_id": model["model_id"],
-        "converged": model["converged"],
-        "warnings": model["warnings"],
-        "gates": gates,
-        "stages": stages.figures,
-        "order": [s.name for s in STAGES],
-        "exit_code": 0,
-    }

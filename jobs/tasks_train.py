@@ -30,7 +30,7 @@ from linkage.train import Evidence, train
 
 #: Random pairs for u of near levels; fewer among few records, whose decisions need u less exactly.
 RANDOM_PAIRS = 10_000_000
-RANDOM_PAIRS_A_RECORD = 500
+RANDOM_PAIRS_A_RECORD = 200
 
 #: Register pairs counted for what independence gets wrong.
 REGISTER_PAIRS = 20_000_000

@@ -122,8 +122,13 @@ class Decision(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = 0.9999
     record_min: Annotated[Precision, Meta(description="Least posterior of a single link.")] = 0.99
     duplicates: Annotated[Precision, Meta(description="Expected precision of merge orders.")] = 0.999
-    new: Annotated[Precision, Meta(description="Least posterior of 'not in the register'.")] = 0.99
-    review_max: Annotated[Share, Meta(description="Largest share of a source's records in review.")] = 0.01
+    new: Annotated[
+        Precision, Meta(description="Of `new`, per source: expected share that the register lacks.")
+    ] = 0.99
+    review_max: Annotated[
+        Share,
+        Meta(description="Largest share in review or conflict; run.json says if it holds."),
+    ] = 0.01
 
 
 class Constraints(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

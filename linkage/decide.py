@@ -1,9 +1,10 @@
-"""From posterior probabilities to decisions: link, review, new, conflict, ineligible, each with its reasons."""
+"""From posterior probabilities to decisions: link, review, new, conflict, ineligible, with their reasons."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -23,7 +24,8 @@ from linkage.reasons import BIT
 from linkage.rehearsal import REHEARSED, corrected, rehearse
 from linkage.scored import Scored
 
-#: Bits by which another person's name and birth must fit better than those of the number's holder to be a conflict.
+#: Bits by which another person's name and birth must fit better than those of the number's holder to be a
+#: conflict.
 CONTRADICTION_BITS = 8.0
 
 #: Least probability of being unregistered for a single record to be called new.
@@ -36,7 +38,6 @@ class Subjects:
 
     source : uint8[n];  order : uint64[n];  state : int64[n], see :data:`linkage.posterior.STATES`
     informed : bool[n], has an identifier, or a name and a birth year
-    repeated_person : bool[sources], the source may hold several records of one person
     """
 
     source: np.ndarray
@@ -47,7 +48,7 @@ class Subjects:
 
 def near_share(model: Model, programme: Programme) -> float:
     """Share of matches with a wrong, unheld number that are one slip from the right one."""
-    number, groups = groups_of(programme.parts)
+    number, _ = groups_of(programme.parts)
     if number < 0:
         return 0.0
     levels = programme.parts[number].levels
@@ -77,9 +78,10 @@ def decide(
 ) -> Decided:
     """Decide every agency record.
 
-    scored : pairs agency with register;  register_order : uint64[register], ties;  first_agency_row : global row of
-    the first agency record;  fixed : source -> share registered, where given;  forced : int64[n], global register row
-    that a confirmed judgement links the record to, -1 none;  absent_terms : see :func:`linkage.rehearsal.rehearse`
+    scored : pairs agency with register;  register_order : uint64[register], ties
+    first_agency_row : global row of the first agency record;  fixed : source -> share registered, where given
+    forced : int64[n], global register row that a confirmed judgement links the record to, -1 none
+    absent_terms : see :func:`linkage.rehearsal.rehearse`
     """
     n = subjects.source.shape[0]
     record = scored.left.astype(np.int64) - first_agency_row
@@ -99,7 +101,17 @@ def decide(
     record = record[order]
     source = subjects.source.astype(np.int64)
     rehearsal = rehearse(
-        scored, posterior, record, source, subjects.state, programme, model, weights, prior, n_sources, absent_terms
+        scored,
+        posterior,
+        record,
+        source,
+        subjects.state,
+        programme,
+        model,
+        weights,
+        prior,
+        n_sources,
+        absent_terms,
     )
     has = posterior.best >= 0
     best = np.maximum(posterior.best, 0)
@@ -165,9 +177,9 @@ def decide(
     reasons |= np.where(tie, BIT["register_double"], 0).astype(np.uint32)
     left_open = decision == REVIEW
     reasons |= np.where(left_open & close, BIT["second_candidate"], 0).astype(np.uint32)
-    reasons |= np.where(
-        left_open & has & (p_best < settings.record_min), BIT["record_below"], 0
-    ).astype(np.uint32)
+    reasons |= np.where(left_open & has & (p_best < settings.record_min), BIT["record_below"], 0).astype(
+        np.uint32
+    )
     reasons |= np.where(left_open & ~has, BIT["candidate_may_be_missed"], 0).astype(np.uint32)
 
     probability = np.where(decision == NEW, posterior.p_unregistered, p_best)
@@ -250,7 +262,7 @@ def calibration(
     linked = decided.p_link[decided.decision == LINK]
     edges = [0.0, *bands, 1.0 + 1e-12]
     out = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         inside = linked[(linked >= low) & (linked < high)]
         out.append(
             {

@@ -292,6 +292,7 @@ def _promise(links: pl.DataFrame, estimate: Mapping[str, Any] | None) -> dict[st
     false = links.height - int(links.get_column("right").sum())
     expected = float((1 - links.get_column("probability").sort()).sum())
     stated = (estimate or {}).get("false_links") or {}
+    expected = float(stated.get("expected", expected))
     low, high = stated.get("low"), stated.get("high")
     holds = narrow = None
     if low is not None and high is not None:

@@ -1,4 +1,4 @@
-"""Counts of values over the register: how rare a name is, who holds an identifier, how often one is repeated."""
+"""Counts of values over the register: how rare a name is, who holds an identifier, how often one repeats."""
 
 from __future__ import annotations
 
@@ -95,11 +95,11 @@ def frequency_terms(
     n_register: int,
     left_out: int = 1,
 ) -> np.ndarray:
-    """-log2 of the chance that a stranger of the same sex and decade bears the name, int32[n, 3], in 1/1024 bit.
+    """-log2 of the chance that a stranger of the sex and decade bears the name, int32[n, 3], in 1/1024 bit.
 
-    ``left_out`` bearers do not count: 1, the person the record is held against; 2, the record's own person too.
-    A name that nobody else bears has the chance of one seen once (Good and Turing 1953). The group's own count leans
-    on the register's, and no name is taken for rarer in its group than among all of its sex.
+    ``left_out`` bearers do not count: 1, the person the record is held against; 2, the record's own person
+    too. A name that nobody else bears has the chance of one seen once (Good and Turing 1953). The group's own
+    count leans on the register's, and no name is taken for rarer in its group than among all of its sex.
     """
     out = np.zeros((names.shape[0], len(FREQUENCIES)), np.int32)
     keys = name_keys(names, tokens)

@@ -3,10 +3,10 @@
 For a record of source s in identifier state k, the odds of a register candidate c, of an unregistered person,
 and of a person whom blocking lost, stand as ::
 
-    pi_s / N * 2**weight(c)   :   (1 - pi_s) * P(k | unregistered) / P(k)   :   pi_s * P(k, lost | registered) / P(k)
+    pi_s / N * 2**weight(c) : (1 - pi_s) * P(k | unregistered) / P(k) : pi_s * P(k, lost | registered) / P(k)
 
-``pi_s`` iterates to the mean of 1 - P(unregistered). Powers of two come from an exact table, so that the result
-does not depend on the machine's mathematics library.
+``pi_s`` iterates to the mean of 1 - P(unregistered). Powers of two come from an exact table, so that the
+result does not depend on the machine's mathematics library.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import numpy as np
 
 from linkage.model import STEP
 
-#: Identifier states of an agency record: none at all; one that no register person holds; one that some holds; the
-#: same two for records that bring only an old number.
+#: Identifier states of an agency record: none at all; one that no register person holds; one that some holds;
+#: the same two for records that bring only an old number.
 STATES = ("none", "unheld", "held", "old_unheld", "old_held")
 
 #: Share of unregistered people's identifiers that stand on a register person all the same (relatives, slips).
@@ -82,7 +82,7 @@ def exact_sums(values: np.ndarray, group: np.ndarray, n_groups: int) -> np.ndarr
 def segments(
     pair_record: np.ndarray, weight: np.ndarray, tie: np.ndarray, n_records: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Order of pairs by record, falling weight, tie; and starts of each record's pairs, int64[records + 1]."""
+    """Order of pairs by record, falling weight, tie; and where each record's begin, int64[records + 1]."""
     order = np.lexsort((tie, -weight.astype(np.int64), pair_record))
     starts = np.searchsorted(pair_record[order], np.arange(n_records + 1))
     return order, starts.astype(np.int64)
@@ -128,8 +128,11 @@ def estimate(
 ) -> tuple[Posterior, Prior, np.ndarray]:
     """Posterior of every record.
 
-    pair_record : int64[p], index of the record;  weight : int32[p];  tie : uint64[p], order of equal candidates
-    source      : int64[r];  state : int64[r], index into STATES;  fixed : source -> share registered, if given
+    pair_record : int64[p], index of the record;  weight : int32[p]
+    tie         : uint64[p], order of equal candidates
+    source      : int64[r];  state : int64[r], index into STATES
+    fixed       : source -> share registered, if given
+
     Returns the posterior, the prior, and the order of the pairs by record and falling weight.
     """
     n = source.shape[0]
@@ -145,7 +148,8 @@ def estimate(
         registered[s] = value
     done = 0
     sizes = np.maximum(np.bincount(source, minlength=n_sources), 1)
-    for done in range(1, rounds + 1):
+    while done < rounds:
+        done += 1
         unregistered, missed = state_terms(registered, source, state, n_sources, lost, near_share)
         pi = registered[source]
         none = (1 - pi) * unregistered[source, state]

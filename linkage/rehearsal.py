@@ -1,10 +1,11 @@
-"""A rehearsal: how often a link without the number would have gone wrong, counted where the number tells the truth.
+"""A rehearsal: how often a link without the number would have gone wrong, counted where the number is right.
 
-Records that their identifier links beyond doubt play two parts. Hidden from them first is the identifier alone:
-a stranger may now fit better than the person. Then the person is taken away too, as if the register did not hold
-them: a stranger may now fit well enough. How many would have been linked wrongly, band by band of the probability
-they would have been given, against what those probabilities say, corrects the probabilities of the records that
-really have no number, or one that nobody holds. Only upward: a rehearsal never makes a link surer.
+Records that their identifier links beyond doubt play two parts. Hidden from them first is the identifier
+alone: a stranger may now fit better than the person. Then the person is taken away too, as if the register
+did not hold them: a stranger may now fit well enough. How many would have been linked wrongly, band by band
+of the probability they would have been given, against what those probabilities say, corrects the
+probabilities of the records that really have no number, or one that nobody holds. Only upward: a rehearsal
+never makes a link surer.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Rehearsal:
     """What came of it.
 
     factor : float64[BANDS], by which 1 - p of a band is multiplied, at least 1
-    wrong, predicted : float64[BANDS], wrong links counted and predicted, weighed to the records they stand for
+    wrong, predicted : float64[BANDS], wrong links counted and predicted, for the records they stand for
     variance : float64[BANDS] of ``wrong``;  actors : records that took part
     """
 
@@ -85,8 +86,8 @@ def rehearse(
     """Rehearse on the records linked by an exact identifier with more than 0.999999.
 
     scored : pairs sorted by record and falling weight;  record : int64[pairs];  source, state : int64[n]
-    absent_terms : int32[register, 3], what a name's rarity gains when one more bearer is left out: with the person
-    taken away, a namesake is the only bearer the register shows
+    absent_terms : int32[register, 3], what a name's rarity gains when one more bearer is left out: with the
+    person taken away, a namesake is the only bearer the register shows
     """
     number, groups = groups_of(programme.parts)
     if number < 0 or scored.left.shape[0] == 0 or len(groups) < 2:
@@ -107,7 +108,7 @@ def rehearse(
         column = weights.extra["blind_frequency"][scored.pattern[mine]].astype(np.int64)
         same = (column >= 0) & (column == column[np.searchsorted(who, who)])
         rarer[same] = absent_terms[scored.right[mine][same], column[same]]
-    different = _level_weight(model, number, programme, "different")
+    different = _level_weight(model, number, "different")
     n = source.shape[0]
     totals = np.zeros((n_sources, len(STATES)))
     np.add.at(totals, (source, state), 1.0)
@@ -141,7 +142,9 @@ def rehearse(
             cell = source[at] * BANDS + band_of(p[at])
             said = exact_sums(1 - p[at], cell, cells).reshape(n_sources, BANDS)
             bad = at[false[at]]
-            seen = np.bincount(source[bad] * BANDS + band_of(p[bad]), minlength=cells).reshape(n_sources, BANDS)
+            seen = np.bincount(source[bad] * BANDS + band_of(p[bad]), minlength=cells).reshape(
+                n_sources, BANDS
+            )
             predicted += scale @ said
             wrong += scale @ seen
             variance += (scale**2) @ seen
@@ -160,7 +163,7 @@ def _stand_for(totals: np.ndarray, registered: np.ndarray, state: int, absent: b
     return np.maximum(totals[:, state] - unregistered, 0.0)
 
 
-def _level_weight(model: Model, number: int, programme: Programme, name: str) -> int:
+def _level_weight(model: Model, number: int, name: str) -> int:
     for level in model.parts[number].levels:
         if level.name == name:
             return int(np.rint(np.log2(max(level.m, 1e-12) / level.u) * STEP))

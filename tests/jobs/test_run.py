@@ -150,6 +150,12 @@ def test_model__that_is_none_is_refused(nation, tmp_path, text):
         run_project(nation / "project.toml", tmp_path / "run", model=tmp_path / "model.json")
 
 
+def test_model__that_is_not_there_is_refused_before_anything_is_made(nation, tmp_path):
+    with pytest.raises(ConfigError, match="E-MODEL-001"):
+        run_project(nation / "project.toml", tmp_path / "run", model=tmp_path / "model.json")
+    assert not (tmp_path / "run").exists()
+
+
 def test_model__of_other_comparisons_is_refused(outcome, copy, tmp_path):
     project = copy / "project.toml"
     project.write_text(

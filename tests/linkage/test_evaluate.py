@@ -96,7 +96,9 @@ def test_evaluate__promises_are_held_against_the_truth():
     }
     calibration = evaluate(evidence(TRUTH, DECISIONS, estimates=stated))["calibration"]
     assert calibration["all"]["false_links"] == 2
-    assert isclose(calibration["all"]["expected_false_links"], 0.001 + 0.009 + 0.005)
+    assert calibration["all"]["expected_false_links"] == 2.0
+    unstated = evaluate(evidence(TRUTH, DECISIONS))["calibration"]["all"]
+    assert isclose(unstated["expected_false_links"], 0.001 + 0.009 + 0.005)
     assert (calibration["all"]["holds"], calibration["all"]["narrow"]) == (True, True)
     assert (calibration["sources"]["tax"]["holds"], calibration["sources"]["tax"]["narrow"]) == (True, False)
     assert calibration["sources"]["school"]["holds"] is False
