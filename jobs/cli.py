@@ -107,6 +107,7 @@ def invoke(arguments: Sequence[str]) -> int:
     before = _on_termination()
     try:
         result = cli.main(list(arguments), prog_name="linkage", standalone_mode=False)
+        sys.stdout.flush()  # a reader that has gone is understood here, not at the interpreter's end
         return result if isinstance(result, int) else 0
     except LinkageError as error:
         _tell(error, as_json=as_json)

@@ -141,6 +141,11 @@ class RayExecutor:
                     "num_cpus": workers,
                     "include_dashboard": False,
                     "object_store_memory": 200 * 2**20,
+                    # On a machine busy for half a minute Ray holds its own node for dead and ends the driver.
+                    "_system_config": {
+                        "health_check_timeout_ms": 60_000,
+                        "health_check_failure_threshold": 20,
+                    },
                     "_temp_dir": f"{self.folder}/r",  # Ray opens it to everybody; what is above stays shut
                 }
             else:
