@@ -1,11 +1,11 @@
-"""The folder of a run: ``<out>/work`` while it runs, artefacts when they are whole, ``run.json`` last.
+"""The folder of a run: ``work`` in it while it runs, artefacts when they are whole, ``run.json`` last.
 
-    <out>/work/run.json            fingerprint of the run that is under way
-    <out>/work/<stage>/            parts and manifest of a stage
-    <out>/work/artefacts/          artefacts that are not yet published
-    <out>/journal.jsonl            one line a task, written as tasks end
-    <out>/<artefact>               all at once, when the run has ended
-    <out>/run.json                 the last file: the run is finished
+    work/run.json        fingerprint of the run that is under way
+    work/<stage>/        parts and manifest of a stage
+    work/artefacts/      artefacts that are not yet published
+    journal.jsonl        one line a task, written as tasks end
+    <artefact>           all at once, when the run has ended
+    run.json             the last file: the run is finished
 
 A run that is stopped leaves ``work`` and the journal behind, no artefact; the same command takes it up again.
 """
