@@ -125,7 +125,10 @@ class Workspace:
 
     @functools.cached_property
     def secret(self) -> int:
-        """Key of every hash of this project: the same whatever the files, their order or their cut."""
+        """Key of every hash of this project: the same whatever the files, their order or their cut.
+
+        It is made from the project's and the sources' names, and is as secret as these are.
+        """
         text = "\x1f".join(["linkage", self.loaded.project.name, *sorted(s.name for s in self.sources)])
         return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 

@@ -1,8 +1,8 @@
 """Keyed 64-bit hashes: block keys, sampling and ties.
 
 The hash is the SplitMix64 finaliser (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number
-generators") over keyed words. It is keyed so that no submitted file can be built to collide; it is not
-a cryptographic hash and never leaves the engine.
+generators") over keyed words. It is keyed, so that who does not know the
+key cannot build a file whose keys collide; it is not a cryptographic hash and never leaves the engine.
 """
 
 from __future__ import annotations

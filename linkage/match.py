@@ -114,11 +114,9 @@ def local_members(members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True)
 class Scoring:
-    """What scoring needs beside the pair: the weight tables and the frequency terms of records.
+    """What scoring needs beside the records: the weight tables, and the floor in 1/1024 bit.
 
-    frequency : name frequency terms of all records, int32[rows, 3], in 1/1024 bit (global rows)
-    repeats   : int32[rows], term of an agency's repeated identifier, 0 where it stands once
-    floor     : pairs below it on both counts are left out, in 1/1024 bit
+    A pair whose weight is below the floor both with and without the identifier is left out.
     """
 
     weights: Weights
