@@ -30,7 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("jobs.cli_commands", "Check a project: configuration, contracts and files; writes nothing."),
     "run": ("jobs.cli_commands", "Decide for every record of a project which person it is."),
     "evaluate": ("jobs.cli_commands", "Compare a finished run with the truth."),
-    "schema": ("jobs.cli_commands", "Print the JSON Schema of project files or contracts."),
+    "schema": ("jobs.cli_commands", "Print the JSON Schema of project files, contracts or policies."),
     "warmup": ("jobs.cli_commands", "Compile the kernels now, once, instead of at the first run."),
     "version": ("jobs.cli_commands", "Print the version."),
     "demo": ("jobs.cli_demo", "Generate a small nation, reconcile it, and say how well."),

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import polars as pl
 
+from jobs.evaluation_feeds import judge_feeds
 from jobs.run_folder import read_run
 from jobs.store import read_parquet
 from linkage.errors import ConfigError
@@ -71,10 +72,16 @@ def evaluate_run(run: Path, truth: Path, explain: Explain | None = None) -> dict
     )
     if explain is None and evidence.lost is None:
         explain = _explanation(run, held)
+    judged = judge(evidence)[0]
     if explain is not None:
-        unseen = unseen_true_pairs(evidence, judge(evidence)[0])
+        unseen = unseen_true_pairs(evidence, judged)
         evidence = Evidence(**{**vars(evidence), "lost": explain(unseen)})
-    return {"run_id": held.get("run_id"), **evaluate(evidence), "estimated_blocking": held.get("blocking")}
+    return {
+        "run_id": held.get("run_id"),
+        **evaluate(evidence),
+        "estimated_blocking": held.get("blocking"),
+        "feeds": judge_feeds(run, held, truth, judged, evidence.register),
+    }
 
 
 def _explanation(run: Path, held: Mapping[str, Any]) -> Explain | None:
@@ -166,6 +173,8 @@ def render(figures: Mapping[str, Any]) -> str:
         "Named persons by probability, whatever the decision",
         _bands(figures["calibration"]["candidates"]),
     ]
+    if figures.get("feeds"):
+        parts += _feeds(figures["feeds"])
     if figures["without_truth"]:
         parts.append(
             f"{figures['without_truth']:,} decisions are about records that the truth does not know."
@@ -271,6 +280,44 @@ def _promises(calibration: Mapping[str, Any]) -> str:
         )
     head = ["", "false links", "expected", "99 % interval", "holds", "narrow", "precision estimated", "true"]
     return _table(head, rows)
+
+
+def _feeds(feeds: Mapping[str, Any]) -> list[str]:
+    """Corrections, what they reach, and register cases, as headings and tables."""
+    judged = [("applied in all", "", feeds["applied"]), ("deaths applied", "", feeds["deaths"])]
+    judged += [(row["action"], row["kind"], row) for row in feeds["kinds"]]
+    head = ["action", "kind", "made", "right person", "95 %", "right value", "95 %"]
+    made = [
+        [
+            action,
+            kind,
+            f"{row['person']['of']:,}",
+            _value(row["person"]["value"]),
+            _range(row["person"]),
+            _value(row["value"]["value"]),
+            _range(row["value"]),
+        ]
+        for action, kind, row in judged
+    ]
+    reach, cases = feeds["reach"], feeds["cases"]
+    reached = [
+        ["errors in linked records that are proposed", *_part(reach["proposed"])],
+        ["of those, residence apart, applied", *_part(reach["applied"])],
+        ["register errors that two agencies show, with a case", *_part(cases["shown_by_two_agencies"])],
+        ["register doubles with a case", *_part(cases["doubles"])],
+        ["register cases that are true", *_part(cases["all"])],
+        *([f"  {name}", *_part(part)] for name, part in cases["by_kind"].items()),
+    ]
+    return [
+        "Corrections",
+        _table(head, made),
+        "What corrections and register cases reach",
+        _table(["", "count", "of", "share", "95 %"], reached),
+    ]
+
+
+def _part(part: Mapping[str, Any]) -> list[str]:
+    return [f"{part['count']:,}", f"{part['of']:,}", _value(part["value"], 4), _range(part)]
 
 
 def _bands(bands: Sequence[Mapping[str, Any]]) -> str:

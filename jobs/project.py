@@ -15,6 +15,7 @@ from linkage.errors import ConfigError, LinkageError
 from linkage.levels import Programme
 from linkage.packs import pack_defaults
 from linkage.plan import Plan, compile_project
+from linkage.policy import Policy, parse_policy
 from linkage.rules import Rule
 from linkage.schema import DeclarationError, Reader
 
@@ -31,13 +32,15 @@ class DataFile:
 class LoadedProject:
     """A project that is right as far as its declarations go; no data has been read.
 
-    ``contracts`` and ``files`` are by source name; the files of a source are sorted by their path from the
-    project file, so that neither the order in the file nor that of a folder matters.
+    ``contracts``, ``policies`` (of agencies that have one) and ``files`` are by source name; the files of a
+    source are sorted by their path from the project file, so that neither the order in the file nor that of
+    a folder matters.
     """
 
     path: Path
     project: Project
     contracts: dict[str, Contract]
+    policies: dict[str, Policy]
     files: dict[str, tuple[DataFile, ...]]
     alias_file: DataFile | None
     must_link: tuple[DataFile, ...]
@@ -51,8 +54,10 @@ class LoadedProject:
 
     @property
     def declarations(self) -> tuple[Path, ...]:
-        """The project file and the contracts, in the order of the sources."""
-        return (self.path, *(self.base / s.contract for s in self.project.sources))
+        """The project file, the contracts and the policies, in the order of the sources."""
+        sources = self.project.sources
+        policies = [self.base / s.policy for s in sources if s.policy is not None]
+        return (self.path, *(self.base / s.contract for s in sources), *policies)
 
 
 def load_project(path: Path) -> LoadedProject:
@@ -70,9 +75,20 @@ def load_project(path: Path) -> LoadedProject:
     finder = _Finder(base)
     contracts: dict[str, Contract] = {}
     files: dict[str, tuple[DataFile, ...]] = {}
+    policies: dict[str, Policy] = {}
     alias_file: DataFile | None = None
     for number, source in enumerate(project.sources, start=1):
         files[source.name] = finder.several(source.files, f"source {number} ({source.name}) files")
+        if source.policy is not None:
+            try:
+                text = read_declaration(base / source.policy)
+                policies[source.name] = parse_policy(text, f"policy of {source.name}", project.kinds)
+            except DeclarationError as error:
+                finder.reader.problems += error.problems
+            except ConfigError as error:
+                finder.reader.add(
+                    20, f"source {number} ({source.name}) policy", error.what, error.wanted, error.do
+                )
         try:
             contract = parse_contract(read_declaration(base / source.contract), f"contract of {source.name}")
         except DeclarationError as error:
@@ -98,6 +114,7 @@ def load_project(path: Path) -> LoadedProject:
         path=base / path.name,
         project=project,
         contracts=contracts,
+        policies=policies,
         files=files,
         alias_file=alias_file,
         must_link=must_link,

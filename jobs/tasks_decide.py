@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from jobs.constraints import read_constraints
+from jobs.policies import decision_settings
 from jobs.store import read_array
 from jobs.tasks_match import load_scored, scoring_of, weights_of
 from jobs.tasks_train import read_model
@@ -19,6 +20,7 @@ from linkage.artefacts import (
 )
 from linkage.block import plan_blocks
 from linkage.coded import Coded
+from linkage.config import Decision
 from linkage.decide import Subjects, calibration, decide
 from linkage.decisions import DECISIONS, NEW, Decided
 from linkage.match import EVERY, RuleKeys, Scoring, match_blocks, match_pairs
@@ -73,6 +75,11 @@ def subjects_of(space: Workspace) -> Subjects:
     )
 
 
+def settings_of(space: Workspace) -> list[Decision]:
+    """The thresholds of every source, by its number."""
+    return [decision_settings(space.loaded, s.name) for s in space.sources]
+
+
 def decide_all(work: str) -> dict[str, Any]:
     """Decide every agency record."""
     space = Workspace.open(work)
@@ -90,8 +97,7 @@ def decide_all(work: str) -> dict[str, Any]:
         space.programme,
         read_model(space),
         weights_of(space),
-        project.decision,
-        n_sources=len(names),
+        settings_of(space),
         fixed=fixed,
         forced=forced,
         absent_terms=read_array(space.path("counts", "absent.npy")),
@@ -258,7 +264,7 @@ def resolve_all(work: str) -> dict[str, Any]:
         [s.role == "agency" and s.contract.records_per_person == "one" for s in space.sources]
     )
     role = _roles(space, source)
-    settings = space.loaded.project.decision
+    settings = settings_of(space)
     scoring = scoring_of(space)
 
     groups = resolve.person_groups(decided, first, source, role, wants_one)
@@ -276,9 +282,7 @@ def resolve_all(work: str) -> dict[str, Any]:
         owned=False,
         keep_all=True,
     )
-    linked = resolve.order_duplicates(
-        compared, decided, weights, source, order, first, settings, len(space.sources)
-    )
+    linked = resolve.order_duplicates(compared, decided, weights, source, order, first, settings)
 
     open_ = resolve.open_rows(decided, first)
     pairs = _among(space, open_)
@@ -302,9 +306,7 @@ def resolve_all(work: str) -> dict[str, Any]:
         bool,
     )
     inside, p_inside = inside.where(new), probability[same][new]
-    unlinked = resolve.order_duplicates(
-        inside, decided, weights, source, order, first, settings, len(space.sources), p_inside
-    )
+    unlinked = resolve.order_duplicates(inside, decided, weights, source, order, first, settings, p_inside)
     both = {
         name: np.concatenate([getattr(linked, name), getattr(unlinked, name)])
         for name in resolve.Duplicates.__dataclass_fields__

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from jobs.policies import policy_ids
 from jobs.store import make_folder, read_table, write_bytes, write_parquet
 from jobs.tasks_decide import load_decided, record_ids
 from jobs.tasks_match import scoring_of
@@ -165,11 +164,6 @@ def publish_links(work: str, out: str) -> dict[str, Any]:
     return {"rows_out": rows}
 
 
-def policy_id(space: Workspace) -> str:
-    """Digest of the decision settings."""
-    return hashlib.blake2b(msgspec.json.encode(space.loaded.project.decision), digest_size=16).hexdigest()
-
-
 def publish_decisions(work: str, out: str) -> dict[str, Any]:
     """``decisions.parquet``: one row an agency record."""
     space = Workspace.open(work)
@@ -191,8 +185,9 @@ def publish_decisions(work: str, out: str) -> dict[str, Any]:
     rule = np.full(own.shape[0], -1) if empty else np.where(has, scored.rule[at].astype(np.int64), -1)
     record_id = text_at(ids, rows)
     person = text_at(ids, decided.person[own])
-    policy = policy_id(space)
     names = pl.Series(_names(space))
+    ids_by_agency = policy_ids(space.loaded)
+    policies = [ids_by_agency.get(name, "") for name in _names(space)]
     decision = decided.decision[own].astype(np.int64)
     words = pl.Series(DECISIONS).gather(pl.Series(decision.astype(np.uint32)))
     identity = content_ids(
@@ -202,7 +197,7 @@ def publish_decisions(work: str, out: str) -> dict[str, Any]:
             words,
             person,
             model.model_id,
-            policy,
+            pl.Series(policies).gather(pl.Series(source.astype(np.uint32))),
         )
     )
     second = decided.runner_up[own]
@@ -224,7 +219,7 @@ def publish_decisions(work: str, out: str) -> dict[str, Any]:
             "pattern": pattern_texts(pattern, space.programme, has),
             "reasons": reason_lists(decided.reasons[own]).to_arrow(),
             "model_id": coded_text(np.zeros(own.shape[0], np.int64), [model.model_id]),
-            "policy_id": coded_text(np.zeros(own.shape[0], np.int64), [policy]),
+            "policy_id": coded_text(source.astype(np.int64), policies),
             "number_usable": pa.array(state[own] != 0),
         },
     )

@@ -16,6 +16,7 @@ from msgspec import Meta, Struct, field
 
 from linkage.contract import STANDARD_KINDS, STANDARD_NAMES, Contract, Kind, Name, Text, check_fields
 from linkage.errors import did_you_mean
+from linkage.policy import Authority, Precision, Share
 from linkage.schema import Reader, unique
 
 #: The locale packs there are.
@@ -26,8 +27,6 @@ NEVER_MATCHED: frozenset[str] = frozenset(
     {"religion", "ethnicity", "ethnic_group", "race", "caste", "ton_giao", "dan_toc"}
 )
 
-Share = Annotated[float, Meta(ge=0.0, le=1.0)]
-Precision = Annotated[float, Meta(ge=0.5, lt=1.0)]
 Probability = Annotated[float, Meta(gt=0.0, lt=1.0)]
 Texts = Annotated[tuple[Text, ...], Meta(min_length=1, extra={"wish": "a list of one or more texts"})]
 
@@ -49,6 +48,17 @@ class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ]
     contract: Annotated[Text, Meta(description="Contract file, relative to the project file.")]
     extract_date: Annotated[datetime.date, Meta(description="Day the extract shows.")]
+    policy: Annotated[
+        Text | None, Meta(description="Agencies: policy file, relative to the project file.")
+    ] = None
+    verify: Annotated[
+        bool, Meta(description="Agencies: every record is told, field by field, how it agrees.")
+    ] = False
+    refused_max: Annotated[Share, Meta(description="Largest share of refused rows before it stops.")] = 0.05
+    on_failure: Annotated[
+        Literal["stop", "leave_out"],
+        Meta(description="Of a source that breaks its contract: stop the run, or run without it."),
+    ] = "stop"
 
 
 class StandardField(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -138,6 +148,27 @@ class Constraints(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     cannot_link: tuple[Text, ...] = ()
 
 
+class Gates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[gates]``: what a run must keep for its feeds and orders to leave the house."""
+
+    converged: Annotated[bool, Meta(description="The model must have converged.")] = True
+    precision: Annotated[
+        bool, Meta(description="The estimated precision of each source's links must be what is demanded.")
+    ] = True
+    refused: Annotated[Share, Meta(description="Largest share of a source's rows refused.")] = 0.05
+    review: Annotated[
+        Share | None,
+        Meta(description="Largest share of a source's records in review or conflict; else review_max."),
+    ] = None
+    new: Annotated[Share, Meta(description="Largest share of a source's records that are new.")] = 0.10
+    corrections: Annotated[
+        Share, Meta(description="Largest share of a source's records that one field is applied to.")
+    ] = 0.50
+    deaths: Annotated[
+        Share, Meta(description="Largest share of a source's records that a death is applied to.")
+    ] = 0.02
+
+
 class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[model]``: a saved model to use instead of training."""
 
@@ -176,6 +207,10 @@ class Project(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         tuple[Comparison, ...], Meta(description="Default: the locale pack's comparisons.")
     ] = field(name="comparison", default=())
     decision: Decision = Decision()
+    authority: Annotated[dict[str, Authority], Meta(description="By standard field: whose value stands.")] = (
+        field(default_factory=dict)
+    )
+    gates: Gates = Gates()
     constraints: Constraints = Constraints()
     model: Model = Model()
     training: Training = Training()
@@ -227,7 +262,7 @@ def parse_project(text: str, name: str = "project") -> Project:
     Raises
     ------
     DeclarationError
-        Holding every problem found (``E-CONFIG-001`` to ``E-CONFIG-014``).
+        Holding every problem found (``E-CONFIG-001`` to ``E-CONFIG-016``).
     """
     reader = Reader("CONFIG", name)
     project = reader.struct(Project, reader.toml(text), "")
@@ -235,6 +270,7 @@ def parse_project(text: str, name: str = "project") -> Project:
         _check_sources(reader, project)
         _check_fields(reader, project)
         _check_rules(reader, project)
+        _check_authority(reader, project)
     reader.finish()
     assert project is not None
     return project
@@ -305,6 +341,27 @@ def _check_sources(reader: Reader, project: Project) -> None:
                     "One of them is wanted.",
                     f"Name a pack in [project] locale or write [[{key}]] sections.",
                 )
+
+
+def _check_authority(reader: Reader, project: Project) -> None:
+    for name in project.authority:
+        if name not in project.kinds:
+            reader.add(
+                15,
+                f"authority {name}",
+                f"there is no field '{name}'.",
+                f"Known fields: {', '.join(project.kinds)}.",
+                did_you_mean(name, project.kinds).strip(),
+            )
+    for number, source in enumerate(project.sources, 1):
+        if source.role == "register" and (source.policy or source.verify or source.on_failure == "leave_out"):
+            reader.add(
+                16,
+                f"source {number} ({source.name})",
+                "policy, verify or on_failure of a register.",
+                "They belong to agencies: the register corrects, is not corrected, and cannot be left out.",
+                "Remove them.",
+            )
 
 
 def _check_fields(reader: Reader, project: Project) -> None:

@@ -69,9 +69,8 @@ def decide(
     programme: Programme,
     model: Model,
     weights: Weights,
-    settings: Decision,
+    settings: Sequence[Decision],
     *,
-    n_sources: int,
     fixed: dict[int, float],
     forced: np.ndarray | None = None,
     absent_terms: np.ndarray | None = None,
@@ -80,10 +79,12 @@ def decide(
 
     scored : pairs agency with register;  register_order : uint64[register], ties
     first_agency_row : global row of the first agency record;  fixed : source -> share registered, where given
+    settings : thresholds of every source, by its number
     forced : int64[n], global register row that a confirmed judgement links the record to, -1 none
     absent_terms : see :func:`linkage.rehearsal.rehearse`
     """
     n = subjects.source.shape[0]
+    n_sources = len(settings)
     record = scored.left.astype(np.int64) - first_agency_row
     posterior, prior, order = estimate(
         record,
@@ -142,11 +143,12 @@ def decide(
     reasons |= np.where(contradicted, BIT["number_against_name"], 0).astype(np.uint32)
     close = has & (posterior.p_second > 0.02 * p_best) & (posterior.p_second > 1e-4)
     decision = np.full(n, REVIEW, np.uint8)
-    candidate = has & allowed & ~contradicted & (p_best >= settings.record_min)
+    record_min = np.array([s.record_min for s in settings])[source]
+    candidate = has & allowed & ~contradicted & (p_best >= record_min)
     accepted = np.zeros(n, bool)
     for s in range(n_sources):
         mine = np.flatnonzero(candidate & (subjects.source == s))
-        accepted[mine] = accept_in_order(p_best[mine], subjects.order[mine], settings.precision)
+        accepted[mine] = accept_in_order(p_best[mine], subjects.order[mine], settings[s].precision)
     confirmed = np.zeros(n, bool) if forced is None else forced >= 0
     if forced is not None and confirmed.any():
         same = confirmed & (person == forced)
@@ -165,7 +167,7 @@ def decide(
     fresh = np.zeros(n, bool)
     for s in range(n_sources):
         mine = np.flatnonzero(hopeful & (subjects.source == s))
-        fresh[mine] = accept_in_order(posterior.p_unregistered[mine], subjects.order[mine], settings.new)
+        fresh[mine] = accept_in_order(posterior.p_unregistered[mine], subjects.order[mine], settings[s].new)
     decision[fresh] = NEW
     reasons |= np.where(fresh, BIT["not_in_register"], 0).astype(np.uint32)
 
@@ -177,9 +179,7 @@ def decide(
     reasons |= np.where(tie, BIT["register_double"], 0).astype(np.uint32)
     left_open = decision == REVIEW
     reasons |= np.where(left_open & close, BIT["second_candidate"], 0).astype(np.uint32)
-    reasons |= np.where(left_open & has & (p_best < settings.record_min), BIT["record_below"], 0).astype(
-        np.uint32
-    )
+    reasons |= np.where(left_open & has & (p_best < record_min), BIT["record_below"], 0).astype(np.uint32)
     reasons |= np.where(left_open & ~has, BIT["candidate_may_be_missed"], 0).astype(np.uint32)
 
     probability = np.where(decision == NEW, posterior.p_unregistered, p_best)

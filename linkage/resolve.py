@@ -83,8 +83,7 @@ def order_duplicates(
     source: np.ndarray,
     order: np.ndarray,
     first: int,
-    settings: Decision,
-    n_sources: int,
+    settings: Sequence[Decision],
     unlinked_probability: np.ndarray | None = None,
 ) -> Duplicates:
     """Judge directly compared pairs (left absorbed, right survivor) of one person in one source.
@@ -97,11 +96,12 @@ def order_duplicates(
         probability = decided.p_link[left - first] * decided.p_link[right - first]
     else:
         probability = unlinked_probability
-    agrees = weights.allowed[pairs.pattern] & (pairs.weight > 0) & (probability >= settings.record_min)
+    record_min = np.array([s.record_min for s in settings])[source[left - first]]
+    agrees = weights.allowed[pairs.pattern] & (pairs.weight > 0) & (probability >= record_min)
     accepted = np.zeros(left.shape[0], bool)
-    for s in range(n_sources):
+    for s in range(len(settings)):
         mine = np.flatnonzero(agrees & (source[left - first] == s))
-        accepted[mine] = accept_in_order(probability[mine], order[left[mine] - first], settings.duplicates)
+        accepted[mine] = accept_in_order(probability[mine], order[left[mine] - first], settings[s].duplicates)
     return Duplicates(left, right, pairs.weight, pairs.pattern, probability, accepted)
 
 

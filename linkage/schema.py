@@ -58,10 +58,11 @@ class DeclarationError(ConfigError):
 class Reader:
     """Collects the problems of one file while its tables are turned into structs.
 
-    ``area`` is the middle of the codes (``CONFIG`` or ``CONTRACT``); ``name`` says which file is meant.
+    ``area`` is the middle of the codes (``CONFIG``, ``CONTRACT`` or ``POLICY``); ``name`` says which file is
+    meant.
     """
 
-    def __init__(self, area: Literal["CONFIG", "CONTRACT"], name: str) -> None:
+    def __init__(self, area: Literal["CONFIG", "CONTRACT", "POLICY"], name: str) -> None:
         self.area = area
         self.name = name
         self.problems: list[Problem] = []
@@ -118,6 +119,11 @@ class Reader:
                 self.struct(arguments[0], row, f"{where} {number}")
                 for number, row in enumerate(value, start=1)
             )
+        if origin is dict and _is_struct(arguments[1]):
+            if not isinstance(value, dict):
+                self.add(4, where, f"{_noun(value)} came.", "A table of tables is wanted.")
+                return {}
+            return {key: self.struct(arguments[1], row, _join(where, key)) for key, row in value.items()}
         if origin is Literal and (value not in arguments or isinstance(value, bool)):
             came = f"{_came(value)} came."
             hint = did_you_mean(value, [str(a) for a in arguments]).strip() if isinstance(value, str) else ""

@@ -221,7 +221,112 @@ REFINEMENT = Table(
     ("rule", "key"),
 )
 
+CORRECTIONS = Table(
+    "corrections",
+    "one field of one record to be corrected, in the feed of its source",
+    {
+        "correction_id": Column(ID, "Hash of the record, the field, both values, the kind and the action."),
+        "sequence": Column(pa.int64(), "1: the feed of the run."),
+        "group_id": Column(ID, "Corrections of one record that must be applied together or not at all."),
+        "record_id": Column(TEXT, "The source's own key of the record."),
+        "field": Column(TEXT, "Standard field."),
+        "column": Column(TEXT, "The source's own column."),
+        "held_value": Column(TEXT, "What the record holds, as submitted; empty: nothing.", null=True),
+        "proposed_value": Column(
+            TEXT,
+            "What it should hold, in the source's own format and code list; "
+            "empty where the register's value has no one equivalent there.",
+            null=True,
+        ),
+        "held_standard": Column(TEXT, "The held value in standard form, where it can be read.", null=True),
+        "proposed_standard": Column(TEXT, "The proposed value in standard form."),
+        "kind": Column(TEXT, "format, fill, update, fix or status."),
+        "action": Column(TEXT, "apply, confirm or investigate."),
+        "basis": Column(TEXT, "What the correction rests on: codes joined by '+'."),
+        "decision_id": Column(ID, "The decision that says whose record it is."),
+        "policy_id": Column(TEXT, "Digest of what decided and allowed it."),
+        "confidence": Column(pa.float64(), "That the record is this person's: the link's posterior."),
+        "effective_date": Column(
+            pa.date32(), "Day from which the proposed value holds; empty: it always has.", null=True
+        ),
+        "register_version": Column(TEXT, "Day and digest of the register's extract."),
+    },
+    ("record_id", "field"),
+)
+
+MERGE_ORDERS = Table(
+    "merge_orders",
+    "one record of the source to be merged into another, in the feed of its source",
+    {name: column for name, column in DUPLICATES.columns.items() if name != "source"},
+    ("absorbed_record_id",),
+)
+
+REGISTER_CASES = Table(
+    "register_cases",
+    "one place where the register looks wrong",
+    {
+        "case_id": Column(ID, "Hash of the kind, the person, the field and the values."),
+        "kind": Column(TEXT, "field: a value looks wrong; duplicate: two persons look like one."),
+        "person_id": Column(TEXT, "The register person."),
+        "other_person_id": Column(TEXT, "Of a duplicate: the other person.", null=True),
+        "field": Column(TEXT, "Of a field case: the standard field.", null=True),
+        "register_value": Column(TEXT, "What the register holds, in standard form.", null=True),
+        "agency_value": Column(TEXT, "What is held against it, in standard form.", null=True),
+        "agencies": Column(REASONS, "The sources that agree against the register."),
+        "records": Column(pa.int32(), "Their records."),
+        "evidence": Column(REASONS, "Codes of the evidence."),
+        "confidence": Column(pa.float64(), "That the register is wrong, 0 to 1."),
+        "register_version": Column(TEXT, "Day and digest of the register's extract."),
+    },
+    ("person_id", "kind", "field", "other_person_id", "agency_value"),
+)
+
+VERIFICATIONS = Table(
+    "verifications",
+    "one record of a source that asked for verification",
+    {
+        "source": Column(TEXT, "Name of the source."),
+        "record_id": Column(TEXT, "The record."),
+        "result": Column(TEXT, "The first finding's code; 000 where everything compared agrees."),
+        "findings": Column(REASONS, "Every code, see docs/artefacts.md."),
+        "fields": Column(REASONS, "'field=finding' for every field compared."),
+        "decision_id": Column(ID, "The decision on the record."),
+    },
+    ("source", "record_id"),
+)
+
+SCORECARD = Table(
+    "scorecard",
+    "one measure of one field of one source",
+    {
+        "source": Column(TEXT, "Name of the source."),
+        "aim": Column(TEXT, "correct, complete, clean or live."),
+        "field": Column(TEXT, "Standard field; empty: the whole record.", null=True),
+        "measure": Column(TEXT, "Code of the measure."),
+        "part": Column(pa.int64(), "How many do."),
+        "whole": Column(pa.int64(), "Of how many."),
+        "share": Column(pa.float64(), "part over whole; empty if whole is 0.", null=True),
+    },
+    ("source", "aim", "field", "measure"),
+)
+
 #: Every published table by its name.
 ARTEFACTS: dict[str, Table] = {
-    t.name: t for t in (ENTITIES, DECISIONS, PAIRS, LINKS, DUPLICATES, REVIEW, REPAIRS, SUBGROUPS, REFINEMENT)
+    t.name: t
+    for t in (
+        ENTITIES,
+        DECISIONS,
+        PAIRS,
+        LINKS,
+        DUPLICATES,
+        REVIEW,
+        REPAIRS,
+        SUBGROUPS,
+        REFINEMENT,
+        CORRECTIONS,
+        MERGE_ORDERS,
+        REGISTER_CASES,
+        VERIFICATIONS,
+        SCORECARD,
+    )
 }

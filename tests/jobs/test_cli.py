@@ -120,7 +120,7 @@ def test_evaluate__prints_the_figures(fakes, capsys):
     assert json.loads(capsys.readouterr().out)["run"] == "runs/1"
 
 
-@pytest.mark.parametrize("kind", ["project", "contract"])
+@pytest.mark.parametrize("kind", ["project", "contract", "policy"])
 def test_schema__prints_a_json_schema(kind, capsys):
     assert cli.invoke(["schema", kind]) == 0
     assert json.loads(capsys.readouterr().out)["$schema"].startswith("https://json-schema.org/")
@@ -204,7 +204,7 @@ def test_failures__unforeseen_ones_name_type_and_place_only(fakes, tmp_path, cap
         (["generate", "--people", "10", "--out", "x", "--rate", "tax.moved"], "KEY=VALUE"),
         (["generate", "--people", "10", "--out", "x", "--rate", "tax.movd=0.1"], "No rate 'movd' of tax"),
         (["check", "nowhere.toml"], "E-CONFIG-020"),
-        (["schema", "projects"], "'project', 'contract'"),
+        (["schema", "projects"], "'project', 'contract', 'policy'"),
     ],
 )
 def test_usage__is_corrected_with_exit_code_2(arguments, says, capsys, tmp_path, monkeypatch):

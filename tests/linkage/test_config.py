@@ -187,12 +187,22 @@ def test_project__a_wrong_line_is_named(change, code, says):
         ("[decision]\nprecison = 0.9", "E-CONFIG-002", "Did you mean 'precision'?"),
         ("[constraints]\nmust_link = [3]", "E-CONFIG-004", "must_link"),
         ("[training]\nsample = 10", "E-CONFIG-004", "at least 1000"),
+        ("[authority.fullname]", "E-CONFIG-015", "Did you mean 'full_name'?"),
+        ("[authority.sex]\nholdr = 1", "E-CONFIG-002", "authority sex: unknown key 'holdr'"),
+        ("[authority]\nsex = 3", "E-CONFIG-004", "A table is wanted"),
+        ("[gates]\nnew = 2", "E-CONFIG-004", "at most 1"),
         ("[[[", "E-CONFIG-001", "not TOML"),
     ],
 )
 def test_project__a_wrong_section_is_named(added, code, says):
     found = problems(PROJECT + added)
     assert any(c == code and says in line for c, line in found), found
+
+
+@pytest.mark.parametrize("key", ['policy = "p.toml"', "verify = true", 'on_failure = "leave_out"'])
+def test_project__a_register_has_none_of_the_keys_of_agencies(key):
+    found = problems(PROJECT.replace('role = "register"', f'role = "register"\n{key}', 1))
+    assert [code for code, _ in found] == ["E-CONFIG-016"]
 
 
 def test_project__names_come_once_where_they_must():
@@ -218,7 +228,9 @@ def test_project__any_text_is_a_project_or_a_declaration_error(text):
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
         max_leaves=6,
     ),
-    st.sampled_from(["project", "source", "link", "blocking", "comparison", "decision", "prior", "schema"]),
+    st.sampled_from(
+        ["project", "source", "link", "blocking", "comparison", "decision", "prior", "schema", "authority"]
+    ),
 )
 def test_reader__any_value_anywhere_gives_problems_not_exceptions(value, key):
     table = {"schema": 1, "project": {"name": "a"}, key: value}

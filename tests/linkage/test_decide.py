@@ -122,8 +122,7 @@ def decided(
         PROGRAMME,
         model(),
         WEIGHTS,
-        settings or Decision(),
-        n_sources=3,
+        [settings or Decision()] * 3,
         fixed={},
         forced=None if forced is None else np.array([*forced, *([-1] * len(CROWD))], np.int64),
     )
@@ -282,8 +281,8 @@ def test_decide__does_not_depend_on_the_order_of_pairs_or_of_records() -> None:
             np.array([r.state for r in [*records, *CROWD]]),
             np.ones(322, bool),
         ),
-        np.arange(REGISTER, dtype=np.uint64), FIRST, PROGRAMME, model(), WEIGHTS, Decision(),
-        n_sources=3, fixed={},
+        np.arange(REGISTER, dtype=np.uint64), FIRST, PROGRAMME, model(), WEIGHTS, [Decision()] * 3,
+        fixed={},
     )  # fmt: skip
     for name in ("decision", "person", "runner_up", "weight", "margin", "probability", "reasons"):
         assert np.array_equal(getattr(one, name), getattr(two, name)), name

@@ -122,7 +122,7 @@ def test_order_duplicates__demands_the_direct_comparison() -> None:
     pairs = scored([(1, 0, 30.0), (3, 2, -1.0), (5, 4, 30.0)], [0, 0, 1])
     source = np.ones(6, np.int64)
     found = order_duplicates(
-        pairs, sure, WEIGHTS, source, np.arange(6, dtype=np.uint64), FIRST, Decision(), 2
+        pairs, sure, WEIGHTS, source, np.arange(6, dtype=np.uint64), FIRST, [Decision()] * 2
     )
     assert found.accepted.tolist() == [True, False, False]
     assert found.absorbed.tolist() == [FIRST + 1, FIRST + 3, FIRST + 5]
@@ -139,8 +139,8 @@ def test_order_duplicates__keeps_its_own_precision_by_source() -> None:
     order = np.arange(8, dtype=np.uint64)
 
     def accepted(precision: float) -> list[bool]:
-        settings_ = Decision(duplicates=precision)
-        return order_duplicates(pairs, rows, WEIGHTS, source, order, FIRST, settings_, 3).accepted.tolist()
+        settings_ = [Decision(duplicates=precision)] * 3
+        return order_duplicates(pairs, rows, WEIGHTS, source, order, FIRST, settings_).accepted.tolist()
 
     # Source 1: 1.0 and 0.997 have the mean 0.9985; 0.98 is too little for any. Source 2: 0.997 alone.
     assert accepted(0.9) == [True, True, False, True]
@@ -152,7 +152,7 @@ def test_order_duplicates__of_unlinked_records_go_by_the_pair() -> None:
     nobody = decisions([(-1, 0.0, NEW)] * 4)
     pairs = scored([(1, 0, 30.0), (3, 2, 30.0)])
     found = order_duplicates(
-        pairs, nobody, WEIGHTS, np.ones(4, np.int64), np.arange(4, dtype=np.uint64), FIRST, Decision(), 2,
+        pairs, nobody, WEIGHTS, np.ones(4, np.int64), np.arange(4, dtype=np.uint64), FIRST, [Decision()] * 2,
         np.array([0.9999, 0.5]),
     )  # fmt: skip
     assert found.accepted.tolist() == [True, False]
@@ -258,3 +258,13 @@ def test_group_open__does_not_depend_on_where_a_record_stands(source: list[int],
             assert len(inside) < 2 or tuple(sorted(inside)) in pairs
     kept = [(a - FIRST, b - FIRST) for a, b, stays, _ in edges if stays]
     assert sum(len(own) - 1 for own in first) == len(kept)
+
+
+def test_orders__each_source_has_its_own_thresholds() -> None:
+    rows = decisions([(7, p, LINK) for p in (0.9995, 1.0, 0.9995, 1.0)])
+    source = np.array([1, 1, 2, 2])
+    pairs = scored([(1, 0, 30.0), (3, 2, 30.0)])
+    strict, lenient = Decision(duplicates=0.9999), Decision(duplicates=0.999)
+    order = np.arange(4, dtype=np.uint64)
+    found = order_duplicates(pairs, rows, WEIGHTS, source, order, FIRST, [strict, strict, lenient])
+    assert found.accepted.tolist() == [False, True]

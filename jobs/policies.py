@@ -1,0 +1,75 @@
+"""What was allowed to whom in a run: rights by agency, and the fingerprints every decision cites."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from jobs.project import LoadedProject
+from jobs.store import file_digest
+from linkage.config import Decision
+from linkage.policy import Rights, Thresholds, rights_of
+
+
+def rights(loaded: LoadedProject, source: str) -> Rights:
+    """What may be corrected for an agency: its policy over the project's authority of the fields."""
+    register = loaded.project.register
+    theirs = loaded.contracts[register.name].by_standard() if register is not None else {}
+    return rights_of(
+        loaded.contracts[source].by_standard(),
+        theirs,
+        loaded.project.authority,
+        loaded.policies.get(source),
+    )
+
+
+def decision_settings(loaded: LoadedProject, source: str) -> Decision:
+    """The thresholds of one source: the project's, with what its policy says otherwise."""
+    own = loaded.policies[source].decision if source in loaded.policies else Thresholds()
+    stated = {k: v for k, v in msgspec.structs.asdict(own).items() if v is not None}
+    return msgspec.structs.replace(loaded.project.decision, **stated)
+
+
+def policy_record(loaded: LoadedProject, source: str) -> dict[str, Any]:
+    """What a decision on a source's record rests on beside the data: settings, and files with digests.
+
+    ``policy_id``, 32 hex digits, is the digest of everything else in it.
+    """
+    project = loaded.project
+    stated = next(s for s in project.sources if s.name == source)
+    files = {}
+    if stated.policy is not None:
+        files["policy"] = file_digest(loaded.base / stated.policy)
+    for name, listed in (("must_link", loaded.must_link), ("cannot_link", loaded.cannot_link)):
+        for number, file in enumerate(listed):
+            files[f"{name}.{number}"] = file_digest(file.path)
+    if loaded.alias_file is not None:
+        files["aliases"] = file_digest(loaded.alias_file.path)
+    record = {
+        "decision": msgspec.to_builtins(decision_settings(loaded, source)),
+        "authority": msgspec.to_builtins(project.authority),
+        "gates": msgspec.to_builtins(project.gates),
+        "held": list(loaded.contracts[source].by_standard()),
+        "corrected": list(rights(loaded, source).fields),
+        "files": files,
+    }
+    digest = hashlib.blake2b(msgspec.json.encode(record, order="sorted"), digest_size=16)
+    return {"policy_id": digest.hexdigest(), **record}
+
+
+def policy_ids(loaded: LoadedProject) -> dict[str, str]:
+    """``policy_id`` of every agency."""
+    return {s.name: policy_record(loaded, s.name)["policy_id"] for s in loaded.project.agencies}
+
+
+def register_version(loaded: LoadedProject) -> str:
+    """Day and digest of the register's extract: ``2026-11-20/0123456789abcdef``; empty without one."""
+    register = loaded.project.register
+    if register is None:
+        return ""
+    digest = hashlib.blake2b(digest_size=8)
+    for file in loaded.files[register.name]:
+        digest.update(file_digest(file.path).encode())
+    return f"{register.extract_date.isoformat()}/{digest.hexdigest()}"
