@@ -35,7 +35,7 @@ KINDS: Mapping[CorrectionKind, str] = {
 ACTIONS: tuple[Action, ...] = ("apply", "confirm", "investigate", "none")
 
 #: Least posterior of a record's own link for ``apply``, where nobody says otherwise.
-APPLY_PRECISION = 0.9995
+APPLY_PRECISION = 0.9999
 
 
 class Authority(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
