@@ -18,8 +18,13 @@ DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS.parent))
 
 from linkage import tables  # noqa: E402 - the checkout's own code, wherever this is called from
+from linkage.basis import BASIS  # noqa: E402
+from linkage.gates import NAMES as GATES  # noqa: E402
 from linkage.ingest import REASONS as REJECTED  # noqa: E402
+from linkage.queries import QUERIES  # noqa: E402
 from linkage.reasons import REASONS  # noqa: E402
+from linkage.receipt import REFUSALS  # noqa: E402
+from linkage.scorecard import MEASURES  # noqa: E402
 from linkage.vietnam.defaults import DEFAULTS  # noqa: E402
 
 SECTION = re.compile(r"<!-- from code: ([\w ]+) -->\n.*?<!-- end -->", re.DOTALL)
@@ -69,6 +74,23 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "rejects": lambda: rows(("code", "meaning"), [(f"`{code}`", text) for code, text in REJECTED.items()]),
     "reasons": lambda: rows(
         ("code", "English", "Tiếng Việt"), [(f"`{code}`", *texts) for code, texts in REASONS.items()]
+    ),
+    "queries": lambda: rows(
+        ("code", "English", "Tiếng Việt"), [(f"`{code}`", *texts) for code, texts in QUERIES.items()]
+    ),
+    "basis": lambda: rows(
+        ("code", "English", "Tiếng Việt"), [(f"`{code}`", *texts) for code, texts in BASIS.items()]
+    ),
+    "gates": lambda: rows(("gate", "figure"), [(f"`{name}`", text) for name, text in GATES.items()]),
+    "refusals": lambda: rows(
+        ("code", "English", "Tiếng Việt"), [(f"`{code}`", *texts) for code, texts in REFUSALS.items()]
+    ),
+    "measures": lambda: rows(
+        ("aim", "measure", "of a", "counts", "nghĩa là"),
+        [
+            (m.aim, f"`{name}`", "field" if m.of_field else "record", *m.definition)
+            for name, m in MEASURES.items()
+        ],
     ),
     "defaults": lambda: f"```toml\n{DEFAULTS.strip()}\n```",
 }

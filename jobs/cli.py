@@ -26,8 +26,9 @@ _OURS = ("jobs", "linkage", "kernels", "data")
 
 #: Command -> (module, one line of help); the module is imported when the command runs.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "generate": ("jobs.cli_commands", "Generate a nation: extracts, contracts, truth and a project file."),
+    "generate": ("jobs.cli_generate", "Generate a nation: extracts, contracts, truth and a project file."),
     "check": ("jobs.cli_commands", "Check a project: configuration, contracts and files; writes nothing."),
+    "plan": ("jobs.cli_plan", "Say beforehand what a run will read, pair, refine and cost."),
     "run": ("jobs.cli_commands", "Decide for every record of a project which person it is."),
     "evaluate": ("jobs.cli_commands", "Compare a finished run with the truth."),
     "schema": ("jobs.cli_commands", "Print the JSON Schema of project files, contracts or policies."),

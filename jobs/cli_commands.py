@@ -56,89 +56,6 @@ def limit_threads(threads: int | None) -> int:
 
 
 @click.command()
-@click.option("--people", type=click.IntRange(min=1), required=True, help="People in the nation.")
-@click.option("--out", type=_path, required=True, help="Folder to make.")
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
-@click.option("--born", type=click.IntRange(1920, 2025), help="Make everybody of this birth year.")
-@click.option(
-    "--namesakes",
-    type=click.FloatRange(0.1, 60),
-    default=1.0,
-    show_default=True,
-    help="Multiply how often full names coincide.",
-)
-@click.option(
-    "--errors",
-    type=click.FloatRange(min=0),
-    default=1.0,
-    show_default=True,
-    help="Multiply every error rate.",
-)
-@click.option("--rate", "rates", multiple=True, metavar="KEY=VALUE", help="Set one error rate; repeatable.")
-@click.option("--files", type=click.IntRange(min=1), default=1, show_default=True, help="Files a source.")
-@_threads
-@_json
-def generate(
-    people: int,
-    out: Path,
-    seed: int,
-    born: int | None,
-    namesakes: float,
-    errors: float,
-    rates: tuple[str, ...],
-    files: int,
-    threads: int | None,
-    as_json: bool,
-) -> int:
-    """Generate a nation: extracts, contracts, truth and a project file that runs.
-
-    The same parameters give the same bytes, whatever the number of threads.
-    """
-    console = Console(as_json=as_json)
-    count = limit_threads(threads)
-    from jobs.generation import generate_nation
-
-    stamp = generate_nation(
-        out,
-        people,
-        seed=seed,
-        born=born,
-        namesakes=namesakes,
-        errors=errors,
-        rates=read_rates(rates),
-        files=files,
-        threads=count,
-        progress=console.progress,
-    )
-    values = {"project": str(out / "project.toml"), "truth": str(out / "truth"), **stamp}
-    lines = [f"{'made' if stamp['made'] else 'kept, it was there already'}: {out}"]
-    lines += [f"  {source}: {rows:,} records" for source, rows in stamp["counts"]["records"].items()]
-    lines += [f"  project {values['project']}", f"  truth   {values['truth']}"]
-    console.result("generate", values, "\n".join(lines))
-    return 0
-
-
-def read_rates(pairs: Sequence[str]) -> dict[str, float]:
-    """``KEY=VALUE`` arguments as a table; a value is a share, or a percentage with a sign."""
-    found: dict[str, float] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        try:
-            share = float(value.removesuffix("%")) / (100 if value.endswith("%") else 1)
-        except ValueError:
-            share = -1.0
-        if not equals or not key or not 0 <= share <= 1:
-            raise ConfigError(
-                "E-USAGE-003",
-                f"--rate '{pair}' came.",
-                "KEY=VALUE with a value from 0 to 1, or 0% to 100%, is wanted.",
-                "Write for example  --rate insurance.number_missing=0.16.",
-            )
-        found[key.strip()] = share
-    return found
-
-
-@click.command()
 @click.argument("project", type=_path)
 @_json
 def check(project: Path, as_json: bool) -> int:
@@ -171,6 +88,14 @@ def check(project: Path, as_json: bool) -> int:
 )
 @click.option("--model", type=_path, help="Saved model.json to use instead of training.")
 @click.option("--address", help="Ray cluster to use; by default one is started on this machine.")
+@click.option(
+    "--accept",
+    multiple=True,
+    metavar="GATE",
+    help="Accept a gate that fails, such as review:tax; repeatable.",
+)
+@click.option("--reason", metavar="TEXT", help="Why the gates are accepted; goes into run.json.")
+@click.option("--plan", type=_path, help="Plan of 'linkage plan'; a stale one is refused (exit code 4).")
 @_json
 def run(
     project: Path,
@@ -180,11 +105,16 @@ def run(
     parts: int | None,
     model: Path | None,
     address: str | None,
+    accept: tuple[str, ...],
+    reason: str | None,
+    plan: Path | None,
     as_json: bool,
 ) -> int:
     """Decide for every record of PROJECT which person of the register it is.
 
-    A finished run of the same inputs is kept and its result given again; an interrupted one goes on.
+    A finished run of the same inputs is kept and its result given again; an interrupted one goes on. If a
+    gate fails, feeds and merge orders lie under withheld/ and the exit code is 1, until every failing gate
+    is accepted.
     """
     if address is not None and engine != "ray":
         raise ConfigError(
@@ -195,7 +125,17 @@ def run(
         )
     console = Console(as_json=as_json)
     outcome = reconcile(
-        console, project, out, engine=engine, threads=threads, parts=parts, model=model, address=address
+        console,
+        project,
+        out,
+        engine=engine,
+        threads=threads,
+        parts=parts,
+        model=model,
+        address=address,
+        accept=accept,
+        reason=reason,
+        plan=plan,
     )
     console.result("run", outcome.summary())
     return int(outcome.exit_code)
@@ -211,6 +151,9 @@ def reconcile(
     parts: int | None = None,
     model: Path | None = None,
     address: str | None = None,
+    accept: Sequence[str] = (),
+    reason: str | None = None,
+    plan: Path | None = None,
 ) -> Any:
     """Prepare the kernels and run a project; returns the outcome of :func:`jobs.run.run_project`."""
     count = limit_threads(threads)
@@ -229,6 +172,9 @@ def reconcile(
             parts=parts,
             model=model,
             address=address,
+            accept=accept,
+            reason=reason,
+            plan=plan,
             progress=console.progress,
         )
     finally:
@@ -258,16 +204,20 @@ def evaluate(run: Path, truth: Path, as_json: bool) -> int:
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["project", "contract"]))
+@click.argument("kind", type=click.Choice(["project", "contract", "policy"]))
 @_json
 def schema(kind: str, as_json: bool) -> int:
-    """Print the JSON Schema of project files or of contracts."""
+    """Print the JSON Schema of project files, of contracts or of policies."""
     from linkage.schema import json_schema
 
     if kind == "project":
         from linkage.config import Project
 
         print(json_schema(Project, "linkage project file"))
+    elif kind == "policy":
+        from linkage.policy import Policy
+
+        print(json_schema(Policy, "linkage policy"))
     else:
         from linkage.contract import Contract
 

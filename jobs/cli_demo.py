@@ -27,7 +27,7 @@ from linkage.errors import ConflictError
 )
 @click.option("--json", "as_json", is_flag=True, help="Results as JSON on stdout, errors as JSON on stderr.")
 def demo(people: int, out: Path, threads: int | None, as_json: bool) -> int:
-    """Generate a nation, reconcile it with three agency extracts, and say how well that went.
+    """Generate a nation, reconcile it with the extracts of seven agencies, and say how well that went.
 
     Nothing is done twice: a nation and a run that are there already are kept.
     """
@@ -39,7 +39,9 @@ def demo(people: int, out: Path, threads: int | None, as_json: bool) -> int:
 
     begun = time.monotonic()
     console.progress.message(f"1 of 3  a nation of {people:,} people -> {nation}")
-    stamp = generate_nation(nation, people, threads=count, progress=console.progress, replace=True)
+    stamp = generate_nation(
+        nation, people, sources=["all"], threads=count, progress=console.progress, replace=True
+    )
     seconds["generate"] = _lap(console, begun, "" if stamp["made"] else "kept from before")
 
     begun = time.monotonic()
@@ -60,7 +62,12 @@ def demo(people: int, out: Path, threads: int | None, as_json: bool) -> int:
     seconds["evaluate"] = _lap(console, begun)
 
     summary = outcome.summary()
-    places = {"project": str(nation / "project.toml"), "artefacts": str(run), "truth": str(truth)}
+    places = {
+        "project": str(nation / "project.toml"),
+        "artefacts": str(run),
+        "truth": str(truth),
+        **{name: str(path) for name, path in _artefacts(run).items()},
+    }
     values: dict[str, Any] = {"run": summary, "figures": figures, "places": places, "seconds": seconds}
     text = "" if as_json else "\n\n".join([render(summary), render_figures(figures), _where(nation, run)])
     console.result("demo", values, text)
@@ -74,13 +81,32 @@ def _lap(console: Console, begun: float, note: str = "") -> float:
     return took
 
 
+def _artefacts(run: Path) -> dict[str, Path]:
+    """What an agency and a clerk look for first, by name; feeds stand aside while a gate fails."""
+    withheld = run / "withheld"
+    feeds = withheld / "feeds" if (withheld / "feeds").exists() else run / "feeds"
+    return {
+        "decisions": run / "decisions.parquet",
+        "feeds": feeds,
+        "register_cases": run / "register_cases.parquet",
+        "receipts": run / "receipts",
+        "review": run / "review.csv",
+        "record": run / "run.json",
+    }
+
+
+_SAID = {
+    "decisions": "the decisions, a row a record",
+    "feeds": "the corrections, a folder an agency",
+    "register_cases": "where the register looks wrong",
+    "receipts": "what each agency gets back at once",
+    "review": "the pairs that a clerk should look at",
+    "record": "what the run did, stage by stage",
+}
+
+
 def _where(nation: Path, run: Path) -> str:
-    return "\n".join(
-        [
-            "Where it lies",
-            f"  the extracts, their contracts and the project  {nation}",
-            f"  the decisions, a row a record                  {run / 'decisions.parquet'}",
-            f"  the pairs that a clerk should look at          {run / 'review.csv'}",
-            f"  what the run did, stage by stage               {run / 'run.json'}",
-        ]
-    )
+    places = {"the extracts, their contracts, policies and project": nation}
+    places |= {_SAID[name]: path for name, path in _artefacts(run).items()}
+    width = max(map(len, places))
+    return "\n".join(["Where it lies", *(f"  {said:<{width}}  {path}" for said, path in places.items())])

@@ -1,89 +1,231 @@
-"""Confirmed judgements: pairs that must, and pairs that must not, be one person, read from files."""
+"""Confirmed judgements: pairs that must, and pairs that must not, be one person, read from files.
+
+Every answer is honoured, or refused by its line with a code; none is passed over.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-import pyarrow.parquet as pq
+import pyarrow as pa
 
-from linkage.errors import ContractError
+from jobs.answers import CANNOT, MUST, Answer, read_answers
+from linkage.artefacts import content_ids, joined
+from linkage.tables import ANSWERS_REFUSED
 
-#: Columns of a constraint file; an ``answer`` column, as in ``review.csv``, says which rows count.
-COLUMNS = ("source_l", "record_id_l", "source_r", "record_id_r")
+#: Why an answer is refused: code -> (English, Vietnamese).
+REFUSALS: dict[str, tuple[str, str]] = {
+    "unknown_answer": (
+        "The answer is none of must_link, yes, có, cannot_link, no, không.",
+        "Câu trả lời không phải là một trong: must_link, yes, có, cannot_link, no, không.",
+    ),
+    "key_damaged": (
+        "The row's keys are absent or damaged and no review_id names its pair, or the two differ.",
+        "Khóa của dòng bị thiếu hoặc hỏng và review_id không chỉ ra cặp nào, hoặc hai bên mâu thuẫn nhau.",
+    ),
+    "unknown_record": (
+        "No record of this run has this key.",
+        "Không có bản ghi nào của lần chạy này mang khóa này.",
+    ),
+    "not_agency_register": (
+        "A judgement is about an agency's record and a register person; this row names other ones.",
+        "Kết luận phải về một bản ghi của cơ quan và một người trong CSDL; dòng này nêu cặp khác.",
+    ),
+    "contradiction": (
+        "The same pair is answered both ways.",
+        "Cùng một cặp được trả lời theo cả hai cách.",
+    ),
+    "two_persons": (
+        "The record is said to be two different persons.",
+        "Bản ghi được cho là của hai người khác nhau.",
+    ),
+}
 
 
 @dataclass(frozen=True)
 class Constraints:
     """Judgements on agency records and register persons, as global rows.
 
-    must : int64[k, 2], cannot : int64[m, 2], (agency row, register row)
-    ignored : rows of the files that name no record of this run, or no agency record with a register person
+    must : int64[k, 2], cannot : int64[m, 2], (agency row, register row), sorted, each once
+    refused : rows of ``answers_refused``, by file and line
+    read, blank : rows that answer, and rows left unanswered;  honoured : ``read`` less the refused
     """
 
     must: np.ndarray
     cannot: np.ndarray
-    ignored: int
+    refused: pa.Table
+    read: int
+    blank: int
+
+    @property
+    def honoured(self) -> int:
+        """Answers that hold."""
+        return self.read - self.refused.num_rows
+
+    def counts(self) -> dict[str, int]:
+        """What became of the answers: ``answers`` of ``run.json``."""
+        return {
+            "read": self.read,
+            "honoured": self.honoured,
+            "refused": self.refused.num_rows,
+            "unanswered": self.blank,
+        }
+
+
+def review_ids(
+    sources_l: pl.Series, records_l: pl.Series, sources_r: pl.Series, records_r: pl.Series
+) -> np.ndarray:
+    """Ids of pairs, uint8[n, 16]: half of each record's content hash, so either half finds its record."""
+    left, right = record_ids_hashed(sources_l, records_l), record_ids_hashed(sources_r, records_r)
+    return (
+        np.concatenate([left[:, None], right[:, None]], axis=1).astype(">u8").view(np.uint8).reshape(-1, 16)
+    )
+
+
+def record_ids_hashed(sources: pl.Series, record_ids: pl.Series) -> np.ndarray:
+    """Half of the content hash of (source, record_id), uint64[n]."""
+    ids = content_ids(joined("review", sources, record_ids))
+    return np.ascontiguousarray(ids).view("<u8")[:, 0].astype(np.uint64)
 
 
 def read_constraints(
-    must_link: tuple[Path, ...],
-    cannot_link: tuple[Path, ...],
-    sources: pl.Series,
-    record_ids: pl.Series,
+    must_link: Sequence[Path],
+    cannot_link: Sequence[Path],
+    records: Callable[[], tuple[pl.Series, pl.Series]],
     n_register: int,
 ) -> Constraints:
     """Read the files and find the rows of the records they name.
 
-    sources, record_ids : of all records in global order, the register's first.  Raises ContractError
-    E-INPUT-012 for a file without the columns it needs.
+    records : gives sources and record ids of all records in global order, the register's first; asked only
+              if there is an answer
+
+    A file with an ``answer`` column is read once, whichever list names it, and its own words count. Raises
+    ContractError E-INPUT-012 for a file without the columns it needs.
     """
-    if not must_link and not cannot_link:
-        none = np.zeros((0, 2), np.int64)
-        return Constraints(none, none, 0)
-    index = pl.DataFrame({"source": sources, "record_id": record_ids}).with_row_index("row")
-    must, missed = _rows(must_link, "must_link", index, n_register)
-    cannot, unseen = _rows(cannot_link, "cannot_link", index, n_register)
-    return Constraints(must, cannot, missed + unseen)
+    answers: list[Answer] = []
+    blank = 0
+    seen: set[tuple[Path, str]] = set()
+    for path, listed in [(p, MUST) for p in must_link] + [(p, CANNOT) for p in cannot_link]:
+        file = read_answers(path, listed)
+        mark = (path.resolve(), "" if file.speaks else listed)
+        if mark not in seen:
+            seen.add(mark)
+            answers += file.answers
+            blank += file.blank
+    rows, codes = np.zeros((0, 2), np.int64), list[str]()
+    if answers:
+        rows, codes = _rows(answers, *records(), n_register)
+    _settle(answers, rows, codes)
+    held: dict[str, set[tuple[int, int]]] = {MUST: set(), CANNOT: set()}
+    for answer, (left, right), code in zip(answers, rows.tolist(), codes, strict=True):
+        if not code:
+            held[answer.answer].add((left, right))
+    return Constraints(
+        _pairs(held[MUST]), _pairs(held[CANNOT]), _refused(answers, codes), len(answers), blank
+    )
+
+
+def _pairs(pairs: set[tuple[int, int]]) -> np.ndarray:
+    return np.array(sorted(pairs), np.int64).reshape(-1, 2)
 
 
 def _rows(
-    paths: tuple[Path, ...], answer: str, index: pl.DataFrame, n_register: int
-) -> tuple[np.ndarray, int]:
-    tables = [_read(path, answer) for path in paths]
-    if not tables:
-        return np.zeros((0, 2), np.int64), 0
-    whole = pl.concat(tables).unique().sort(*COLUMNS)
-    found = whole
-    for side in ("l", "r"):
-        named = index.rename(
-            {"source": f"source_{side}", "record_id": f"record_id_{side}", "row": f"row_{side}"}
-        )
-        found = found.join(
-            named, on=[f"source_{side}", f"record_id_{side}"], how="inner", maintain_order="left"
-        )
-    rows = found.select("row_l", "row_r").to_numpy().astype(np.int64)
-    rows = np.where((rows[:, :1] < n_register) & (rows[:, 1:] >= n_register), rows[:, ::-1], rows)
-    fitting = (rows[:, 0] >= n_register) & (rows[:, 1] < n_register)
-    return rows[fitting], whole.height - int(fitting.sum())
+    answers: Sequence[Answer], sources: pl.Series, record_ids: pl.Series, n_register: int
+) -> tuple[np.ndarray, list[str]]:
+    """Agency and register row of every answer, int64[n, 2], -1 unknown; and why it is refused, if it is."""
+    keyed = _by_keys(answers, sources, record_ids)
+    rows = keyed.copy()
+    codes = ["" if a.answer else "unknown_answer" for a in answers]
+    wanting = [n for n, a in enumerate(answers) if a.pair is not None and not codes[n]]
+    if wanting:
+        # Half an id is a keyless hash of one record: looked for among all of them, by the answers alone.
+        halves = np.frombuffer(b"".join(answers[n].pair or b"" for n in wanting), ">u8").reshape(-1, 2)
+        named = _by_halves(halves.astype(np.uint64), sources, record_ids)
+        for n, pair in zip(wanting, named.tolist(), strict=True):
+            stated = keyed[n].tolist()
+            if -1 in pair:
+                continue
+            if sorted(stated) == sorted(pair) or all(s in (-1, p) for s, p in zip(stated, pair, strict=True)):
+                rows[n] = pair
+            else:
+                codes[n] = "key_damaged"
+    for n, answer in enumerate(answers):
+        if codes[n]:
+            continue
+        left, right = rows[n].tolist()
+        if left < 0 or right < 0:
+            codes[n] = "key_damaged" if answer.damaged else "unknown_record"
+        elif (left < n_register) == (right < n_register):
+            codes[n] = "not_agency_register"
+        elif left < n_register:
+            rows[n] = right, left
+    return rows, codes
 
 
-def _read(path: Path, answer: str) -> pl.DataFrame:
-    if path.suffix == ".parquet":
-        table = pl.DataFrame(pl.from_arrow(pq.read_table(path)))
-    else:
-        table = pl.read_csv(path, infer_schema=False, encoding="utf8")
-    table = table.rename({c: c.lstrip("\ufeff") for c in table.columns})
-    missing = [c for c in COLUMNS if c not in table.columns]
-    if missing:
-        raise ContractError(
-            "E-INPUT-012",
-            f"'{path.name}' lacks the column {', '.join(missing)};",
-            f"a file of judgements has the columns {', '.join(COLUMNS)}, and may have 'answer'.",
-            "Take review.csv of a run with its answers, or write these columns.",
+def _by_keys(answers: Sequence[Answer], sources: pl.Series, record_ids: pl.Series) -> np.ndarray:
+    index = pl.DataFrame({"source": sources.cast(pl.String), "record_id": record_ids.cast(pl.String)})
+    index = index.with_row_index("row")
+    out = np.full((len(answers), 2), -1, np.int64)
+    for side in (0, 1):
+        named = pl.DataFrame(
+            {
+                "source": [a.keys[2 * side] for a in answers],
+                "record_id": [a.keys[2 * side + 1] for a in answers],
+            },
+            schema={"source": pl.String, "record_id": pl.String},
         )
-    if "answer" in table.columns:
-        table = table.filter(pl.col("answer").cast(pl.String).str.strip_chars().str.to_lowercase() == answer)
-    return table.select(pl.col(c).cast(pl.String).str.strip_prefix("'") for c in COLUMNS).drop_nulls()
+        found = named.join(index, on=["source", "record_id"], how="left", maintain_order="left")
+        out[:, side] = found["row"].cast(pl.Int64).fill_null(-1).to_numpy()
+    return out
+
+
+def _by_halves(halves: np.ndarray, sources: pl.Series, record_ids: pl.Series) -> np.ndarray:
+    """Rows of the records with these hashes (any shape); -1 of a hash that none or several have."""
+    hashes = record_ids_hashed(sources, record_ids)
+    wanted = np.unique(halves)
+    place = np.minimum(np.searchsorted(wanted, hashes), wanted.shape[0] - 1)
+    rows = np.flatnonzero(wanted[place] == hashes)
+    times = np.bincount(place[rows], minlength=wanted.shape[0])
+    row_of = np.full(wanted.shape[0], -1, np.int64)
+    row_of[place[rows]] = rows
+    row_of[times != 1] = -1
+    return row_of[np.searchsorted(wanted, halves)]
+
+
+def _settle(answers: Sequence[Answer], rows: np.ndarray, codes: list[str]) -> None:
+    """Refuse, in ``codes``, what contradicts another answer: neither side of a contradiction is honoured."""
+    said: dict[tuple[int, int], set[str]] = defaultdict(set)
+    persons: dict[int, set[int]] = defaultdict(set)
+    pairs = [(int(left), int(right)) for left, right in rows]
+    for answer, pair, code in zip(answers, pairs, codes, strict=True):
+        if not code:
+            said[pair].add(answer.answer)
+            if answer.answer == MUST:
+                persons[pair[0]].add(pair[1])
+    for n, (answer, pair) in enumerate(zip(answers, pairs, strict=True)):
+        if codes[n]:
+            continue
+        if len(said[pair]) > 1:
+            codes[n] = "contradiction"
+        elif answer.answer == MUST and len(persons[pair[0]]) > 1:
+            codes[n] = "two_persons"
+
+
+def _refused(answers: Sequence[Answer], codes: Sequence[str]) -> pa.Table:
+    fallen = sorted((a.file, a.line, code) for a, code in zip(answers, codes, strict=True) if code)
+    return ANSWERS_REFUSED.check(
+        pa.table(
+            {
+                "file": pa.array([f[0] for f in fallen], pa.large_string()),
+                "line": pa.array([f[1] for f in fallen], pa.int64()),
+                "code": pa.array([f[2] for f in fallen], pa.large_string()),
+                "text_en": pa.array([REFUSALS[f[2]][0] for f in fallen], pa.large_string()),
+                "text_vi": pa.array([REFUSALS[f[2]][1] for f in fallen], pa.large_string()),
+            }
+        )
+    )

@@ -9,6 +9,7 @@ from typing import Any, cast
 import polars as pl
 
 from jobs.evaluation_feeds import judge_feeds
+from jobs.gates import orders_path
 from jobs.run_folder import read_run
 from jobs.store import read_parquet
 from linkage.errors import ConfigError
@@ -58,9 +59,7 @@ def evaluate_run(run: Path, truth: Path, explain: Explain | None = None) -> dict
     per_person = held.get("records_per_person") or {}
     evidence = Evidence(
         decisions=decisions,
-        duplicates=_columns(
-            run / "duplicates.parquet", ["source", "survivor_record_id", "absorbed_record_id"]
-        ),
+        duplicates=_columns(orders_path(run), ["source", "survivor_record_id", "absorbed_record_id"]),
         pairs=_columns(run / "pairs.parquet", ["source_l", "record_id_l", "source_r", "record_id_r"]),
         truth=known,
         register=_register(held, known, decisions),

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,11 @@ def generate_nation(
     errors: float = 1.0,
     rates: Mapping[str, float] | None = None,
     files: int = 1,
+    sources: Sequence[str] | None = None,
+    forms: Sequence[tuple[str, str]] = (),
+    residue: float | None = None,
+    cards: bool = False,
+    hostile: bool = False,
     threads: int = 1,
     progress: Progress | None = None,
     replace: bool = False,
@@ -35,8 +40,10 @@ def generate_nation(
     """Generate a nation into ``out`` and return its stamp: parameters, counts, and ``made``.
 
     A folder that already holds the nation of exactly these parameters and this code is kept (``made`` is
-    False). ``errors`` multiplies every error rate, ``rates`` then sets single ones. ``threads`` changes no
-    byte of the result and is not part of the stamp.
+    False). ``errors`` multiplies every error rate; ``hostile`` and ``residue`` then set theirs in every
+    agency, ``rates`` single ones. ``sources`` are names of agencies, or ``all``. ``forms`` are pairs such as
+    ``("encoding", "insurance=tcvn3")``. ``threads`` changes no byte of the result and is not part of the
+    stamp.
 
     Raises
     ------
@@ -54,6 +61,11 @@ def generate_nation(
         "errors": errors,
         "rates": dict(sorted((rates or {}).items())),
         "files": files,
+        "sources": None if sources is None else list(sources),
+        "forms": [list(pair) for pair in forms],
+        "residue": residue,
+        "cards": cards,
+        "hostile": hostile,
         "version": linkage.__version__,
         "generator": _generator_digest(),
     }
@@ -92,7 +104,7 @@ def read_stamp(folder: Path) -> dict[str, Any] | None:
 
 def _generate(folder: Path, wanted: Mapping[str, Any], threads: int, progress: Progress) -> dict[str, Any]:
     """Fill ``folder``; returns what the generator counted."""
-    from data.generator import DEFAULT, generate
+    from data.generator import DEFAULT, DEFAULT_SOURCES, SOURCES, fitting, generate, parse_forms
 
     people = wanted["people"]
     told = 0
@@ -105,6 +117,13 @@ def _generate(folder: Path, wanted: Mapping[str, Any], threads: int, progress: P
     progress.stage("generating people", people)
     try:
         rates = DEFAULT if wanted["errors"] == 1 else DEFAULT.scaled(wanted["errors"])
+        settings = [("dates", "mixed")] if wanted["hostile"] else []
+        forms = parse_forms([*settings, *map(tuple, wanted["forms"])])
+        if wanted["hostile"]:
+            rates = fitting(rates.hostile(), forms)
+        if wanted["residue"] is not None:
+            rates = fitting(rates.with_residue(wanted["residue"]), forms)
+        sources = DEFAULT_SOURCES if wanted["sources"] is None else wanted["sources"]
         for name, value in wanted["rates"].items():
             rates = rates.replaced(name, value)
         report = generate(
@@ -117,6 +136,9 @@ def _generate(folder: Path, wanted: Mapping[str, Any], threads: int, progress: P
             progress=advance,
             threads=threads,
             files=wanted["files"],
+            sources=SOURCES if sources == ["all"] else sources,
+            forms=forms,
+            cards=wanted["cards"],
         )
     except ValueError as error:
         what, wish, do = (

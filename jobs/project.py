@@ -199,7 +199,7 @@ def check_project(path: Path) -> dict[str, Any]:
         The header of a file is not that of its contract; with several at fault, the first in the order of
         the sources.
     """
-    from jobs.readers import open_source
+    from jobs.source_files import open_source
 
     loaded = load_project(path)
     plan, _, programme = check_plan(loaded)

@@ -2,29 +2,35 @@
 
 A source is one or more files. Their order is that of their names, whatever order they are given in, and
 nothing that is decided depends on it or on how many parts they are read in. Each part is a stretch of one
-file that a task reads by itself: a byte range of a CSV file between two records, or row groups of a
-Parquet file. A part is read whole into memory; no part of a CSV file is larger than ``part_bytes`` unless
-one line is.
+file that a task reads by itself: a byte range of a CSV file between two records, row groups of a Parquet file
+or batches of an Arrow file. A file that cannot be read so is spooled first. A part is read whole into memory;
+no part of a CSV file is larger than ``part_bytes`` unless one line is.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pyarrow import ipc
 
+from jobs.source_files import SourceFile, open_source, too_many_rows
+from jobs.spool import LINE, checked_batch, spooled
+from jobs.unpack import wrong_format
 from linkage.contract import Contract
-from linkage.delimited import LOOK_AHEAD, MOST_BYTES, Header, cut_points, parse, read_header, refuse_doubles
-from linkage.errors import ConfigError, ContractError, IntegrityError
-from linkage.ingest import Intake, accept, drop_repeats, repeat_candidates, require_columns, settle_repeats
-from linkage.rows import RawPart, arrow_part
+from linkage.delimited import LOOK_AHEAD, cut_points, parse
+from linkage.errors import ContractError, IntegrityError
+from linkage.ingest import Intake, accept, drop_repeats, repeat_candidates, settle_repeats
+from linkage.rows import RawPart, Spans, arrow_part, numbered_part
 
 #: Bytes of a part, of a Parquet file uncompressed; small enough that two in memory are nothing to mind.
 PART_BYTES = 64 << 20
@@ -33,25 +39,12 @@ _LONGEST_LINE = 256 << 20
 
 
 @dataclass(frozen=True)
-class SourceFile:
-    """A file that can be read: its number in the source, its size, its header.
-
-    ``rows`` is known of Parquet only. ``body`` and ``line`` say where the rows of a CSV file begin.
-    """
-
-    path: Path
-    file: int
-    size: int
-    columns: tuple[str, ...]
-    rows: int | None = None
-    body: int = 0
-    line: int = 1
-
-
-@dataclass(frozen=True)
 class PartSpec:
-    """A stretch of one file. CSV: bytes ``start`` to ``stop``, the first of them on physical line ``line``.
-    Parquet: row groups ``start`` to ``stop``, the first row being number ``line``.
+    """A stretch of one file, read from ``path``; messages call it ``name``.
+
+    CSV: bytes ``start`` to ``stop``, the first of them on physical line ``line``. Parquet and Arrow: row
+    groups or batches ``start`` to ``stop``, the first row being number ``line``. ``head_lines`` and
+    ``head_bytes`` are of the text before the file's first row, and 0 for all parts but its first.
     """
 
     part: int
@@ -62,139 +55,104 @@ class PartSpec:
     start: int
     stop: int
     line: int
-
-
-def open_source(files: Sequence[Path | str], contract: Contract) -> list[SourceFile]:
-    """Look at each file's header, sorted by name; nothing else is read.
-
-    Raises ContractError (``E-INPUT-001`` to ``E-INPUT-006``, ``E-INPUT-010``) naming the file that is at
-    fault, ConfigError ``E-INPUT-011`` for a delimiter that is no ASCII character.
-    """
-    if not files:
-        raise ContractError(
-            "E-INPUT-010",
-            "No file came;",
-            "at least one was wanted.",
-            "Look at the source's files in the project.",
-        )
-    if contract.format == "csv" and not contract.delimiter.isascii():
-        raise ConfigError(
-            "E-INPUT-011",
-            f"The contract's delimiter is '{contract.delimiter}';",
-            "an ASCII character was wanted.",
-            "Use ',', ';', a tab or '|'.",
-        )
-    found: list[SourceFile] = []
-    for file, path in enumerate(sorted((Path(f) for f in files), key=lambda p: (p.name, str(p)))):
-        try:
-            opened = (
-                _open_parquet(path, file) if contract.format == "parquet" else _open_csv(path, file, contract)
-            )
-            require_columns(opened.columns, contract)
-        except OSError as fault:
-            raise ContractError(
-                "E-INPUT-001",
-                f"'{path.name}' cannot be read: {(fault.strerror or type(fault).__name__).lower()};",
-                "a readable file was wanted.",
-                "Look at the source's files in the project, and at their permissions.",
-            ) from None
-        except ContractError as fault:
-            raise ContractError(fault.code, f"'{path.name}': {fault.what}", fault.wanted, fault.do) from None
-        found.append(opened)
-    return found
-
-
-def _open_csv(path: Path, file: int, contract: Contract) -> SourceFile:
-    with path.open("rb") as stream:
-        size = os.fstat(stream.fileno()).st_size
-        start = stream.read(MOST_BYTES + 16)
-    for magic, kind in (
-        (b"PAR1", "Parquet"),
-        (b"\x1f\x8b", "gzip"),
-        (b"\x28\xb5\x2f\xfd", "zstd"),
-        (b"PK\x03\x04", "zip"),
-    ):
-        if start.startswith(magic):
-            raise _wrong_format(f"The file is a {kind} file;", "CSV")
-    header: Header = read_header(start, contract.delimiter)
-    return SourceFile(path, file, size, header.names, None, header.body, header.line)
-
-
-def _open_parquet(path: Path, file: int) -> SourceFile:
-    size = path.stat().st_size
-    try:
-        with pq.ParquetFile(path) as opened:
-            columns = tuple(opened.schema_arrow.names)
-            rows = opened.metadata.num_rows
-    except (pa.ArrowException, OSError) as fault:
-        if isinstance(fault, OSError) and fault.errno is not None:
-            raise
-        raise _wrong_format(
-            "The file cannot be read as Parquet: it is another kind or damaged;", "Parquet"
-        ) from None
-    refuse_doubles(columns)
-    return SourceFile(path, file, size, columns, rows)
-
-
-def _wrong_format(what: str, wanted: str) -> ContractError:
-    return ContractError(
-        "E-INPUT-006",
-        what,
-        f"the contract declares {wanted}.",
-        "Send the declared format, or mend the contract.",
-    )
+    form: str = "csv"
+    delimiter: str = ","
+    quote: str = '"'
+    name: str = ""
+    head_lines: int = 0
+    head_bytes: int = 0
 
 
 def plan_parts(
-    files: Sequence[Path | str], contract: Contract, parts: int, part_bytes: int = PART_BYTES
+    files: Sequence[Path | str],
+    contract: Contract,
+    parts: int,
+    part_bytes: int = PART_BYTES,
+    spool: Path | None = None,
 ) -> list[PartSpec]:
     """Cut a source's files into about ``parts`` parts: at least one a file, more if one would be too large.
 
     A CSV file that is cut is walked once, because a line end inside quotes is no place to cut. Row groups of
-    a Parquet file are never cut. Raises what :func:`open_source` raises, and ContractError ``E-INPUT-008``
-    for a line beyond 256 MiB.
+    a Parquet file and batches of an Arrow file are never cut. Files that need it are spooled into the folder
+    ``spool``; ValueError without one. Raises what :func:`open_source` and :func:`jobs.spool.spooled` raise,
+    and ContractError ``E-INPUT-008`` for a line beyond 256 MiB.
     """
-    opened = open_source(files, contract)
-    total = max(1, sum(source.size for source in opened))
+    opened = []
+    for seen in open_source(files, contract):
+        if seen.spooled and spool is None:
+            raise ValueError(
+                f"'{seen.path.name}' must be spooled, and no folder came. Wanted: a folder. Give spool."
+            )
+        opened.append((seen.path.name, seen if spool is None else spooled(seen, contract, spool)))
+    total = max(1, sum(source.size for _, source in opened))
     specs: list[PartSpec] = []
-    for source in opened:
+    for name, source in opened:
         share = max(1, round(parts * source.size / total))
-        pieces = _cut_parquet(source, share, part_bytes) if contract.format == "parquet" else (
-            _cut_csv(source, contract, max(share, -(-source.size // part_bytes)))
-        )  # fmt: skip
-        for start, stop, line in pieces:
+        with _told(name, contract):
+            pieces = _CUTS[source.form](source, max(share, -(-source.size // part_bytes)), part_bytes)
+        for number, (start, stop, line) in enumerate(pieces):
+            head = (source.line - 1, source.body) if number == 0 else (0, 0)
             specs.append(
                 PartSpec(
-                    len(specs), str(source.path), source.file, source.size, source.columns, start, stop, line
+                    len(specs), str(source.path), source.file, source.size, source.columns, start, stop, line,
+                    source.form, source.delimiter, source.quote, name, *head,
                 )
-            )
+            )  # fmt: skip
     return specs
 
 
 def _cut_parquet(source: SourceFile, share: int, part_bytes: int) -> list[tuple[int, int, int]]:
+    """Row groups of the file in pieces: first, one after the last, number of the first row."""
     with pq.ParquetFile(source.path) as opened:
         meta = opened.metadata
         groups = [
             (meta.row_group(g).num_rows, meta.row_group(g).total_byte_size)
             for g in range(meta.num_row_groups)
         ]
+    whole = sum(size for _, size in groups)
+    return _cut_groups(groups, max(share, -(-whole // part_bytes)), source.line)
+
+
+def _cut_arrow(source: SourceFile, share: int, part_bytes: int) -> list[tuple[int, int, int]]:  # noqa: ARG001
+    """Batches of the file in pieces; of a spooled sheet the rows bring their numbers with them."""
+    groups: list[tuple[int, int]] = []
+    ends: list[int] = []
+    with pa.OSFile(source.path.as_posix()) as held:
+        names = _opened(held).schema.names
+        column = names.index(LINE) if LINE in names else 0
+        opened = _opened(held, ipc.IpcReadOptions(included_fields=[column]))
+        for number in range(opened.num_record_batches):
+            batch = _batch(opened, number)
+            too_many_rows(batch.num_rows, "batch")
+            groups.append((batch.num_rows, batch.num_rows))
+            last = batch.column(0)[-1].as_py() if LINE in names and batch.num_rows else None
+            ends.append(last or (ends[-1] if ends else source.line - 1))
+    pieces = _cut_groups(groups, share, source.line)
+    if LINE not in names:
+        return pieces
+    return [(start, stop, ends[start - 1] + 1 if start else line) for start, stop, line in pieces]
+
+
+def _cut_groups(groups: Sequence[tuple[int, int]], pieces: int, line: int) -> list[tuple[int, int, int]]:
+    """Groups (rows, size) in at most so many pieces of about one size; ``line`` is that of the first row."""
     whole = max(1, sum(size for _, size in groups))
-    count = min(max(share, -(-whole // part_bytes)), max(1, len(groups)))
-    pieces: list[tuple[int, int, int]] = []
-    first, line, rows, held, held_before = 0, 1, 0, 0, 0
+    count = min(pieces, max(1, len(groups)))
+    found: list[tuple[int, int, int]] = []
+    first, rows, held, held_before = 0, 0, 0, 0
     for group, (group_rows, size) in enumerate(groups):
         # A group belongs to the piece in which its middle lies.
         piece = (2 * held + size) * count // (2 * whole)
         if group > first and piece != held_before:
-            pieces.append((first, group, line))
+            found.append((first, group, line))
             first, line, rows = group, line + rows, 0
         held_before = piece
         rows += group_rows
         held += size
-    return [*pieces, (first, len(groups), line)]
+    return [*found, (first, len(groups), line)]
 
 
-def _cut_csv(source: SourceFile, contract: Contract, pieces: int) -> list[tuple[int, int, int]]:
+def _cut_csv(source: SourceFile, pieces: int, part_bytes: int) -> list[tuple[int, int, int]]:  # noqa: ARG001
+    """The text in pieces: first byte, one after the last, number of the first line."""
     body, size = source.body, source.size
     if pieces == 1 or size == body:
         return [(body, size, source.line)]
@@ -207,8 +165,9 @@ def _cut_csv(source: SourceFile, contract: Contract, pieces: int) -> list[tuple[
             window = stream.read(span)
             final = pos + len(window) >= size
             found, stopped, after = cut_points(
-                window, final, contract.delimiter, len(source.columns), line, targets[len(cuts) - 1 :] - pos
-            )
+                window, final, source.delimiter, len(source.columns), line, targets[len(cuts) - 1 :] - pos,
+                source.quote,
+            )  # fmt: skip
             cuts += [(pos + offset, number) for offset, number in found]
             if stopped == 0:
                 if final or span >= _LONGEST_LINE:
@@ -226,11 +185,35 @@ def _cut_csv(source: SourceFile, contract: Contract, pieces: int) -> list[tuple[
     return [(start, stop, number) for (start, number), stop in zip(edges, stops, strict=True)]
 
 
+_CUTS = {"csv": _cut_csv, "parquet": _cut_parquet, "arrow": _cut_arrow}
+
+
+@contextlib.contextmanager
+def _told(name: str, contract: Contract) -> Iterator[None]:
+    """Turns what a file's readers raise into ContractError with the file's name."""
+    try:
+        yield
+    except ContractError as fault:
+        if f"'{name}'" in fault.what:
+            raise
+        raise ContractError(fault.code, f"'{name}': {fault.what}", fault.wanted, fault.do) from None
+    except (pa.ArrowException, OSError) as fault:
+        if isinstance(fault, pa.ArrowException) or fault.errno is None:
+            what = f"'{name}' is damaged: its rows cannot be read;"
+            raise wrong_format(what, contract.format) from None
+        raise ContractError(
+            "E-INPUT-001",
+            f"'{name}' cannot be read: {(fault.strerror or '').lower()};",
+            "a readable file was wanted.",
+            "Look at the source's files in the project, and at their permissions.",
+        ) from None
+
+
 def _unchanged(size: int, spec: PartSpec) -> None:
     if size != spec.size:
         raise IntegrityError(
             "E-INPUT-009",
-            f"'{Path(spec.path).name}' has {size} bytes and had {spec.size} when the run began:",
+            f"'{spec.name}' has {size} bytes and had {spec.size} when the run began:",
             "the file changed while it was being read.",
             "Leave the files alone during a run, and run again.",
         )
@@ -242,7 +225,7 @@ def _read_range(stream: BinaryIO, spec: PartSpec) -> tuple[NDArray[np.uint8], bo
     if length >= 1 << 31:
         raise ContractError(
             "E-INPUT-008",
-            f"'{Path(spec.path).name}': the part at line {spec.line} has {length} bytes;",
+            f"'{spec.name}': the part at line {spec.line} has {length} bytes;",
             "parts of less than 2 GiB were wanted.",
             "Read the source in more parts.",
         )
@@ -256,39 +239,57 @@ def _read_range(stream: BinaryIO, spec: PartSpec) -> tuple[NDArray[np.uint8], bo
 def read_part(spec: PartSpec, contract: Contract) -> RawPart:
     """One part's rows. Raises IntegrityError ``E-INPUT-009`` if the file is no longer what was planned."""
     wanted = contract.columns()
-    try:
-        if contract.format == "parquet":
+    with _told(spec.name, contract):
+        if spec.form != "csv":
             _unchanged(Path(spec.path).stat().st_size, spec)
-            with pq.ParquetFile(spec.path) as opened:
-                table = opened.read_row_groups(list(range(spec.start, spec.stop)), columns=list(wanted))
-            return arrow_part(table.select(list(wanted)), spec.file, spec.line, contract.key)
+            return _read_parquet(spec, contract) if spec.form == "parquet" else _read_arrow(spec, contract)
         with Path(spec.path).open("rb") as stream:
             buffer, final = _read_range(stream, spec)
-    except pa.ArrowException:
-        raise _wrong_format(
-            f"'{Path(spec.path).name}' is damaged: its rows cannot be read;", "Parquet"
-        ) from None
-    except OSError as fault:
-        if fault.errno is None:
-            what = f"'{Path(spec.path).name}' is damaged: its rows cannot be read;"
-            raise _wrong_format(what, contract.format) from None
-        raise ContractError(
-            "E-INPUT-001",
-            f"'{Path(spec.path).name}' cannot be read: {(fault.strerror or '').lower()};",
-            "a readable file was wanted.",
-            "Look at the source's files in the project, and at their permissions.",
-        ) from None
     return parse(
         buffer,
         spec.stop - spec.start,
         final,
-        contract.delimiter,
+        spec.delimiter,
         spec.columns,
         wanted,
         contract.key,
         spec.file,
         spec.line,
+        spec.quote,
     )
+
+
+def _read_parquet(spec: PartSpec, contract: Contract) -> RawPart:
+    wanted = list(contract.columns())
+    with pq.ParquetFile(spec.path) as opened:
+        table = opened.read_row_groups(list(range(spec.start, spec.stop)), columns=wanted)
+    return arrow_part(table.select(wanted), spec.file, spec.line, contract.key)
+
+
+def _read_arrow(spec: PartSpec, contract: Contract) -> RawPart:
+    wanted = list(contract.columns())
+    with pa.OSFile(spec.path) as held:
+        schema = _opened(held).schema
+        numbered = LINE in schema.names
+        taken = [*wanted, LINE] if numbered else wanted
+        places = [schema.names.index(name) for name in taken]
+        opened = _opened(held, ipc.IpcReadOptions(included_fields=sorted(places)))
+        batches = [checked_batch(_batch(opened, number)) for number in range(spec.start, spec.stop)]
+        table = pa.Table.from_batches(batches, opened.schema)
+    if not numbered:
+        return arrow_part(table.select(wanted), spec.file, spec.line, contract.key)
+    line = table.column(LINE).to_numpy()
+    blank = int(line[-1]) - spec.line + 1 - line.size if line.size else 0
+    return numbered_part(table.select(wanted), spec.file, line, contract.key, blank)
+
+
+def _opened(held: Any, options: ipc.IpcReadOptions | None = None) -> ipc.RecordBatchFileReader:
+    held.seek(0)
+    return ipc.open_file(held, options=options)
+
+
+def _batch(opened: ipc.RecordBatchFileReader, number: int) -> pa.RecordBatch:
+    return opened.get_batch(number)
 
 
 def intake_part(spec: PartSpec, contract: Contract) -> Intake:
@@ -307,7 +308,9 @@ def refuse_repeats(spec: PartSpec, contract: Contract, intake: Intake, fallen: p
     codes = dict(zip(mine.column("row").to_pylist(), mine.column("code").to_pylist(), strict=True))
     lines = intake.records.column("line").to_numpy()[np.array(sorted(codes), np.int64)]
     raw = read_part(spec, contract)
-    return drop_repeats(intake, spec.file, codes, raw.text(np.searchsorted(raw.line, lines)), contract.key)
+    at = np.searchsorted(raw.line, lines)
+    spans = Spans(raw.spans.lines[at], raw.spans.bytes[at])
+    return drop_repeats(intake, spec.file, codes, raw.text(at), spans, contract.key)
 
 
 def find_repeats(intakes: Sequence[Intake], contract: Contract) -> pa.Table:
@@ -334,9 +337,11 @@ def read_source(
     files: Sequence[Path | str], contract: Contract, parts: int = 1, part_bytes: int = PART_BYTES
 ) -> list[Intake]:
     """Read a source whole, one after another part, in memory; repeated keys are settled."""
-    specs = plan_parts(files, contract, parts, part_bytes)
-    intakes = [intake_part(spec, contract) for spec in specs]
-    fallen = find_repeats(intakes, contract)
-    return [
-        refuse_repeats(spec, contract, intake, fallen) for spec, intake in zip(specs, intakes, strict=True)
-    ]
+    with tempfile.TemporaryDirectory(prefix="linkage-") as folder:
+        specs = plan_parts(files, contract, parts, part_bytes, Path(folder))
+        intakes = [intake_part(spec, contract) for spec in specs]
+        fallen = find_repeats(intakes, contract)
+        return [
+            refuse_repeats(spec, contract, intake, fallen)
+            for spec, intake in zip(specs, intakes, strict=True)
+        ]

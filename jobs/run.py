@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
 import json
 import math
 import os
@@ -15,18 +13,21 @@ from typing import Any
 import msgspec
 import numpy as np
 
-import linkage
+from jobs.closing import close_run
+from jobs.correction import make_corrections
 from jobs.executor import Call, Executor, make_executor
+from jobs.fingerprints import fingerprints
+from jobs.gates import check_acceptance, settle, unaccepted
+from jobs.intake import take_in
 from jobs.journal import Journal, peak_memory
-from jobs.kernel_cache import fingerprint as kernel_fingerprint
+from jobs.plan_record import compare, folder_bytes, read_plan, refuse_stale
 from jobs.progress import Progress
 from jobs.project import LoadedProject, check_plan, load_project
-from jobs.readers import open_source, plan_parts
+from jobs.register_cases import open_cases
 from jobs.run_folder import RunFolder
 from jobs.run_record import Outcome, run_record
 from jobs.store import (
     commit_stage,
-    file_digest,
     make_folder,
     stage_entries,
     stage_facts,
@@ -126,24 +127,34 @@ def run_project(
     address: str | None = None,
     progress: Progress | None = None,
     keep_work: bool = False,
+    accept: Sequence[str] = (),
+    reason: str | None = None,
+    plan: Path | None = None,
 ) -> Outcome:
     """Reconcile the project's sources into the run folder ``out``.
 
-    Running into a finished folder with the same fingerprint does nothing; with another fingerprint
-    ConflictError ``E-RUN-001``. Stopped anywhere, the same command goes on where it was.
+    Running into a finished folder with the same fingerprint does nothing but release what ``accept`` and
+    ``reason`` allow (:func:`jobs.gates.settle`); with another fingerprint ConflictError ``E-RUN-001``.
+    Stopped anywhere, the same command goes on where it was. With the ``plan`` that ``linkage plan`` wrote,
+    ConflictError ``E-PLAN-001`` if it is not of these inputs; ``run.json`` says how near it came.
     """
     progress = progress or Progress()
     began = time.perf_counter()
     loaded = load_project(project_path)
     check_plan(loaded)
+    because = check_acceptance(loaded, accept, reason)
     given = model or (loaded.model_file.path if loaded.model_file else None)
     if given is not None:
         _check_model(given)
-    prints = _fingerprints(loaded, model)
+    prints = fingerprints(loaded, model)
+    planned = None if plan is None else read_plan(plan)
+    if planned is not None:
+        refuse_stale(planned, prints)
     with RunFolder(out, prints["run"], keep_work=keep_work) as folder:
         if folder.finished is not None:
-            return Outcome(int(folder.finished["exit_code"]), out, folder.finished)
+            return _settled(out, accept, because, progress)
         settings = {
+            "run_id": prints["run"][:16],
             "project": str(loaded.path),
             "parts": parts,
             "model": str(model.resolve()) if model else None,
@@ -166,19 +177,36 @@ def run_project(
         run = run_record(
             loaded,
             prints,
-            folder.artefacts,
+            folder.work,
             facts,
             stages.figures,
             seconds=time.perf_counter() - began,
             memory=stages.peak_memory(),
             engine=engine,
         )
+        work, made = folder_bytes(folder.work), folder_bytes(folder.artefacts)
+        run["disk"] = {"work": work - made, "artefacts": made}
+        if planned is not None:
+            run["plan"] = compare(planned, run)
         if not run["converged"]:
             progress.message("warning: the model did not converge; run.json and model.json say where")
         folder.finish(run)
         progress.close()
         Workspace.open.cache_clear()
-        return Outcome(int(run["exit_code"]), out, {**run, "fingerprint": prints["run"]})
+        return _settled(out, accept, because, progress)
+
+
+def _settled(out: Path, accept: Sequence[str], reason: str, progress: Progress) -> Outcome:
+    """The outcome of the finished run in ``out``, once what was accepted has been released."""
+    run = settle(out, accept, reason)
+    for name in unaccepted(run):
+        gate = next(g for g in run["gates"] if g["name"] == name)
+        progress.message(f"withheld: gate {name} fails. {gate['en']}")
+    if run.get("withheld"):
+        progress.message(
+            "feeds and merge orders lie under withheld/; --accept GATE --reason TEXT releases them"
+        )
+    return Outcome(int(run["exit_code"]), out, run)
 
 
 def _check_model(path: Path) -> None:
@@ -194,48 +222,15 @@ def _check_model(path: Path) -> None:
         ) from None
 
 
-def _fingerprints(loaded: LoadedProject, model: Path | None) -> dict[str, str]:
-    """Digests of what the run is made of."""
-    config = hashlib.blake2b(digest_size=16)
-    for path in loaded.declarations:
-        config.update(file_digest(path).encode())
-    inputs = hashlib.blake2b(digest_size=16)
-    named = [f for files in loaded.files.values() for f in files] + [
-        f for f in (loaded.alias_file, loaded.model_file) if f
-    ]
-    named += [*loaded.must_link, *loaded.cannot_link]
-    for file in named:
-        inputs.update(file_digest(file.path).encode())
-    code = hashlib.blake2b(f"{linkage.__version__}\x1f{_code_digest()}".encode(), digest_size=16).hexdigest()
-    used = file_digest(model) if model is not None else ""
-    whole = hashlib.blake2b(
-        f"{config.hexdigest()}\x1f{inputs.hexdigest()}\x1f{code}\x1f{used}".encode(), digest_size=16
-    ).hexdigest()
-    return {
-        "config": config.hexdigest(),
-        "inputs": inputs.hexdigest(),
-        "code": code,
-        "model": used,
-        "run": whole,
-    }
-
-
-def _code_digest() -> str:
-    digest = hashlib.blake2b(kernel_fingerprint().encode(), digest_size=16)
-    for name in ("linkage", "jobs"):
-        root = Path(__file__).resolve().parent.parent / name
-        for path in sorted(root.rglob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
 def _walk(
     stages: _Stages, loaded: LoadedProject, folder: RunFolder, settings: dict[str, Any], threads: int
 ) -> dict[str, Any]:
     work = str(folder.work)
     space = Workspace.open(work)
     facts: dict[str, Any] = {}
-    facts["intake"] = stages.stage("intake", lambda: _intake(stages, loaded, space, settings, threads))
+    facts["intake"] = stages.stage(
+        "intake", lambda: take_in(stages, loaded, space, folder.artefacts, settings["parts"], threads)
+    )
     if not (folder.work / "layout.json").exists() or facts["intake"]["layout"] != space.layout:
         write_json(folder.work / "layout.json", facts["intake"]["layout"])
     layout = facts["intake"]["layout"]
@@ -255,7 +250,7 @@ def _walk(
     facts["vocabulary"] = stages.stage(
         "vocabulary", lambda: stages.tasks("vocabulary", [("jobs.tasks:build_vocabulary", (work,))])[0]
     )
-    columns = [*space.columns, "@source", "@order"]
+    columns = [*space.columns, *space.carried, "@source", "@order"]
     columns += [
         f"{c}.alias" for c in space.columns if c == "personal_number" and loaded.alias_file is not None
     ]
@@ -276,6 +271,11 @@ def _walk(
         "resolve", lambda: stages.tasks("resolve", [("jobs.tasks_decide:resolve_all", (work,))])[0]
     )
     facts["publish"] = stages.stage("publish", lambda: _publish(stages, space, work, folder))
+    facts["correct"] = stages.stage(
+        "correct", lambda: make_corrections(stages, space, folder.artefacts, folder.fingerprint[:16])
+    )
+    facts["cases"] = stages.stage("cases", lambda: open_cases(stages, space, folder.artefacts))
+    facts["receipts"] = stages.stage("receipts", lambda: _close(stages, loaded, space, folder, facts))
     return facts
 
 
@@ -286,52 +286,6 @@ def _sum(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
             if isinstance(value, int):
                 out[key] = out.get(key, 0) + value
     return out
-
-
-def _intake(
-    stages: _Stages, loaded: LoadedProject, space: Workspace, settings: dict[str, Any], threads: int
-) -> dict[str, Any]:
-    work = str(space.work)
-    specs: dict[int, list[dict[str, Any]]] = {}
-    size = {s.name: sum(f.size for f in loaded.files[s.name]) for s in space.sources}
-    wanted = settings["parts"]
-    for number, info in enumerate(space.sources):
-        count = wanted or max(1, min(threads * 2, math.ceil(size[info.name] / (16 << 20))))
-        files = [f.path for f in loaded.files[info.name]]
-        planned = plan_parts(files, info.contract, count)
-        open_source(files, info.contract)
-        specs[number] = [dataclasses.asdict(p) for p in planned]
-    calls: list[Call] = [("jobs.tasks:intake", (work, n, spec)) for n, many in specs.items() for spec in many]
-    results = stages.tasks("intake", calls, [r["stop"] - r["start"] for _, (_, _, r) in calls])
-    by_source: dict[int, list[dict[str, Any]]] = {n: [] for n in specs}
-    for (_, (_, number, _)), result in zip(calls, results, strict=True):
-        by_source[number].append(result)
-    settled = stages.tasks(
-        "intake", [("jobs.tasks:settle_repeats", (work, n, specs[n], by_source[n])) for n in specs]
-    )
-    layout_parts = []
-    at = 0
-    sources = {}
-    for (number, many), result in zip(specs.items(), settled, strict=True):
-        refused: dict[str, int] = {}
-        for spec, part in zip(many, result["parts"], strict=True):
-            layout_parts.append([number, spec["part"], at, part["rows_out"]])
-            at += part["rows_out"]
-            for code, count in part["refused"].items():
-                refused[code] = refused.get(code, 0) + count
-        sources[space.sources[number].name] = {
-            "rows": sum(p["rows_in"] for p in result["parts"]),
-            "accepted": sum(p["rows_out"] for p in result["parts"]),
-            "refused": dict(sorted(refused.items())),
-            "blank": sum(p["blank"] for p in result["parts"]),
-        }
-    n_register = sum(n for s, _, _, n in layout_parts if s == 0)
-    return {
-        "layout": {"parts": layout_parts, "rows": at, "n_register": n_register},
-        "sources": sources,
-        "rows_in": sum(s["rows"] for s in sources.values()),
-        "rows_out": at,
-    }
 
 
 def _frequency(stages: _Stages, space: Workspace, work: str) -> dict[str, Any]:
@@ -470,7 +424,20 @@ def _match(stages: _Stages, space: Workspace, work: str, block: dict[str, Any]) 
 def _publish(stages: _Stages, space: Workspace, work: str, folder: RunFolder) -> dict[str, Any]:
     out = str(make_folder(folder.artefacts))
     stages.tasks("publish", [("jobs.tasks_publish:publish_entities", (work, out))])
-    names = ("decisions", "pairs", "links", "subgroups", "repairs", "duplicates", "review", "refinement")
-    results = stages.tasks("publish", [(f"jobs.tasks_publish:publish_{n}", (work, out)) for n in names])
+    names: tuple[str, ...] = ("decisions", "pairs", "links", "subgroups", "rejects", "duplicates", "review")
+    names += ("answers", "refinement")
+    calls: list[Call] = [(f"jobs.tasks_publish:publish_{n}", (work, out)) for n in names]
+    calls += [(f"jobs.tasks_values:publish_{n}", (work, out)) for n in ("repairs", "queries")]
+    results = stages.tasks("publish", calls)
     write_bytes(folder.artefacts / "model.json", (space.work / "model.json").read_bytes())
     return {"review_pairs": results[names.index("review")]["rows_out"]}
+
+
+def _close(
+    stages: _Stages, loaded: LoadedProject, space: Workspace, folder: RunFolder, facts: dict[str, Any]
+) -> dict[str, Any]:
+    model = Model.from_json((space.work / "model.json").read_bytes())
+    run_id = folder.fingerprint[:16]
+    return close_run(
+        stages, loaded, space, folder.artefacts, facts, run_id=run_id, converged=model.converged
+    )

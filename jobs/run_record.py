@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import linkage
+from jobs.gates import exit_code
+from jobs.policies import policy_record
 from jobs.project import LoadedProject
 from linkage.pipeline import STAGES
 from linkage.posterior import false_links_interval
@@ -32,21 +34,26 @@ class Outcome:
             "estimates",
             "registered",
             "duplicates",
+            "left_out",
             "warnings",
             "seconds",
             "peak_memory",
         )
-        return {
-            "folder": str(self.folder),
-            "exit_code": self.exit_code,
-            **{k: self.run[k] for k in keys if k in self.run},
-        }
+        held = {k: self.run[k] for k in keys if self.run.get(k) not in (None, [], {})}
+        broken = [g for g in self.run.get("gates", []) if not g["holds"]]
+        if broken:
+            done = {entry["gate"] for entry in self.run.get("accepted", [])}
+            held["failing_gates"] = [
+                {"gate": g["name"], "accepted": g["name"] in done, "why": g["en"]} for g in broken
+            ]
+            held["withheld"] = bool(self.run.get("withheld"))
+        return {"folder": str(self.folder), "exit_code": self.exit_code, **held}
 
 
 def run_record(
     loaded: LoadedProject,
     prints: dict[str, str],
-    artefacts: Path,
+    work: Path,
     facts: dict[str, Any],
     figures: list[dict[str, Any]],
     *,
@@ -56,12 +63,12 @@ def run_record(
 ) -> dict[str, Any]:
     """``run.json`` of a finished run.
 
-    prints    : fingerprints of what the run is made of, by name
-    artefacts : folder of the tables, where ``model.json`` stands
-    facts     : what each stage found, by stage;  figures : time and memory of the stages, in order
-    seconds   : how long the run took;  memory : the most its processes have held, in bytes
+    prints  : fingerprints of what the run is made of, by name
+    work    : the run's work folder, where ``model.json`` stands
+    facts   : what each stage found, by stage;  figures : time and memory of the stages, in order
+    seconds : how long the run took;  memory : the most its processes have held, in bytes
     """
-    model = json.loads((artefacts / "model.json").read_bytes())
+    model = json.loads((work / "model.json").read_bytes())
     decide = facts["decide"]
     total = sum(e["expected"] for e in decide["estimates"].values())
     doubt = max((e["relative_variance"] for e in decide["estimates"].values()), default=0.0)
@@ -77,10 +84,7 @@ def run_record(
         "links": sum(e["links"] for e in decide["estimates"].values()),
         "false_links": {"expected": total, "low": low, "high": high},
     }
-    agency_rows = max(1, decide["rows_out"])
-    open_share = (decide["decisions"]["review"] + decide["decisions"]["conflict"]) / agency_rows
-    gates = {"converged": model["converged"], "review": open_share <= loaded.project.decision.review_max}
-    return {
+    record = {
         "schema": 1,
         "run_id": prints["run"][:16],
         "project": loaded.project.name,
@@ -103,7 +107,7 @@ def run_record(
         "registered": decide["registered"],
         "calibration": decide["calibration"],
         "rehearsal": decide["rehearsal"],
-        "judgements_ignored": decide["judgements_ignored"],
+        "answers": decide["answers"],
         "register": loaded.project.register.name if loaded.project.register else None,
         "project_file": str(loaded.path),
         "records_per_person": {name: c.records_per_person for name, c in sorted(loaded.contracts.items())},
@@ -118,8 +122,12 @@ def run_record(
         "model_id": model["model_id"],
         "converged": model["converged"],
         "warnings": model["warnings"],
-        "gates": gates,
+        "policies": {s.name: policy_record(loaded, s.name) for s in loaded.project.agencies},
+        "left_out": facts["intake"].get("left_out", []),
+        "gates": facts["receipts"]["gates"],
+        "withheld": facts["receipts"]["withheld"],
+        "accepted": [],
         "stages": figures,
         "order": [s.name for s in STAGES],
-        "exit_code": 0,
     }
+    return {**record, "exit_code": exit_code(record)}

@@ -13,7 +13,6 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from jobs.readers import PartSpec, find_repeats, intake_part, refuse_repeats
 from jobs.store import make_folder, read_table, write_array, write_table
 from jobs.workspace import Workspace, frame, read_arrays, slice_of, write_arrays
 from kernels.partition import partition_rows
@@ -27,68 +26,10 @@ from linkage.frequency import (
     neighbours,
     repeats_of,
 )
-from linkage.ingest import Intake
 from linkage.rules import base_keys
 from linkage.scored import Blocks
-from linkage.standardise import (
-    empty_column,
-    merge_vocabularies,
-    standardise,
-    texts_of,
-    token_ids,
-    tokens_of,
-)
-
-
-def _intake_paths(space: Workspace, source: int, part: int) -> tuple[Path, Path, Path]:
-    stem = f"{source:02d}-{part:05d}"
-    return tuple(space.path("intake", f"{stem}.{kind}.arrow") for kind in ("records", "rejects", "keys"))  # type: ignore[return-value]
-
-
-def intake(work: str, source: int, spec: dict[str, Any]) -> dict[str, Any]:
-    """Read one part of a source and apply its contract."""
-    space = Workspace.open(work)
-    contract = space.sources[source].contract
-    taken = intake_part(PartSpec(**{**spec, "columns": tuple(spec["columns"])}), contract)
-    _write_intake(space, source, spec["part"], taken)
-    return {
-        "rows_in": taken.rows_in,
-        "rows_out": taken.records.num_rows,
-        "refused": taken.refused(),
-        "blank": taken.blank,
-    }
-
-
-def _write_intake(space: Workspace, source: int, part: int, taken: Intake) -> None:
-    make_folder(space.work / "intake")
-    for path, table in zip(
-        _intake_paths(space, source, part), (taken.records, taken.rejects, taken.keys), strict=True
-    ):
-        write_table(path, table)
-
-
-def settle_repeats(
-    work: str, source: int, specs: list[dict[str, Any]], results: list[dict[str, Any]]
-) -> dict[str, Any]:
-    """Refuse what falls because its key comes again anywhere in the source; gives the parts' final counts."""
-    space = Workspace.open(work)
-    contract = space.sources[source].contract
-    intakes = []
-    for spec, result in zip(specs, results, strict=True):
-        records, rejects, keys = (read_table(p) for p in _intake_paths(space, source, spec["part"]))
-        intakes.append(Intake(records, rejects, keys, result["rows_in"], result["blank"]))
-    fallen = find_repeats(intakes, contract)
-    touched = set(fallen.column("part").to_pylist()) if fallen.num_rows else set()
-    out = []
-    for spec, taken, result in zip(specs, intakes, results, strict=True):
-        settled = result
-        if spec["part"] in touched:
-            whole = PartSpec(**{**spec, "columns": tuple(spec["columns"])})
-            kept = refuse_repeats(whole, contract, taken, fallen)
-            _write_intake(space, source, spec["part"], kept)
-            settled = {**result, "rows_out": kept.records.num_rows, "refused": kept.refused()}
-        out.append(settled)
-    return {"parts": out}
+from linkage.standardise import standardise
+from linkage.vocabulary import empty_column, merge_vocabularies, texts_of, token_ids, tokens_of
 
 
 def standardise_part(work: str, source: int, part: int) -> dict[str, Any]:
@@ -109,7 +50,13 @@ def standardise_part(work: str, source: int, part: int) -> dict[str, Any]:
     for column, texts in done.texts.items():
         write_table(space.path("standard", f"{stem}.{column}.arrow"), pa.table({"token": texts.to_arrow()}))
     write_table(space.path("standard", f"{stem}.repairs.arrow"), done.repairs.to_arrow())
-    return {"rows_in": records.num_rows, "rows_out": records.num_rows, "repairs": done.repairs.height}
+    write_table(space.path("standard", f"{stem}.queries.arrow"), done.queries.to_arrow())
+    return {
+        "rows_in": records.num_rows,
+        "rows_out": records.num_rows,
+        "repairs": done.repairs.height,
+        "queries": done.queries.height,
+    }
 
 
 def _alias_table(path: Path) -> pa.Table:

@@ -10,7 +10,7 @@ import polars as pl
 
 from jobs.constraints import read_constraints
 from jobs.policies import decision_settings
-from jobs.store import read_array
+from jobs.store import make_folder, read_array, write_table
 from jobs.tasks_match import load_scored, scoring_of, weights_of
 from jobs.tasks_train import read_model
 from jobs.workspace import Workspace, frame, read_arrays, write_arrays
@@ -26,6 +26,7 @@ from linkage.decisions import DECISIONS, NEW, Decided
 from linkage.match import EVERY, RuleKeys, Scoring, match_blocks, match_pairs
 from linkage.model import STEP
 from linkage.posterior import Prior
+from linkage.reasons import BIT
 from linkage.rehearsal import nothing
 from linkage.rules import base_keys
 from linkage.scored import Scored
@@ -86,7 +87,7 @@ def decide_all(work: str) -> dict[str, Any]:
     project = space.loaded.project
     scored = load_scored(space)
     subjects = subjects_of(space)
-    scored, forced, ignored = _judged(space, scored, subjects.source.shape[0])
+    scored, forced, forbidden, answers = _judged(space, scored, subjects.source.shape[0])
     names = [s.name for s in space.sources]
     fixed = {names.index(name): share for name, share in project.prior.registered.items()}
     decided = decide(
@@ -102,6 +103,7 @@ def decide_all(work: str) -> dict[str, Any]:
         forced=forced,
         absent_terms=read_array(space.path("counts", "absent.npy")),
     )
+    _tell_forbidden(decided, forbidden, space.coded.n_register)
     write_arrays(
         space.path("decided", "decided.npz"),
         **{f: getattr(decided, f) for f in DECIDED},
@@ -124,7 +126,7 @@ def decide_all(work: str) -> dict[str, Any]:
             if space.sources[s].role == "agency"
         },
         "calibration": calibration(decided),
-        "judgements_ignored": ignored,
+        "answers": answers,
         "rehearsal": {
             "actors": decided.rehearsal.actors,
             "factor": [round(float(v), 4) for v in decided.rehearsal.factor],
@@ -142,27 +144,39 @@ def decide_all(work: str) -> dict[str, Any]:
     }
 
 
-def _judged(space: Workspace, scored: Scored, n: int) -> tuple[Scored, np.ndarray, int]:
-    """Apply confirmed judgements: the pairs without those that must not be; whom each must be, -1 nobody."""
+def _judged(space: Workspace, scored: Scored, n: int) -> tuple[Scored, np.ndarray, Scored, dict[str, int]]:
+    """Apply confirmed judgements: the pairs without those that must not be; whom each must be, -1 nobody; the
+    pairs taken away; and what became of the answers. Writes those that are refused.
+    """
     first = space.coded.n_register
     forced = np.full(n, -1, np.int64)
     loaded = space.loaded
-    if not loaded.must_link and not loaded.cannot_link:
-        return scored, forced, 0
-    names = pl.Series([s.name for s in space.sources]).gather(
-        pl.Series(np.asarray(space.coded.source).astype(np.uint32))
-    )
+    names = pl.Series([s.name for s in space.sources])
     judged = read_constraints(
-        tuple(f.path for f in loaded.must_link),
-        tuple(f.path for f in loaded.cannot_link),
-        names,
-        record_ids(space),
+        [f.path for f in loaded.must_link],
+        [f.path for f in loaded.cannot_link],
+        lambda: (
+            names.gather(pl.Series(np.asarray(space.coded.source).astype(np.uint32))),
+            record_ids(space),
+        ),
         first,
     )
+    make_folder(space.work / "decided")
+    write_table(space.path("decided", "answers_refused.arrow"), judged.refused)
     forced[judged.must[:, 0] - first] = judged.must[:, 1]
     banned = judged.cannot[:, 0] * first + judged.cannot[:, 1]
-    keep = ~np.isin(scored.left.astype(np.int64) * first + scored.right.astype(np.int64), banned)
-    return scored.where(keep), forced, judged.ignored
+    falls = np.isin(scored.left.astype(np.int64) * first + scored.right.astype(np.int64), banned)
+    return scored.where(~falls), forced, scored.where(falls), judged.counts()
+
+
+def _tell_forbidden(decided: Decided, forbidden: Scored, first: int) -> None:
+    """Mark the records whose best candidate, but for a judgement, would have been a forbidden one."""
+    record = forbidden.left.astype(np.int64) - first
+    best = np.full(decided.decision.shape[0], np.iinfo(np.int32).min, np.int64)
+    np.maximum.at(best, record, forbidden.weight.astype(np.int64))
+    stands = (decided.pair >= 0) & (decided.weight > best)
+    told = np.isin(np.arange(best.shape[0]), record) & ~stands
+    decided.reasons[told] |= np.uint32(BIT["cannot_link"])
 
 
 def load_decided(space: Workspace) -> tuple[Decided, np.ndarray]:

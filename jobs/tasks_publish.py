@@ -11,12 +11,14 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from jobs.answers import guarded, review_text
+from jobs.constraints import review_ids
 from jobs.policies import policy_ids
 from jobs.store import make_folder, read_table, write_bytes, write_parquet
 from jobs.tasks_decide import load_decided, record_ids
 from jobs.tasks_match import scoring_of
 from jobs.tasks_train import read_model
-from jobs.workspace import Workspace, frame, read_arrays, write_arrays
+from jobs.workspace import Workspace, read_arrays, write_arrays
 from linkage import tables
 from linkage.artefacts import (
     arrow_text,
@@ -356,7 +358,16 @@ def publish_review(work: str, out: str) -> dict[str, Any]:
     probability = decided.p_link[rows] * power_of_two(picked.weight - decided.weight[rows])
     ids = record_ids(space)
     source = np.asarray(space.coded.source)
+    names = pl.Series(_names(space))
     columns: dict[str, Any] = {
+        "review_id": id_array(
+            review_ids(
+                names.gather(pl.Series(source[left].astype(np.uint32))),
+                text_at(ids, left),
+                names.gather(pl.Series(source[right].astype(np.uint32))),
+                text_at(ids, right),
+            )
+        ),
         "source_l": coded_text(source[left].astype(np.int64), _names(space)),
         "record_id_l": arrow_text(text_at(ids, left)),
         "source_r": coded_text(source[right].astype(np.int64), _names(space)),
@@ -394,56 +405,38 @@ def _submitted(space: Workspace, field: str, rows: np.ndarray) -> pl.Series:
 
 
 def _csv(table: pa.Table) -> bytes:
-    """UTF-8 with a byte order mark; a text that a spreadsheet would run gets an apostrophe in front."""
+    """UTF-8 with a byte order mark and CRLF; texts guarded from spreadsheets, see :mod:`jobs.answers`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(table.column_names)
     for row in table.to_pylist():
-        writer.writerow([_safe(" ".join(v) if isinstance(v, list) else v) for v in row.values()])
+        writer.writerow([_cell(v) for v in row.values()])
     return b"\xef\xbb\xbf" + text.getvalue().encode()
 
 
-def _safe(value: Any) -> str:
+def _cell(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, bytes):
+        return review_text(value)
     if isinstance(value, float):
         return f"{value:.6g}"
-    text = str(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r", "'") else text
+    return guarded(" ".join(value) if isinstance(value, list) else str(value))
 
 
-def publish_repairs(work: str, out: str) -> dict[str, Any]:
-    """``repairs.parquet``: every repair of standardisation, by record; and ``rejects/<source>.parquet``."""
+def publish_answers(work: str, out: str) -> dict[str, Any]:
+    """``answers_refused.parquet`` and ``.csv``: answers of judgement files that are not honoured, and why."""
     space = Workspace.open(work)
-    _, rank = _ordered(space)
-    rows, fields, kinds, confidence = [], [], [], []
-    for source, part, start, _ in space.layout["parts"]:
-        repairs = frame(read_table(space.path("standard", f"{source:02d}-{part:05d}.repairs.arrow")))
-        rows.append(repairs["row"].to_numpy().astype(np.int64) + start)
-        fields.append(repairs["field"].cast(pl.String))
-        kinds.append(repairs["kind"].cast(pl.String))
-        confidence.append(repairs["confidence"].to_numpy())
-    whole = pl.DataFrame(
-        {
-            "row": np.concatenate(rows) if rows else np.zeros(0, np.int64),
-            "field": pl.concat(fields) if fields else pl.Series([], dtype=pl.String),
-            "kind": pl.concat(kinds) if kinds else pl.Series([], dtype=pl.String),
-            "confidence": np.concatenate(confidence) if confidence else np.zeros(0, np.float32),
-        }
-    )
-    whole = whole.with_columns(rank=pl.Series(rank[whole["row"].to_numpy()])).sort("rank", "field", "kind")
-    at = whole["row"].to_numpy()
-    written = _write(
-        out,
-        tables.REPAIRS,
-        {
-            "source": coded_text(np.asarray(space.coded.source)[at].astype(np.int64), _names(space)),
-            "record_id": arrow_text(text_at(record_ids(space), at)),
-            "field": whole["field"].cast(pl.Categorical).to_arrow(),
-            "kind": whole["kind"].cast(pl.Categorical).to_arrow(),
-            "confidence": numbers(whole["confidence"].to_numpy()),
-        },
-    )
+    table = tables.ANSWERS_REFUSED.check(read_table(space.path("decided", "answers_refused.arrow")))
+    write_parquet(Path(out) / "answers_refused.parquet", table)
+    write_bytes(Path(out) / "answers_refused.csv", _csv(table), table.num_rows)
+    return {"rows_out": table.num_rows}
+
+
+def publish_rejects(work: str, out: str) -> dict[str, Any]:
+    """``rejects/<source>.parquet``: every refused row."""
+    space = Workspace.open(work)
+    written = 0
     folder = make_folder(Path(out) / "rejects")
     for number, info in enumerate(space.sources):
         parts = [
@@ -452,7 +445,9 @@ def publish_repairs(work: str, out: str) -> dict[str, Any]:
             if s == number
         ]
         if parts:
-            write_parquet(folder / f"{info.name}.parquet", pa.concat_tables(parts))
+            whole = pa.concat_tables(parts)
+            write_parquet(folder / f"{info.name}.parquet", whole)
+            written += whole.num_rows
     return {"rows_out": written}
 
 

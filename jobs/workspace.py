@@ -177,6 +177,19 @@ class Workspace:
         }
         return tuple(sorted(c for c in read if c in self.kinds))
 
+    @functools.cached_property
+    def related(self) -> tuple[str, ...]:
+        """Standard fields that the register and some agency hold, in the order of their names."""
+        held = [set(s.contract.by_standard()) for s in self.sources]
+        if self.sources[0].role != "register" or len(held) < 2:
+            return ()
+        return tuple(sorted(f for f in self.kinds if f in held[0] and f in set.union(*held[1:])))
+
+    @functools.cached_property
+    def carried(self) -> tuple[str, ...]:
+        """Columns that are corrected but neither blocked on nor compared."""
+        return tuple(f for f in self.related if f not in self.columns)
+
     @property
     def layout(self) -> dict[str, Any]:
         """Rows of every part: ``parts`` [[source, part, first row, rows]], ``rows``, ``n_register``."""

@@ -5,8 +5,8 @@ or longer than the limits is refused at its first physical line alone and the wa
 line, so that a stray quote costs one line and not the rest of the file. Where a record begins depends on
 nothing but where the one before it ended: a file may be cut at any record and read in pieces.
 
-A quote is special only as the first byte of a field; inside a quoted field two quotes are one. A physical
-line ends with LF, CR LF or CR. A line of no bytes is blank and no record.
+A quote is special only as the first byte of a field; inside a quoted field two quotes are one. There may be
+no quote at all. A physical line ends with LF, CR LF or CR. A line of no bytes is blank and no record.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BLANK, MORE = 8, 9
 #: What became of a cell.
 TEXT, EMPTY, BAD_ENCODING, CONTROL = 0, 1, 2, 3
 
-_LF, _CR, _QUOTE = 10, 13, 34
+_LF, _CR = 10, 13
 
 
 @inline
@@ -52,6 +52,7 @@ def _record(
     size: int,
     final: bool,
     delimiter: int,
+    quote: int,
     width: int,
     most_lines: int,
     most_bytes: int,
@@ -77,7 +78,7 @@ def _record(
         return BLANK, at, _after_line(buf, at, size), 1
     while True:
         has_double = False
-        if at < size and buf[at] == _QUOTE:
+        if at < size and buf[at] == quote:
             start = at + 1
             stop = start
             while True:
@@ -90,10 +91,10 @@ def _record(
                     status = UNCLOSED_QUOTE
                     break
                 byte = buf[stop]
-                if byte == _QUOTE:
+                if byte == quote:
                     if stop + 1 >= size and not final:
                         return MORE, pos, pos, 0
-                    if stop + 1 < size and buf[stop + 1] == _QUOTE:
+                    if stop + 1 < size and buf[stop + 1] == quote:
                         has_double = True
                         stop += 2
                         continue
@@ -161,12 +162,17 @@ def _record(
 
 
 @jit
-def count_line_ends(buf: NDArray[Any], stop: int) -> int:
-    """LF and CR bytes in ``buf[:stop]``: at least as many as physical lines ended there."""
+def count_lines(buf: NDArray[Any], stop: int) -> int:
+    """Physical lines in ``buf[:stop]``: its line ends (LF, CR LF, CR), and one more for text after the last.
+
+    Bytes after ``stop`` are not looked at.
+    """
+    if stop == 0:
+        return 0
     count = 0
-    for i in range(stop):
-        count += (buf[i] == _LF) | (buf[i] == _CR)
-    return count
+    for i in range(stop - 1):
+        count += (buf[i] == _LF) | ((buf[i] == _CR) & (buf[i + 1] != _LF))
+    return count + 1
 
 
 @jit
@@ -175,6 +181,7 @@ def scan(
     stop: int,
     final: bool,
     delimiter: int,
+    quote: int,
     width: int,
     most_lines: int,
     most_bytes: int,
@@ -184,48 +191,57 @@ def scan(
     row_begin: NDArray[Any],
     row_end: NDArray[Any],
     row_line: NDArray[Any],
+    row_lines: NDArray[Any],
+    row_bytes: NDArray[Any],
     begin: NDArray[Any],
     end: NDArray[Any],
     doubled: NDArray[Any],
-) -> tuple[int, int, int, int]:
+) -> tuple[int, int, int, int, int]:
     """Walk the records that begin in ``buf[:stop]``, the first of them at 0.
 
     buf        : uint8[size], size < 2**31; bytes after ``stop`` are looked at only to finish a record
     final      : whether the buffer ends where the file does
-    delimiter  : byte between fields;  width : fields a record must have
+    delimiter  : byte between fields;  quote : byte around a field, -1 for none
+    width      : fields a record must have
     most_lines, most_bytes : a longer record is refused
     wanted     : int64[width], the output column of each field, -1 where it is not wanted
     line       : number of the first physical line
     status     : uint8[n] out, n at least the physical lines there are; GOOD to TOO_LONG
     row_begin, row_end : int32[n] out, the record's bytes without its line end (if refused: its first line)
     row_line   : int64[n] out, its first physical line
+    row_lines  : int32[n] out, its physical lines;  row_bytes : int32[n] out, its bytes with the last line end
     begin, end : int32[k, n] out, the bytes of each wanted field without its quotes (of GOOD records)
     doubled    : bool[k, n] out, whether the field holds doubled quotes
 
-    Returns ``(records, blank lines, where the next line begins, its number)``; stops early, before
-    ``stop``, at a record that the buffer does not hold whole.
+    Returns ``(records, blank lines, their bytes, where the next line begins, its number)``; stops early,
+    before ``stop``, at a record that the buffer does not hold whole.
     """
     size = buf.shape[0]
     pos = 0
     row = 0
     blank = 0
+    blank_bytes = 0
     while pos < stop:
         what, text_end, following, lines = _record(
-            buf, pos, size, final, delimiter, width, most_lines, most_bytes, wanted, row, begin, end, doubled
-        )
+            buf, pos, size, final, delimiter, quote, width, most_lines, most_bytes, wanted, row, begin, end,
+            doubled,
+        )  # fmt: skip
         if what == MORE:
             break
         if what == BLANK:
             blank += 1
+            blank_bytes += following - pos
         else:
             status[row] = what
             row_begin[row] = pos
             row_end[row] = text_end
             row_line[row] = line
+            row_lines[row] = lines
+            row_bytes[row] = following - pos
             row += 1
         pos = following
         line += lines
-    return row, blank, pos, line
+    return row, blank, blank_bytes, pos, line
 
 
 @jit
@@ -233,6 +249,7 @@ def walk(
     buf: NDArray[Any],
     final: bool,
     delimiter: int,
+    quote: int,
     width: int,
     most_lines: int,
     most_bytes: int,
@@ -261,8 +278,9 @@ def walk(
         if pos >= size:
             break
         what, _, following, lines = _record(
-            buf, pos, size, final, delimiter, width, most_lines, most_bytes, wanted, 0, none, none, flags
-        )
+            buf, pos, size, final, delimiter, quote, width, most_lines, most_bytes, wanted, 0, none, none,
+            flags,
+        )  # fmt: skip
         if what == MORE:
             break
         pos = following
@@ -342,6 +360,7 @@ def gather(
     begin: NDArray[Any],
     end: NDArray[Any],
     doubled: NDArray[Any],
+    quote: int,
     strip: bool,
     offsets: NDArray[Any],
     data: NDArray[Any],
@@ -350,6 +369,7 @@ def gather(
     """Copy n cells out of ``buf`` and check them.
 
     begin, end : integers[n], the cell's bytes;  doubled : bool[n], whether two quotes stand for one
+    quote      : the byte that is a quote
     strip      : whether blank characters at both ends are left out
     offsets    : int64[n + 1] out;  data : uint8[at least the cells' bytes] out
     state      : uint8[n] out: TEXT; EMPTY (nothing but blanks); BAD_ENCODING (no UTF-8, RFC 3629); CONTROL
@@ -389,7 +409,7 @@ def gather(
                 data[to] = byte
                 to += 1
                 at += 1
-                if byte == _QUOTE and doubled[i] and at < last:
+                if byte == quote and doubled[i] and at < last:
                     at += 1
             if what != TEXT:
                 to = start

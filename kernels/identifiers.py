@@ -48,6 +48,9 @@ BITS = {
     "different": DIFFERENT,
 }
 
+#: Most digits of an identifier.
+LONGEST = 16
+
 _VALUE = (1 << 56) - 1
 _SIX = 1_000_000
 _POWERS = np.array([10**k for k in range(18)], np.int64)
@@ -119,6 +122,54 @@ def identifier_bits(a: int, b: int) -> np.uint32:
     if bits & (ONE_DIGIT | ADJACENT_SWAP | ONE_EDIT | LOST_ZERO) == 0:
         bits |= DIFFERENT
     return np.uint32(bits)
+
+
+@jit
+def _read_digits(
+    offsets: NDArray[np.int64],
+    data: NDArray[np.uint8],
+    value: NDArray[np.int64],
+    length: NDArray[np.uint8],
+) -> None:
+    for row in range(value.shape[0]):
+        start = offsets[row]
+        stop = offsets[row + 1]
+        number = np.int64(0)
+        digits = np.uint8(0)
+        if 0 < stop - start <= LONGEST:
+            digits = np.uint8(stop - start)
+            for at in range(start, stop):
+                digit = np.int64(data[at]) - 48
+                if digit < 0 or digit > 9:
+                    number = np.int64(0)
+                    digits = np.uint8(0)
+                    break
+                number = number * 10 + digit
+        value[row] = number
+        length[row] = digits
+
+
+def read_digits(
+    offsets: NDArray[np.int64],
+    data: NDArray[np.uint8],
+    value: NDArray[np.int64],
+    length: NDArray[np.uint8],
+) -> None:
+    """Fill ``value`` and ``length`` (n) with the number and how many digits write it, leading zeros counted.
+
+    Row i is the text ``data[offsets[i]:offsets[i + 1]]``; ``offsets`` is int64[n + 1] and rises. A text that
+    is not 1 to 16 ASCII digits gives 0 and 0. Raises ValueError for other shapes and types and for offsets
+    beyond the data.
+    """
+    at = reading(offsets, np.int64, "offsets")
+    held = reading(data, np.uint8, "data")
+    if at.shape[0] == 0 or at[0] < 0 or at[-1] > held.shape[0]:
+        raise ValueError(
+            f"The offsets end at {at[-1] if at.shape[0] else 'nothing'}."
+            f" Wanted: n + 1 offsets within {held.shape[0]} bytes. Pass the column's own."
+        )
+    rows = at.shape[0] - 1
+    _read_digits(at, held, writing(value, np.int64, rows), writing(length, np.uint8, rows))
 
 
 @jit

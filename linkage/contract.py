@@ -7,6 +7,7 @@ written by the people who know the source; nothing here looks at a file of data.
 from __future__ import annotations
 
 import datetime
+import json
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -31,10 +32,29 @@ STANDARD_KINDS: Mapping[str, Kind] = {
     "father_name": "name",
     "mother_name": "name",
     "death_date": "date",
+    "tax_code": "identifier",
+    "insurance_number": "identifier",
+    "health_card": "identifier",
+    "passport": "identifier",
 }
+
+#: Code lists of administrative units: of the statistics office, or none but the text of an address.
+UNIT_CODES = ("gso", "address")
 
 #: Every standard name a contract may use without the project declaring it.
 STANDARD_NAMES: tuple[str, ...] = ("person_id", *STANDARD_KINDS)
+
+#: Names of columns that every table of records has, and so no field may have.
+RESERVED_NAMES: frozenset[str] = frozenset({"line", "record_id", "source", "frequency", "repeats"})
+
+# Keys of a contract that only some formats know.
+_OF_FORMATS = {
+    ("encoding", "delimiter", "quote", "compression"): ("csv",),
+    ("sheet",): ("excel",),
+    ("unpack_ratio", "unpack_max"): ("csv", "excel"),
+}
+_SPOKEN_FORMATS = {"csv": "CSV", "excel": "Excel"}
+_SPOKEN = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", '"': "double quote", "'": "single quote"}
 
 Text = Annotated[str, Meta(min_length=1, extra={"wish": "a text that is not empty"})]
 Name = Annotated[
@@ -59,7 +79,10 @@ class Field(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = ()
     codes: Annotated[
         dict[str, str] | str | None,
-        Meta(description="Source code to standard code; or 'gso', the codes of the statistics office."),
+        Meta(
+            description="Source code to standard code; of a unit also 'gso', the codes of the statistics "
+            "office, or 'address', free text."
+        ),
     ] = None
     as_of: Annotated[
         datetime.date | None, Meta(description="Day of the code list, of an administrative unit.")
@@ -87,9 +110,33 @@ class Contract(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Literal["lowest_key", "highest_key", "most_complete"],
         Meta(description="Which of two records of one person stays."),
     ] = "lowest_key"
-    format: Literal["csv", "parquet"] = "csv"
-    encoding: Annotated[Literal["utf-8"], Meta(description="Of a CSV file.")] = "utf-8"
-    delimiter: Annotated[str, Meta(description="Of a CSV file, one character.")] = ","
+    format: Literal["csv", "parquet", "arrow", "excel"] = "csv"
+    encoding: Annotated[
+        Literal[
+            "utf-8", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "cp1258", "latin-1", "tcvn3", "vni",
+            "viqr", "auto",
+        ],
+        Meta(description="Of a CSV file; 'auto' finds it out from the text."),
+    ] = "utf-8"  # fmt: skip
+    delimiter: Annotated[
+        str, Meta(description="Of a CSV file, one ASCII character; 'auto' finds it out from the header.")
+    ] = ","
+    quote: Annotated[
+        str, Meta(description="Of a CSV file, the ASCII character around a cell; 'none' where there is none.")
+    ] = '"'
+    compression: Annotated[
+        Literal["auto", "none", "gzip", "zstd"],
+        Meta(description="Of a CSV file; 'auto' looks at its first bytes, whatever its name."),
+    ] = "auto"
+    sheet: Annotated[
+        Text | None, Meta(description="Of an Excel file, the sheet's name; none means the first visible one.")
+    ] = None
+    unpack_ratio: Annotated[
+        int, Meta(ge=1, description="Largest size of a packed file, unpacked, in sizes of the file.")
+    ] = 200
+    unpack_max: Annotated[int, Meta(ge=1, description="Largest size of a packed file, unpacked, in GiB.")] = (
+        256
+    )
     alias_file: Annotated[
         Text | None,
         Meta(description="Register only, relative to this file: earlier numbers and the days they held."),
@@ -114,7 +161,7 @@ def parse_contract(text: str, name: str = "contract") -> Contract:
     Raises
     ------
     DeclarationError
-        Holding every problem found (``E-CONTRACT-001`` to ``E-CONTRACT-014``).
+        Holding every problem found (``E-CONTRACT-001`` to ``E-CONTRACT-014``, ``E-CONTRACT-018``).
     """
     reader = Reader("CONTRACT", name)
     table = reader.toml(text)
@@ -163,26 +210,51 @@ def _check_whole(reader: Reader, table: dict[str, Any], contract: Contract) -> N
                 f"One of {', '.join(standards)} is wanted.",
                 did_you_mean(name, standards).strip(),
             )
-    if contract.format == "csv" and (len(contract.delimiter) != 1 or contract.delimiter in '"\r\n\0'):
+    _check_form(reader, table, contract)
+    for f in contract.fields:
+        if f.standard in RESERVED_NAMES:
+            reader.add(
+                18,
+                f"field {f.column}",
+                f"'{f.standard}' is a column of the engine's own.",
+                "Another name is wanted.",
+                "Rename the field, here and in the project file.",
+            )
+    unique(
+        reader, 8, ((f"field {n}", f.standard) for n, f in enumerate(contract.fields, 1)), "standard field"
+    )
+
+
+def _check_form(reader: Reader, table: Mapping[str, Any], contract: Contract) -> None:
+    """What is said of the files' form: delimiter and quote, and keys that belong to another format."""
+    marks = {"delimiter": contract.delimiter, "quote": contract.quote} if contract.format == "csv" else {}
+    for key, given in marks.items():
+        word = "auto" if key == "delimiter" else "none"
+        if given != word and (len(given) != 1 or not given.isascii() or given in "\r\n\0"):
+            spoken = {name: sign for sign, name in _SPOKEN.items()} | {word: word}
+            meant = did_you_mean(given, spoken)
+            for name, sign in spoken.items():
+                meant = meant.replace(f"'{name}'", json.dumps(sign))
+            wanted = f'One character is wanted, of ASCII and no line end, or "{word}".'
+            reader.add(7, key, f"{given!r} came.", wanted, meant.strip())
+    if marks and contract.delimiter == contract.quote:
         reader.add(
             7,
-            "delimiter",
-            f"{contract.delimiter!r} came.",
-            "One character is wanted, no quote and no line end.",
+            "quote",
+            f"{contract.quote!r} is the delimiter too.",
+            "Two characters are wanted.",
+            'Use quote = "none" if there is no quote.',
         )
-    if contract.format != "csv":
-        for key in ("encoding", "delimiter"):
-            if key in table:
+    for keys, formats in _OF_FORMATS.items():
+        for key in keys:
+            if key in table and contract.format not in formats:
                 reader.add(
                     7,
                     key,
                     f'it stands beside format = "{contract.format}".',
-                    "It belongs to CSV only.",
+                    f"It belongs to {' and '.join(_SPOKEN_FORMATS[f] for f in formats)} only.",
                     "Remove it.",
                 )
-    unique(
-        reader, 8, ((f"field {n}", f.standard) for n, f in enumerate(contract.fields, 1)), "standard field"
-    )
 
 
 def check_fields(reader: Reader, contract: Contract, kinds: Mapping[str, Kind]) -> None:
@@ -252,15 +324,15 @@ def _check_codes(reader: Reader, where: str, f: Field, kind: Kind) -> None:
                 "codes of the units are missing.",
                 'codes = "gso" or a table to such codes is wanted.',
             )
-        elif isinstance(f.codes, str) and f.codes != "gso":
+        elif isinstance(f.codes, str) and f.codes not in UNIT_CODES:
             reader.add(
                 13,
                 where,
                 f"the code list '{f.codes}' is unknown.",
-                "Known code lists: gso.",
-                did_you_mean(f.codes, ["gso"]).strip(),
+                f"Known code lists: {', '.join(UNIT_CODES)}.",
+                did_you_mean(f.codes, UNIT_CODES).strip(),
             )
-        if f.as_of is None:
+        if f.as_of is None and f.codes != "address":
             reader.add(
                 14,
                 where,

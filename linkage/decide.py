@@ -152,6 +152,7 @@ def decide(
     confirmed = np.zeros(n, bool) if forced is None else forced >= 0
     if forced is not None and confirmed.any():
         same = confirmed & (person == forced)
+        runner_up = np.where(confirmed & (runner_up == forced), person, runner_up)
         person = np.where(confirmed, forced, person)
         has = has & (~confirmed | same)
         p_best = np.where(confirmed, 1.0, p_best)

@@ -16,13 +16,19 @@ from numpy.typing import NDArray
 
 from kernels import delimited as kernel
 from linkage.errors import ContractError, IntegrityError
-from linkage.rows import BLANK, RawPart, gather_cells, readable, reject_table
+from linkage.rows import BLANK, Extent, RawPart, Spans, gather_cells, readable, reject_table
 
 #: A record of more physical lines, or of more bytes, is refused.
 MOST_LINES = 64
 MOST_BYTES = 1 << 20
 #: Bytes after a part that its reader must see, so that a part's end changes no record's fate.
 LOOK_AHEAD = MOST_BYTES + 4
+
+#: Delimiters that may be found out, in the order in which they are tried.
+DELIMITERS = (",", ";", "\t", "|", "^", "~", "\x1f")
+_SPOKEN = ("','", "';'", "a tab", "'|'", "'^'", "'~'", "U+001F")
+#: Stands for the quote of text that has none.
+NO_QUOTE = "none"
 
 _BOM = b"\xef\xbb\xbf"
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
@@ -43,8 +49,8 @@ class Header:
     line: int
 
 
-def read_header(start: bytes, delimiter: str) -> Header:
-    """The header in a file's first bytes (at least ``MOST_BYTES`` of them, or the whole file).
+def read_header(start: bytes, delimiter: str, quote: str = '"') -> Header:
+    """The header in the first bytes of a text (at least ``MOST_BYTES`` of them, or all there are), in UTF-8.
 
     Blank lines before it are passed over, a byte order mark is dropped, names lose blanks at their ends.
     Raises ContractError: E-INPUT-003 no header, E-INPUT-004 a name twice, E-INPUT-005 not UTF-8.
@@ -53,9 +59,10 @@ def read_header(start: bytes, delimiter: str) -> Header:
         raise ContractError(
             "E-INPUT-005",
             "The file begins like UTF-16 or a binary file;",
-            "UTF-8 text was wanted.",
+            "text in the declared encoding was wanted.",
             "Save it as UTF-8, or declare its format and encoding in the contract.",
         )
+    form = {"quotechar": quote} if quote != NO_QUOTE else {"quoting": csv.QUOTE_NONE}
     skipped = len(_BOM) if start.startswith(_BOM) else 0
     text = ""
     held = 0
@@ -64,12 +71,13 @@ def read_header(start: bytes, delimiter: str) -> Header:
             continue
         try:
             text += found.group().decode("utf-8")
-            names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
+            reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, **form)
+            names = next(reader)
         except UnicodeDecodeError:
             raise ContractError(
                 "E-INPUT-005",
-                f"Line {number} of the file, in its header, is not UTF-8;",
-                "the contract declares UTF-8.",
+                f"Line {number} of the file, in its header, is not text in its encoding;",
+                "the encoding of the contract was wanted.",
                 "Save the file as UTF-8, or declare its encoding in the contract.",
             ) from None
         except csv.Error:
@@ -95,6 +103,56 @@ def read_header(start: bytes, delimiter: str) -> Header:
     )
 
 
+def find_delimiter(start: bytes, wanted: Sequence[str], quote: str = '"') -> str:
+    """The delimiter of a text that begins with ``start``, told by its header.
+
+    It is the one at which the header falls into all the ``wanted`` columns; of several such, the one at which
+    the most records of ``start`` have as many fields as the header. If no delimiter gives all of them, it is
+    the one that gives the most. Raises ContractError: E-INPUT-013 if that is none or more than one, and what
+    :func:`read_header` raises.
+    """
+    headers: dict[str, Header] = {}
+    faults: list[ContractError] = []
+    for delimiter in DELIMITERS:
+        if delimiter == quote:
+            continue
+        try:
+            headers[delimiter] = read_header(start, delimiter, quote)
+        except ContractError as fault:
+            faults.append(fault)
+    if not headers:
+        raise faults[0]
+    hits = {d: len(set(wanted) & set(header.names)) for d, header in headers.items()}
+    most = max(hits.values())
+    best = [d for d, count in hits.items() if count == most and most]
+    if len(best) > 1:
+        several = [d for d in best if len(headers[d].names) > 1]
+        if not several:
+            return best[0]
+        shares = {d: _even_records(start, d, quote, headers[d]) for d in several}
+        best = [d for d in several if shares[d] == max(shares.values())]
+    if len(best) == 1:
+        return best[0]
+    raise ContractError(
+        "E-INPUT-013",
+        "The file's delimiter cannot be told from its header;",
+        f"a header with the contract's columns was wanted, apart by one of {', '.join(_SPOKEN)}.",
+        "Declare the delimiter in the contract, or mend the file's header.",
+    )
+
+
+def _even_records(start: bytes, delimiter: str, quote: str, header: Header) -> float:
+    """Share of the records of ``start`` that have as many fields as the header."""
+    buffer = np.frombuffer(start, np.uint8)[header.body :]
+    part = parse(buffer, buffer.size, True, delimiter, header.names, [], "", 0, 1, quote)
+    return part.line.size / part.rows_in if part.rows_in else 1.0
+
+
+def quote_byte(quote: str) -> int:
+    """The quote as the kernels want it: its byte, -1 for none."""
+    return -1 if quote == NO_QUOTE else ord(quote)
+
+
 def refuse_doubles(names: Sequence[str]) -> None:
     """Raise ContractError E-INPUT-004 if a column name that is not empty comes twice."""
     seen: set[str] = set()
@@ -116,6 +174,7 @@ def cut_points(
     width: int,
     line: int,
     targets: NDArray[np.int64],
+    quote: str = '"',
 ) -> tuple[list[tuple[int, int]], int, int]:
     """Walk a window of a file that begins with a record; say where it can be cut.
 
@@ -124,14 +183,16 @@ def cut_points(
     stopped, the number of the line there)``. The walk stops before a record that the window does not hold
     whole; with ``final`` it ends with the window.
     """
-    plain = b'"' not in window and (b"\r" not in window or window.count(b"\r") == window.count(b"\r\n"))
+    mark = quote_byte(quote)
+    breaks = b"\r" not in window or window.count(b"\r") == window.count(b"\r\n")
+    plain = breaks and (mark < 0 or quote.encode() not in window)
     if plain and not (window.endswith(b"\r") and not final):
         return _plain_cuts(window, final, line, targets)
     buffer = np.frombuffer(window, np.uint8)
     cut = np.empty(targets.size, np.int64)
     cut_line = np.empty(targets.size, np.int64)
     done, stopped, line = kernel.walk(
-        buffer, final, ord(delimiter), width, MOST_LINES, MOST_BYTES, line, targets, cut, cut_line
+        buffer, final, ord(delimiter), mark, width, MOST_LINES, MOST_BYTES, line, targets, cut, cut_line
     )
     return list(zip(cut[:done].tolist(), cut_line[:done].tolist(), strict=True)), int(stopped), int(line)
 
@@ -176,6 +237,7 @@ def parse(
     key: str,
     file: int,
     line: int,
+    quote: str = '"',
 ) -> RawPart:
     """The records that begin in ``buffer[:stop]``, the first of them at 0 on physical line ``line``.
 
@@ -186,15 +248,18 @@ def parse(
     fields = np.full(len(names), -1, np.int64)
     for position, name in enumerate(wanted):
         fields[list(names).index(name)] = position
-    most = int(kernel.count_line_ends(buffer, stop)) + 1
+    lines = int(kernel.count_lines(buffer, stop))
+    most = lines + 1
     status = np.empty(most, np.uint8)
     row_begin, row_end = np.empty(most, np.int32), np.empty(most, np.int32)
     row_line = np.empty(most, np.int64)
+    row_lines, row_bytes = np.empty(most, np.int32), np.empty(most, np.int32)
     begin, end = np.empty((len(wanted), most), np.int32), np.empty((len(wanted), most), np.int32)
     doubled = np.empty((len(wanted), most), np.bool_)
-    rows, blank, stopped, _ = kernel.scan(
-        buffer, stop, final, ord(delimiter), len(names), MOST_LINES, MOST_BYTES, fields, line,
-        status, row_begin, row_end, row_line, begin, end, doubled,
+    mark = quote_byte(quote)
+    rows, blank, blank_bytes, stopped, _ = kernel.scan(
+        buffer, stop, final, ord(delimiter), mark, len(names), MOST_LINES, MOST_BYTES, fields, line,
+        status, row_begin, row_end, row_line, row_lines, row_bytes, begin, end, doubled,
     )  # fmt: skip
     if stopped != stop:
         raise IntegrityError(
@@ -207,7 +272,7 @@ def parse(
     bad = np.flatnonzero(status[:rows] != kernel.GOOD)
     chosen: NDArray[np.int64] | slice = slice(0, rows) if bad.size == 0 else good
     cells = {
-        name: gather_cells(buffer, begin[i, chosen], end[i, chosen], doubled[i, chosen], name == key)
+        name: gather_cells(buffer, begin[i, chosen], end[i, chosen], doubled[i, chosen], name == key, mark)
         for i, name in enumerate(wanted)
     }
 
@@ -222,4 +287,16 @@ def parse(
     def good_text(positions: NDArray[np.int64]) -> list[str]:
         return [readable(buffer[begins[i] : ends[i]].tobytes()) for i in positions]
 
-    return RawPart(file, row_line[:rows][chosen].copy(), cells, refused, int(blank), good_text)
+    spans = Spans(row_lines[:rows], row_bytes[:rows])
+    return RawPart(
+        file,
+        row_line[:rows][chosen].copy(),
+        Spans(row_lines[:rows][chosen].copy(), row_bytes[:rows][chosen].copy()),
+        cells,
+        refused,
+        spans.total(bad),
+        int(blank),
+        Extent(int(blank), int(blank_bytes)),
+        Extent(lines, stop),
+        good_text,
+    )

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from kernels import delimited as kernel
 from kernels.keys import hash_bytes
 from linkage.errors import ContractError, IntegrityError, did_you_mean
-from linkage.rows import REJECTS, Cells, RawPart, reject_table
+from linkage.rows import REJECTS, Cells, Extent, RawPart, Spans, reject_table
 
 if TYPE_CHECKING:
     from linkage.contract import Contract
@@ -57,6 +57,7 @@ class Intake:
               order_by text
     rows_in : rows read; records and rejects together are as many
     blank   : blank lines, which are no rows
+    text    : how much text was ``accepted``, ``refused`` and ``blank``; and ``whole``, which is all of it
     """
 
     records: pa.Table
@@ -64,6 +65,7 @@ class Intake:
     keys: pa.Table
     rows_in: int
     blank: int
+    text: Mapping[str, Extent]
 
     def refused(self) -> dict[str, int]:
         """Refused rows by code, in the order of codes."""
@@ -132,7 +134,15 @@ def accept(raw: RawPart, contract: Contract) -> Intake:
         [wanted[int(b)] for b in blame[fallen]],
         raw.text(fallen),
     )
-    return _balanced(Intake(records, _in_order([raw.refused, rejects]), key_table, raw.rows_in, raw.blank))
+    refused = raw.spans.total(fallen) if fallen.size else Extent()
+    text = {
+        "accepted": raw.spans.total() - refused,
+        "refused": raw.refused_text + refused,
+        "blank": raw.blank_text,
+        "whole": raw.whole,
+    }
+    rejected = _in_order([raw.refused, rejects])
+    return balanced(Intake(records, rejected, key_table, raw.rows_in, raw.blank, text))
 
 
 def _key_hashes(key: Cells) -> NDArray[np.uint64]:
@@ -146,12 +156,23 @@ def _in_order(tables: Sequence[pa.Table]) -> pa.Table:
     return whole.sort_by([("file", "ascending"), ("line", "ascending")]).cast(REJECTS)
 
 
-def _balanced(intake: Intake) -> Intake:
+def balanced(intake: Intake) -> Intake:
+    """The intake, if every row, line and byte of it is accounted for; else IntegrityError E-INTEGRITY-002."""
     if intake.records.num_rows + intake.rejects.num_rows != intake.rows_in:
         raise IntegrityError(
             "E-INTEGRITY-002",
             f"{intake.rows_in} rows became {intake.records.num_rows} + {intake.rejects.num_rows};",
             "every row in must be accepted or refused.",
+            "Report this as a defect.",
+        )
+    text = intake.text
+    if text["accepted"] + text["refused"] + text["blank"] != text["whole"]:
+        raise IntegrityError(
+            "E-INTEGRITY-002",
+            f"{text['whole'].lines} lines of {text['whole'].bytes} bytes became "
+            + " + ".join(f"{text[k].lines} of {text[k].bytes}" for k in ("accepted", "refused", "blank"))
+            + ";",
+            "every line in must be of a row that is accepted or refused, or blank.",
             "Report this as a defect.",
         )
     return intake
@@ -192,18 +213,19 @@ def settle_repeats(candidates: pa.Table, contract: Contract) -> pa.Table:
     greatest number if all of a key's values are whole numbers, else the last text by code points. A row
     without it, or with a date that cannot be read, comes before all others.
     """
+    last = contract.on_repeat == "last" and contract.order_by is not None
+    if not last:
+        named = pc.dictionary_encode(candidates.column("record_id").combine_chunks()).indices.to_numpy()
+        again = np.flatnonzero(np.bincount(named)[named] > 1) if named.size else named
+        return _fallen(candidates, again, ["repeated_key"] * again.size)
     members: dict[str, list[int]] = {}
     for position, record_id in enumerate(candidates.column("record_id").to_pylist()):
         members.setdefault(record_id, []).append(position)
-    last = contract.on_repeat == "last" and contract.order_by is not None
-    orders = candidates.column("order_by").to_pylist() if last else []
+    orders = candidates.column("order_by").to_pylist()
     formats = next((f.formats for f in contract.fields if f.column == contract.order_by and f.formats), None)
     fallen: list[tuple[int, str]] = []
     for positions in members.values():
         if len(positions) == 1:
-            continue
-        if not last:
-            fallen += [(position, "repeated_key") for position in positions]
             continue
         ranks = _ranks([orders[position] for position in positions], formats)
         top = max(ranks)
@@ -212,8 +234,13 @@ def settle_repeats(candidates: pa.Table, contract: Contract) -> pa.Table:
             continue
         fallen += [(p, "superseded") for p, rank in zip(positions, ranks, strict=True) if rank != top]
     fallen.sort()
-    picked = candidates.select(["part", "row"]).take(pa.array([p for p, _ in fallen], pa.int64()))
-    picked = picked.append_column("code", pa.array([code for _, code in fallen], pa.large_string()))
+    return _fallen(candidates, np.array([p for p, _ in fallen], np.int64), [code for _, code in fallen])
+
+
+def _fallen(candidates: pa.Table, rows: NDArray[np.int64], codes: Sequence[str]) -> pa.Table:
+    """Part, row and code of the given rows of the candidates, sorted by part and row."""
+    picked = candidates.select(["part", "row"]).take(pa.array(rows))
+    picked = picked.append_column("code", pa.array(codes, pa.large_string()))
     return picked.sort_by([("part", "ascending"), ("row", "ascending")])
 
 
@@ -242,11 +269,12 @@ def _date_rank(value: str | None, formats: Sequence[str]) -> tuple[int, int, str
 
 
 def drop_repeats(
-    intake: Intake, file: int, fallen: Mapping[int, str], texts: Sequence[str], key: str
+    intake: Intake, file: int, fallen: Mapping[int, str], texts: Sequence[str], spans: Spans, key: str
 ) -> Intake:
     """Move rows of one part from its records to its rejects.
 
-    fallen : code by position in ``intake.records``;  texts : the rows as they came, by ascending position
+    fallen : code by position in ``intake.records``
+    texts, spans : the rows as they came and how much text they are, by ascending position
     """
     positions = np.array(sorted(fallen), np.int64)
     stays = np.ones(intake.records.num_rows, np.bool_)
@@ -254,12 +282,19 @@ def drop_repeats(
     line = intake.records.column("line").to_numpy()[positions]
     rejects = reject_table(file, line, [fallen[int(p)] for p in positions], [key] * positions.size, texts)
     mask = pa.array(stays)
-    return _balanced(
+    moved = spans.total()
+    text = {
+        **intake.text,
+        "accepted": intake.text["accepted"] - moved,
+        "refused": intake.text["refused"] + moved,
+    }
+    return balanced(
         Intake(
             intake.records.filter(mask),
             _in_order([intake.rejects, rejects]),
             intake.keys.filter(mask),
             intake.rows_in,
             intake.blank,
+            text,
         )
     )

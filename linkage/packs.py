@@ -6,11 +6,15 @@ import datetime
 from collections.abc import Mapping
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from linkage.coded import UnitSets
 from linkage.errors import ConfigError
 from linkage.vietnam.names import ParsedNames
+
+Digits = tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]
 
 
 class Pack(Protocol):
@@ -24,20 +28,49 @@ class Pack(Protocol):
     def token_forms(self, tokens: pl.Series) -> pl.DataFrame:
         """Forms of tokens: ascii, plain, phonetic, marked, single, initial."""
 
-    def numbers(self, values: pl.Series, extract_year: int) -> pl.DataFrame:
-        """Identity numbers: digits, length, kind, repair, confidence."""
+    def numbers(self, values: pl.Series, extract_year: int, digits: Digits | None = None) -> pl.DataFrame:
+        """Identity numbers: digits, length, kind, structure_ok, repair, confidence, unrepaired.
 
-    def phones(self, values: pl.Series) -> pl.DataFrame:
-        """Telephones: digits, length, issue."""
+        ``digits``, here and below: numbers already read as integers, and how many digits write each; their
+        rows come first.
+        """
+
+    def holders(self, codes: np.ndarray, latest_year: int) -> tuple[np.ndarray, np.ndarray]:
+        """Sex (uint8[n], 1 M, 2 F) and birth year (int16[n]) that identifier codes say; 0 nothing."""
+
+    def codes(
+        self, field: str, values: pl.Series, extract_year: int, digits: Digits | None = None
+    ) -> pl.DataFrame:
+        """Other identifiers with a national structure: code, personal, insurance, issue, repair, confidence,
+        unrepaired.
+        """
+
+    def phones(self, values: pl.Series, digits: Digits | None = None) -> pl.DataFrame:
+        """Telephones: digits, length, issue, repair."""
 
     def units(self, field: str, values: pl.Series, as_of: datetime.date) -> pl.DataFrame:
         """Administrative units: unit (number of a set of possible present units, -1 none), issue."""
+
+    def addresses(self, field: str, values: pl.Series, as_of: datetime.date | None) -> pl.DataFrame:
+        """Units named in free text: unit, issue, repair; ``as_of`` bounds when it was written, if known."""
 
     def unit_sets(self) -> UnitSets:
         """The sets that ``units`` numbers."""
 
     def text(self, values: pl.Series) -> pl.Series:
         """Plain text, folded for comparison."""
+
+    def written_tokens(self, tokens: pl.Series) -> pl.Series:
+        """Canonical name tokens with their capitals."""
+
+    def unmarked(self, texts: pl.Series) -> pl.Series:
+        """Texts without diacritics."""
+
+    def unit_codes(self, field: str, sets: np.ndarray, as_of: datetime.date) -> pl.Series:
+        """The only code of a day's list that means each set of units, null without one."""
+
+    def dated_units(self, field: str, values: pl.Series, as_of: datetime.date) -> pl.Series:
+        """Units as submitted in standard form, ``code@day``; null for what is none."""
 
 
 def pack_of(locale: tuple[str, ...], reference: Mapping[str, pl.DataFrame]) -> Pack:

@@ -27,4 +27,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("decide", ("scored", "model"), ("decisions",), "one"),
     Stage("resolve", ("decisions", "scored"), ("entities", "duplicates", "links"), "one"),
     Stage("publish", ("decisions", "entities", "duplicates", "links", "scored"), ("artefacts",), "artefacts"),
+    Stage("correct", ("coded", "records", "decisions"), ("corrections", "merge_orders"), "parts of files"),
+    Stage("cases", ("coded", "decisions", "model"), ("register_cases", "verifications"), "fields, keys"),
+    Stage("receipts", ("artefacts", "decisions"), ("gates", "receipts"), "sources"),
 )

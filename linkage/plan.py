@@ -35,10 +35,14 @@ class TrainingPlan:
 
 
 def brought_kinds(project: Project, contracts: Iterable[Contract]) -> dict[str, str]:
-    """Standard fields that some contract brings, with their kinds; an old number may stand for the number."""
+    """Standard fields that some contract brings, with their kinds.
+
+    An old number may stand for the number, and a health card holds the insurance number.
+    """
     brought = {f.standard for contract in contracts for f in contract.fields}
-    if "personal_number" in brought:
-        brought.add("old_number")
+    for field, within in (("personal_number", "old_number"), ("health_card", "insurance_number")):
+        if field in brought:
+            brought.add(within)
     return {name: kind for name, kind in project.kinds.items() if name in brought}
 
 

@@ -56,22 +56,57 @@ class Cells:
 
 
 @dataclass(frozen=True)
+class Extent:
+    """So much text: physical lines, and bytes with their line ends.
+
+    A table has a line for each row and no bytes.
+    """
+
+    lines: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: Extent) -> Extent:
+        return Extent(self.lines + other.lines, self.bytes + other.bytes)
+
+    def __sub__(self, other: Extent) -> Extent:
+        return Extent(self.lines - other.lines, self.bytes - other.bytes)
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Physical lines and bytes of each of n rows, int32[n] each."""
+
+    lines: NDArray[np.int32]
+    bytes: NDArray[np.int32]
+
+    def total(self, rows: NDArray[np.integer] | slice = slice(None)) -> Extent:
+        """Of the given rows together."""
+        return Extent(int(self.lines[rows].sum(dtype=np.int64)), int(self.bytes[rows].sum(dtype=np.int64)))
+
+
+@dataclass(frozen=True)
 class RawPart:
     """The rows of one part of one file.
 
     file    : the file's number in its source
     line    : int64[n], where each readable row begins
+    spans   : how much text each readable row is
     cells   : the contract's columns, each of n cells; the key's cells without blanks at their ends
-    refused : REJECTS, the rows whose form is broken
-    blank   : blank lines, which are no rows
+    refused : REJECTS, the rows whose form is broken;  refused_text : how much text they are
+    blank   : blank lines, which are no rows;  blank_text : how much text they are
+    whole   : how much text the part is, counted without looking at records
     text    : gives the rows at the given positions as they came
     """
 
     file: int
     line: NDArray[np.int64]
+    spans: Spans
     cells: Mapping[str, Cells]
     refused: pa.Table
+    refused_text: Extent
     blank: int
+    blank_text: Extent
+    whole: Extent
     text: Callable[[NDArray[np.int64]], list[str]]
 
     @property
@@ -86,8 +121,9 @@ def gather_cells(
     end: NDArray[np.integer],
     doubled: NDArray[np.bool_],
     strip: bool,
+    quote: int = 34,
 ) -> Cells:
-    """Copy and check the cells ``buffer[begin[i]:end[i]]``."""
+    """Copy and check the cells ``buffer[begin[i]:end[i]]``; where ``doubled``, two quotes stand for one."""
     rows = begin.size
     begin, end = begin.astype(np.int64), end.astype(np.int64)
     source = buffer.view()
@@ -95,7 +131,7 @@ def gather_cells(
     offsets = np.empty(rows + 1, np.int64)
     data = np.empty(int(np.sum(end) - np.sum(begin)), np.uint8)
     state = np.empty(rows, np.uint8)
-    used = kernel.gather(source, begin, end, doubled, strip, offsets, data, state)
+    used = kernel.gather(source, begin, end, doubled, quote, strip, offsets, data, state)
     return Cells(offsets, data[:used], state)
 
 
@@ -113,11 +149,14 @@ def reject_table(
     return pa.table(columns, schema=REJECTS)
 
 
-def _as_text(array: pa.Array, column: str) -> pa.Array:
-    """``array`` as large_string or large_binary: dates in ISO form, whole numbers in decimal digits."""
+def as_text(array: pa.Array, column: str) -> pa.Array:
+    """``array`` as large_string or large_binary: dates in ISO form, whole numbers in decimal digits.
+
+    Raises ContractError E-INPUT-007, naming ``column``, for a type that has no text form.
+    """
     kind = array.type
     if pa.types.is_dictionary(kind):
-        return _as_text(array.dictionary_decode(), column)
+        return as_text(array.dictionary_decode(), column)
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
         return array.cast(pa.large_binary())
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
@@ -145,7 +184,7 @@ def _as_text(array: pa.Array, column: str) -> pa.Array:
         return pa.array([None if v is None else format(v.as_py(), "f") for v in array], pa.large_string())
     raise ContractError(
         "E-INPUT-007",
-        f"Column '{column}' is of the Parquet type {kind},",
+        f"Column '{column}' is of the type {kind},",
         "which has no text form; text, whole numbers, dates, timestamps and decimals have one.",
         "Write the column as text.",
     )
@@ -153,7 +192,7 @@ def _as_text(array: pa.Array, column: str) -> pa.Array:
 
 def _arrow_cells(column: pa.ChunkedArray, name: str, strip: bool) -> tuple[Cells, pa.Array]:
     text = pa.concat_arrays(
-        [_as_text(chunk, name) for chunk in column.chunks] or [pa.array([], pa.large_string())]
+        [as_text(chunk, name) for chunk in column.chunks] or [pa.array([], pa.large_string())]
     )
     text = text.cast(pa.large_binary())
     rows = len(text)
@@ -172,10 +211,16 @@ def _arrow_cells(column: pa.ChunkedArray, name: str, strip: bool) -> tuple[Cells
 
 
 def arrow_part(table: pa.Table, file: int, first_line: int, key: str) -> RawPart:
-    """The rows of a table read from a Parquet file; ``first_line`` is the number of its first row, from 1.
+    """The rows of a table; ``first_line`` is the number of its first row, from 1.
 
     Raises ContractError E-INPUT-007 for a column that has no text form.
     """
+    line = np.arange(first_line, first_line + table.num_rows, dtype=np.int64)
+    return numbered_part(table, file, line, key)
+
+
+def numbered_part(table: pa.Table, file: int, line: NDArray[np.int64], key: str, blank: int = 0) -> RawPart:
+    """The rows of a table, each with its own line number; ``blank`` lines lie between them."""
     cells: dict[str, Cells] = {}
     texts: dict[str, pa.Array] = {}
     for name in table.column_names:
@@ -191,8 +236,11 @@ def arrow_part(table: pa.Table, file: int, first_line: int, key: str) -> RawPart
             for i in range(len(positions))
         ]
 
-    line = np.arange(first_line, first_line + table.num_rows, dtype=np.int64)
-    return RawPart(file, line, cells, REJECTS.empty_table(), 0, rows)
+    spans = Spans(np.ones(line.size, np.int32), np.zeros(line.size, np.int32))
+    return RawPart(
+        file, line, spans, cells, REJECTS.empty_table(), Extent(), blank, Extent(blank),
+        Extent(int(line.size) + blank), rows,
+    )  # fmt: skip
 
 
 def readable(raw: bytes) -> str:

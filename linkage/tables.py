@@ -169,6 +169,7 @@ REVIEW = Table(
     "review",
     "one pair to be looked at; field columns '<field>_l' and '<field>_r' follow as submitted",
     {
+        "review_id": Column(ID, "Hashes of both records: the pair, whatever a spreadsheet does to its keys."),
         "source_l": Column(TEXT, "Source of the agency record."),
         "record_id_l": Column(TEXT, "The agency record."),
         "source_r": Column(TEXT, "The register."),
@@ -184,6 +185,19 @@ REVIEW = Table(
     open=True,
 )
 
+ANSWERS_REFUSED = Table(
+    "answers_refused",
+    "one answer of a file of judgements that is not honoured",
+    {
+        "file": Column(TEXT, "Name of the file."),
+        "line": Column(pa.int64(), "Physical line of the row, of Parquet its number, from 1."),
+        "code": Column(TEXT, "Why: see docs/artefacts.md."),
+        "text_en": Column(TEXT, "The same in English."),
+        "text_vi": Column(TEXT, "The same in Vietnamese."),
+    },
+    ("file", "line"),
+)
+
 REPAIRS = Table(
     "repairs",
     "one repair of one value of one record",
@@ -193,8 +207,26 @@ REPAIRS = Table(
         "field": Column(TEXT, "Standard field."),
         "kind": Column(TEXT, "Stable code of the repair."),
         "confidence": Column(pa.float32(), "That the repair is right, 0 to 1."),
+        "outcome": Column(
+            TEXT,
+            "explains (the value agrees with the linked person only when repaired), undone (it contradicts its"
+            " own row, or is a guess and does not agree) or open (nothing to compare with, or no difference).",
+        ),
     },
     ("source", "record_id", "field", "kind"),
+)
+
+QUERIES = Table(
+    "queries",
+    "one value of an accepted row that somebody must look at",
+    {
+        "source": Column(TEXT, "Name of the source."),
+        "record_id": Column(TEXT, "The record."),
+        "line": Column(pa.int64(), "Physical line of a CSV file, row of another file, from 1."),
+        "field": Column(TEXT, "Standard field."),
+        "code": Column(TEXT, "Stable code of the query."),
+    },
+    ("source", "record_id", "field", "code"),
 )
 
 SUBGROUPS = Table(
@@ -320,7 +352,9 @@ ARTEFACTS: dict[str, Table] = {
         LINKS,
         DUPLICATES,
         REVIEW,
+        ANSWERS_REFUSED,
         REPAIRS,
+        QUERIES,
         SUBGROUPS,
         REFINEMENT,
         CORRECTIONS,

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
 from data.generator import dates, truth
-from data.generator.agencies import Extract
+from data.generator.agencies import extract
 from data.generator.columns import constant, digit_texts, joined, take
+from data.generator.content import Content, contents
 from data.generator.coverage import demand
-from data.generator.layouts import LAYOUTS
+from data.generator.forms import Form
+from data.generator.layouts import LAYOUTS, NATIONAL, Layout
 from data.generator.naming import Naming, cohort_of, naming
 from data.generator.numbers import Serials
 from data.generator.people import People, people_of
-from data.generator.places import Places, places
+from data.generator.places import BEFORE, Places, places
 from data.generator.rates import Rates
 from data.generator.register import alias_rows, person_ids, register_rows
-from data.generator.sampling import hit_living, sample
+from data.generator.rows import Material, Rows
+from data.generator.sampling import Sample, hit_living, sample
 from data.generator.truth import SourceErrors, history
 
 #: Registered people of a chunk. Part of what the data are: with another size the same seed makes another
@@ -39,6 +42,9 @@ class Plan:
     namesakes: float
     rates: Rates
     files: int
+    layouts: tuple[Layout, ...]
+    forms: Mapping[str, Form]  # of every source
+    cards: bool
 
     @property
     def chunks(self) -> int:
@@ -57,9 +63,7 @@ class Piece:
     tables: dict[str, list[pa.Table]] = field(
         default_factory=dict
     )  # Parquet files by name, one table a file part
-    lines: dict[str, list[pa.Buffer]] = field(
-        default_factory=dict
-    )  # CSV lines by source, one buffer a file part
+    extracts: dict[str, list[Content]] = field(default_factory=dict)  # by source, one a file part
     records: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     names: NDArray[np.int64] = field(
@@ -103,59 +107,57 @@ def clerks(plan: Plan, people: People) -> dict[str, NDArray[np.int64]]:
 
 def make(plan: Plan, chunk: int, clerk_numbers: dict[str, NDArray[np.int64]]) -> Piece:
     """Everything of one chunk."""
-    names, where = naming(plan.namesakes), places()
-    serials = Serials(plan.seed, chunk, plan.chunks)
     people = people_in(plan, chunk)
-    person_id = person_ids(people)
-    needs = demand(plan.rates, plan.born)
-    samples = {
-        layout.source: sample(
-            _generator(plan, chunk, 10 + at), people, layout.source, plan.rates.agency(layout.source), needs
-        )
-        for at, layout in enumerate(LAYOUTS)
-    }
-    every_clerk = np.concatenate(list(clerk_numbers.values()))
-    hit_living(_generator(plan, chunk, 2), people, samples, plan.rates, every_clerk, plan.people)
+    material = Material(
+        people=people,
+        person_id=person_ids(people),
+        naming=naming(plan.namesakes),
+        places=places(),
+        serials=Serials(plan.seed, chunk, plan.chunks),
+        cards=plan.cards,
+    )
+    samples = _samples(plan, chunk, people)
+    # The further sources leave the register as it is.
+    national = {layout.source: samples[layout.source] for layout in NATIONAL}
+    every_clerk = np.concatenate([clerk_numbers[layout.source] for layout in NATIONAL])
+    hit_living(_generator(plan, chunk, 2), people, national, plan.rates, every_clerk, plan.people)
 
     piece = Piece()
     rng = _generator(plan, chunk, 3)
-    register, errors = register_rows(rng, people, person_id, names, where, plan.rates.register)
+    register, errors = register_rows(
+        rng, people, material.person_id, material.naming, material.places, plan.rates.register
+    )
     all_errors = [errors]
     piece.records["register"] = len(register)
     piece.tables["register"] = _parts(register, plan.files)
-    piece.tables["register_alias"] = [alias_rows(rng, people, person_id)]
+    piece.tables["register_alias"] = [alias_rows(rng, people, material.person_id)]
     entities = [
         pa.table(
             [
                 constant("register", len(register)),
                 register["person_id"].combine_chunks(),
-                take(person_id, errors.person),
+                take(material.person_id, errors.person),
             ],
             schema=truth.ENTITIES,
         )
     ]
-    for at, layout in enumerate(LAYOUTS):
-        extract = Extract(
-            _generator(plan, chunk, 20 + at),
-            layout,
-            plan.rates.agency(layout.source),
-            people,
-            person_id,
-            samples[layout.source],
-            names,
-            where,
-            serials,
-            clerk_numbers[layout.source],
-        )
-        table = extract.table()
+    for layout in plan.layouts:
+        rows = _rows(plan, chunk, layout, material, samples, clerk_numbers)
+        table, who = extract(rows)
         piece.records[layout.source] = len(table)
-        piece.lines[layout.source] = [_csv(part, layout.delimiter) for part in _parts(table, plan.files)]
-        entities.append(extract.entities())
-        all_errors.append(extract.errors)
+        piece.extracts[layout.source] = contents(rows, table, plan.files)
+        entities.append(who)
+        all_errors.append(rows.errors)
+        for content in piece.extracts[layout.source]:
+            for broken in content.broken:
+                name = f"{layout.source}.row.{broken.kind}"
+                piece.counts[name] = piece.counts.get(name, 0) + 1
     piece.tables["truth/entities"] = [pa.concat_tables(entities)]
     planted = [table for source in all_errors for table in source.tables]
     piece.tables["truth/errors"] = [pa.concat_tables([truth.ERRORS.empty_table(), *planted])]
-    piece.tables["truth/fields"] = [_fields(people, person_id, names, where, all_errors)]
+    piece.tables["truth/fields"] = [
+        _fields(people, material.person_id, material.naming, material.places, all_errors)
+    ]
     for source in all_errors:
         for kind, count in source.counts.items():
             piece.counts[f"{source.source}.{kind}"] = count
@@ -163,19 +165,41 @@ def make(plan: Plan, chunk: int, clerk_numbers: dict[str, NDArray[np.int64]]) ->
     return piece
 
 
+def _samples(plan: Plan, chunk: int, people: People) -> dict[str, Sample]:
+    """Who stands in the national files, written or not, and in the further ones that are."""
+    needs = demand(plan.rates, plan.born)
+    found = {}
+    for layout in LAYOUTS:
+        if layout in NATIONAL or layout in plan.layouts:
+            rng = _generator(plan, chunk, 10 + layout.number)
+            rates = plan.rates.agency(layout.source)
+            found[layout.source] = sample(rng, people, places(), layout, rates, needs)
+    return found
+
+
+def _rows(
+    plan: Plan,
+    chunk: int,
+    layout: Layout,
+    material: Material,
+    samples: dict[str, Sample],
+    clerk_numbers: dict[str, NDArray[np.int64]],
+) -> Rows:
+    return Rows(
+        _generator(plan, chunk, 20 + layout.number),
+        lambda purpose: _generator(plan, chunk, 1000 + 100 * layout.number + purpose),
+        layout,
+        plan.forms[layout.source],
+        plan.rates.agency(layout.source),
+        material,
+        samples[layout.source],
+        clerk_numbers[layout.source],
+    )
+
+
 def _parts(table: pa.Table, files: int) -> list[pa.Table]:
     edges = [len(table) * part // files for part in range(files + 1)]
     return [table.slice(start, stop - start) for start, stop in pairwise(edges)]
-
-
-def _csv(table: pa.Table, delimiter: str) -> pa.Buffer:
-    sink = pa.BufferOutputStream()
-    # No value holds a delimiter, a quote or a line end, so nothing needs quoting.
-    options = pa_csv.WriteOptions(
-        include_header=False, delimiter=delimiter, quoting_style="none", batch_size=16384
-    )
-    pa_csv.write_csv(table, sink, options)
-    return sink.getvalue()
 
 
 def _fields(
@@ -222,6 +246,9 @@ def _fields(
     who = touched("commune")
     add("commune", who, take(where.after_dated, people.home[who]), people.moved_on[who])
     add("commune", who, take(where.before_dated, people.former_home[who]))
+    who = touched("birth_province")
+    dated = pa.array([f"{code}@{BEFORE}" for code in where.province_gso.to_pylist()], pa.string())
+    add("birth_province", who, take(dated, people.born_in[who]))
     who = touched("phone")
     add("phone", who, digit_texts(people.phone[who], 10))
     who = touched("death_date")

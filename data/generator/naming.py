@@ -42,6 +42,7 @@ Weights = dict[str, float]
 class Naming:
     """The phrases and the tables. Styles: 0 Kinh, then the peoples in order. ``row`` picks a table's row."""
 
+    namesakes: float
     size: int
     title: pa.Array  # 3 * size texts: as written, tones moved, folded; null for phrase 0
     upper: pa.Array  # the same in capitals
@@ -169,6 +170,7 @@ def naming(namesakes: float = 1.0) -> Naming:
     number = {phrase: at for at, phrase in enumerate(phrases)}
     titles = [*phrases, *(move_tone(phrase) for phrase in phrases), *(fold(phrase) for phrase in phrases)]
     return Naming(
+        namesakes=namesakes,
         size=len(phrases),
         title=pa.array([text or None for text in titles], pa.string()),
         upper=pa.array([text.upper() or None for text in titles], pa.string()),

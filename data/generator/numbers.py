@@ -71,6 +71,17 @@ class Serials:
         """Eight-digit serials, one a record, unique in the source."""
         return permute(self.nationwide(np.arange(count)), 10**8, key_of(self.seed, source))
 
+    def in_cells(self, purpose: str, cells: NDArray[np.int32], size: int) -> NDArray[np.int64]:
+        """Serials below ``size``, unique over the nation within each cell. Raises ValueError where a cell is
+        full.
+        """
+        serial = self.nationwide(ranks(cells))
+        return permute(serial, size, key_of(self.seed, purpose), cells.astype(np.int64))
+
+    def passports(self, count: int) -> NDArray[np.int64]:
+        """Eight-digit numbers of foreign passports, one a foreigner."""
+        return permute(self.nationwide(np.arange(count)), 10**8, key_of(self.seed, "passport"))
+
     def tax_codes(self, count: int) -> NDArray[np.int64]:
         """Ten-digit tax codes with their check digit (Circular 105/2020, annex 1), one a record."""
         prefix = permute(self.nationwide(np.arange(count)), _TAX_AREAS * 10**6, key_of(self.seed, "tax"))

@@ -126,6 +126,49 @@ def places() -> Places:
     )
 
 
+@dataclass(frozen=True)
+class Addresses:
+    """Homes as text, by the communes until 30 June 2025: entry ``way * homes + home``."""
+
+    homes: int
+    ways: int
+    texts: pa.Array
+
+
+#: Ways of writing a commune, a district and a province: what stands for each kind of unit.
+_FULL = {"Thành phố": "Thành phố ", "Tỉnh": "Tỉnh "}
+_SHORT = {
+    "Phường": "P. ", "Xã": "X. ", "Thị trấn": "TT. ", "Quận": "Q. ", "Huyện": "H. ", "Thị xã": "TX. ",
+    "Thành phố": "TP. ", "Tỉnh": "",
+}  # fmt: skip
+_GLUED = {
+    "Phường": "P.", "Xã": "xã ", "Thị trấn": "TT ", "Quận": "Q.", "Huyện": "huyện ", "Thị xã": "TX ",
+    "Thành phố": "TP ", "Tỉnh": "tỉnh ",
+}  # fmt: skip
+_KINDS = ("Phường", "Xã", "Thị trấn", "Thị xã", "Thành phố", "Quận", "Huyện", "Tỉnh")
+_CITIES = {"01", "31", "46", "48", "79", "92"}
+
+
+@cache
+def addresses() -> Addresses:
+    """Every home in three ways: whole words, abbreviations, abbreviations without spaces."""
+    province = dict(reference.provinces().select("gso", "name").iter_rows())
+    units = {row[0]: row[1:] for row in reference.communes_before().iter_rows()}
+    homes = places().before.to_pylist()
+    texts = []
+    for way in (_FULL, _SHORT, _GLUED):
+        for code in homes:
+            commune, gso, district = units[code]
+            whole = f"{'Thành phố' if gso in _CITIES else 'Tỉnh'} {province[gso]}"
+            texts.append(", ".join(_unit(text, way) for text in (commune, district, whole)))
+    return Addresses(len(homes), 3, pa.array(texts, pa.string()))
+
+
+def _unit(text: str, way: dict[str, str]) -> str:
+    kind = next((kind for kind in _KINDS if text.lower().startswith(f"{kind.lower()} ")), "")
+    return way.get(kind, kind + " ") + text[len(kind) + 1 :] if kind else text
+
+
 def _three_digits(prefixes: str) -> NDArray[np.int32]:
     found: list[int] = []
     for prefix in prefixes.split():

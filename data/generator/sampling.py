@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.generator import dates
-from data.generator.coverage import DEAD, Demand, shares
+from data.generator.coverage import DEAD, Demand, held_shares
+from data.generator.layouts import Layout
 from data.generator.numbers import can_have_neighbour, neighbour
 from data.generator.people import People
+from data.generator.places import Places
 from data.generator.rates import AgencyRates, Rates
 
 #: What became of the number of a record.
@@ -32,15 +34,31 @@ class Sample:
 
 
 def sample(
-    rng: np.random.Generator, people: People, source: str, rates: AgencyRates, demand: Demand
+    rng: np.random.Generator,
+    people: People,
+    places: Places,
+    layout: Layout,
+    rates: AgencyRates,
+    demand: Demand,
 ) -> Sample:
     """The rows of one agency, and what becomes of each number but for hits on living persons."""
-    chance = shares(source)[people.age.clip(0, 129)] * np.where(people.death == dates.NO_DAY, 1.0, DEAD)
+    source = layout.source
+    chance = held_shares(source, people.age, people.year)
+    chance *= np.where(people.death == dates.NO_DAY, 1.0, DEAD)
+    if layout.province:
+        chance[places.prefix[places.home_province[people.home]] != int(layout.province)] = 0
     inside = np.flatnonzero(people.registered & (rng.random(people.count) < chance))
-    outsiders = np.flatnonzero(~people.registered)
-    found = demand.held(rng, source, people.age[outsiders], len(inside) * demand.odds[source])
+    outsiders = np.flatnonzero(~people.registered & (chance > 0 if layout.province else True))
+    found = demand.held(
+        rng, source, people.age[outsiders], people.year[outsiders], len(inside) * demand.odds[source]
+    )
     once = np.concatenate([inside, outsiders[found]])
-    twice = np.flatnonzero(rng.random(len(once)) < rates.second_record / (1 - rates.second_record))
+    if layout.many:
+        edges = np.cumsum(layout.records[:-1])
+        once = np.repeat(once, 1 + np.searchsorted(edges, rng.random(len(once)), side="right"))
+    # Where a person has several records by right, none of them is a second one.
+    second = 0.0 if layout.many else rates.second_record
+    twice = np.flatnonzero(rng.random(len(once)) < second / (1 - second))
     order = rng.permutation(len(once) + len(twice))
     where = np.empty_like(order)
     where[order] = np.arange(len(order))

@@ -13,6 +13,10 @@ _TONE_MARK = {key: mark for mark, key in _TONES.items()}
 _VNI_TONE = {"s": "1", "f": "2", "r": "3", "x": "4", "j": "5"}
 _TELEX_LETTER = {"â": "aa", "ê": "ee", "ô": "oo", "ă": "aw", "ơ": "ow", "ư": "uw", "đ": "dd"}
 _VNI_LETTER = {"â": "a6", "ê": "e6", "ô": "o6", "ă": "a8", "ơ": "o7", "ư": "u7", "đ": "d9"}
+_VIQR_MARK = {
+    "\u0302": "^", "\u0306": "(", "\u031b": "+", "\u0301": "'", "\u0300": "`", "\u0309": "?", "\u0303": "~",
+    "\u0323": ".",
+}  # fmt: skip
 _OPEN = {"oa": 0, "oe": 0, "uy": 0}
 
 
@@ -97,6 +101,17 @@ def vni(syllable: str, partly: bool) -> str:
     """The keystrokes of VNI left standing: 'Nguye6n4', or only the tone's, 'Nguyên4'."""
     plain, tone = split_tone(syllable)
     return (plain if partly else _keys(plain, _VNI_LETTER)) + _VNI_TONE.get(tone, "")
+
+
+def viqr(syllable: str) -> str:
+    """The syllable in VIQR (RFC 1456): 'Nguye^~n'."""
+    found = []
+    for letter in syllable.replace("đ", "dd").replace("Đ", "DD"):
+        base, *marks = (*unicodedata.normalize("NFD", letter),)
+        # The letter's own mark stands before the tone's.
+        marks.sort(key=lambda mark: mark in _TONES)
+        found += [base, *(_VIQR_MARK.get(mark, mark) for mark in marks)]
+    return "".join(found)
 
 
 def _keys(text: str, letters: dict[str, str]) -> str:

@@ -79,6 +79,19 @@ class SourceErrors:
             for entry in pc.value_counts(error).to_pylist():
                 self._count(name, entry["values"], entry["counts"])
 
+    def plant_strangers(self, record_id: pa.Array) -> None:
+        """Records of people who are no persons of the chunk: each is unregistered."""
+        count = len(record_id)
+        nothing = constant(None, count)
+        self.tables.append(
+            pa.table(
+                [constant(self.source, count), record_id, constant("record", count),
+                 constant("unregistered", count), record_id, nothing],
+                schema=ERRORS,
+            )
+        )  # fmt: skip
+        self._count("record", "unregistered", count)
+
     def _count(self, name: str, error: str, count: int) -> None:
         key = f"{name}.{error}"
         self.counts[key] = self.counts.get(key, 0) + count

@@ -8,8 +8,9 @@ import unicodedata
 Repair = tuple[str, float]
 """(kind, confidence 0..1) of one repair."""
 
-PLAIN = r"^[\p{L}\p{M}\p{Nd}']+(?: [\p{L}\p{M}\p{Nd}']+)*$"
-"""What needs no cleaning: words of letters, marks, digits and apostrophes with single spaces between."""
+PLAIN = r"^(?:[\p{L}--\p{Lm}]|[\p{M}\p{Nd}'])+(?: (?:[\p{L}--\p{Lm}]|[\p{M}\p{Nd}'])+)*$"
+"""What needs no cleaning: words of letters, marks, digits and apostrophes with single spaces between; a
+modifier letter such as U+02BC is an apostrophe of another kind."""
 
 _APOSTROPHES = "\u2018\u2019\u201b\u02bc\u02b9\u02bb\u2032\u00b4\u0060\uff07"
 _SPACES = "\u00a0\u1680\u202f\u205f\u3000\t\n\r\x0b\x0c" + "".join(chr(c) for c in range(0x2000, 0x200B))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -18,7 +19,11 @@ _LATIN_LOOK_ALIKES = str.maketrans(
     | {0xFF10 + i: chr(0x30 + i) for i in range(10)}
 )
 _CYRILLIC_LOOK_ALIKES = str.maketrans("аеорсухіјкмнтвАЕОРСУХІЈКМНТВ", "aeopcyxijkmntbAEOPCYXIJKMHTB")
-_CYRILLIC = re.compile("[\u0400-\u04ff]")
+_GREEK_LOOK_ALIKES = str.maketrans("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧονυικα", "ABEZHIKMNOPTYXovuika")
+_FOREIGN = (
+    (re.compile("[\u0400-\u04ff]"), _CYRILLIC_LOOK_ALIKES),
+    (re.compile("[\u0370-\u03ff]"), _GREEK_LOOK_ALIKES),
+)
 _STROKE = re.compile("([dD])\u0335")
 _PREFIX_LETTERS = ("h", "k", "r")
 _DIGITS = re.compile(r"\d+")
@@ -47,9 +52,10 @@ def _same(tokens: tuple[str, ...], repairs: tuple[Repair, ...]) -> Word:
 def _unified(raw: str) -> tuple[str, tuple[Repair, ...]]:
     text = raw.translate(_LATIN_LOOK_ALIKES)
     text = _STROKE.sub(lambda match: "Đ" if match[1] == "D" else "đ", text)
-    if _CYRILLIC.search(text):
-        latin = text.translate(_CYRILLIC_LOOK_ALIKES)
-        text = text if _CYRILLIC.search(latin) else latin
+    for letters, look_alikes in _FOREIGN:
+        if letters.search(text):
+            latin = text.translate(look_alikes)
+            text = text if letters.search(latin) else latin
     repairs: tuple[Repair, ...] = () if text == raw else (("look_alike", 1.0),)
     return unicodedata.normalize("NFC", text), repairs
 
@@ -128,6 +134,7 @@ def _with_digits(lowered: str) -> Word:
     return Word(rest.tokens, rest.as_typed, (*rest.repairs, dropped), as_typed)
 
 
+@lru_cache(maxsize=1 << 16)
 def canonical_word(raw: str) -> Word:
     """The canonical tokens of one written word (no spaces), and what was repaired.
 

@@ -57,11 +57,34 @@ PURE_MIDDLES = _words("văn thị van thi")
 TITLES = _words("ông bà cụ ngài chị cô chú bác em bé cháu ong mr mrs ms")
 """Forms of address that stand before a name."""
 
+RELIGIOUS_TITLES = frozenset(
+    (first, second)
+    for pair in """
+    linh mục, đại đức, thượng tọa, hòa thượng, ni sư, ni cô, ni trưởng, sư cô, sư thầy, nữ tu, tu sĩ, mục sư,
+    giám mục
+    """.split(",")
+    for first, second in (pair.split(), ascii_letters(pair).split())
+)
+"""Titles of clerics, of two words, with and without diacritics."""
+
+SAINTS = _words(
+    """
+    maria giuse phêrô phero anna têrêsa teresa phaolô phaolo gioan đaminh daminh vinhsơn vinhson martinô
+    martino antôn anton cecilia matta matthêu mattheu luca micae giacôbê giacobe giêrônimô augustinô augustino
+    phanxicô phanxico tôma toma stêphanô stephano inhaxiô inhaxio agata agnès agnes rosa monica catarina
+    isave đôminicô dominico giuseppe joseph peter paul
+    """
+)
+"""Saints' names that Catholics put before their own, words of one name written together."""
+
+SAINT_FIRSTS = SAINTS | _words("vinh")
+"""First words of those."""
+
 NEWBORN_STARTS = frozenset(
     (first, second)
     for first in ("con", "bé", "cháu", "be", "chau")
-    for second in ("bà", "ông", "mẹ", "chị", "cô", "ba", "me", "chi", "trai", "gái", "gai")
-    if first == "con" or second in ("trai", "gái", "gai")
+    for second in ("bà", "ông", "mẹ", "chị", "cô", "của", "ba", "me", "chi", "cua", "trai", "gái", "gai")
+    if first == "con" or second in ("của", "cua", "trai", "gái", "gai")
 )
 """First two words of a newborn's entry, which goes on with the mother's name."""
 

@@ -10,7 +10,6 @@ is the caller's to keep.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,26 +18,33 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from linkage.vietnam.legacy import CONFIDENCE as LEGACY_CONFIDENCE
+from linkage.vietnam.legacy import KINDS as LEGACY_KINDS
+from linkage.vietnam.legacy import decode_legacy
 from linkage.vietnam.name_text import PLAIN, Repair, clean_text
 from linkage.vietnam.name_tokens import Word, canonical_word
-from linkage.vietnam.name_words import (
-    ALIAS_WORD,
-    CLANS,
-    COMMON_SURNAMES,
-    NEWBORN_STARTS,
-    PURE_MIDDLES,
-    STRONG_SURNAMES,
-    STRONG_SURNAMES_ASCII,
-    SURNAMES,
-    TITLES,
+from linkage.vietnam.name_whole import (
+    ALIAS,
+    CLAN,
+    EVERY_STRONG,
+    FIRST_ONLY,
+    JOIN,
+    NEVER_GIVEN,
+    PREFIX,
+    RELIGIOUS_FIRSTS,
+    TYPED,
+    arranged,
+    flags_of,
 )
-from linkage.vietnam.syllables import ascii_letters, ascii_syllables
+from linkage.vietnam.name_words import NEWBORN_STARTS, SAINTS, SURNAMES, TITLES
+from linkage.vietnam.syllables import canonical_syllables
 
 Ids = npt.NDArray[np.int32]
 Offsets = npt.NDArray[np.int64]
 
 KINDS = (
     "title",
+    "religious",
     "alias",
     "telex",
     "vni",
@@ -50,24 +56,16 @@ KINDS = (
     "spacing",
     "digits",
     "lost_letter",
+    *LEGACY_KINDS,
     "newborn",
     "unreadable",
 )
 """Every kind of repair of a name."""
 
-_PREFIXES = ("h", "k", "r")
-_PREFIXED = re.compile(r"^[hkr]'.")
-_H_CONSONANT = re.compile(r"^h[bcdđghklmnpqrstvx]\w*[aeiouyăâêôơưŏĕ]")
-
-_NEVER_GIVEN = "thị"
-_SOMETIMES_GIVEN = "lê"
-_EVERY_STRONG = STRONG_SURNAMES | STRONG_SURNAMES_ASCII
-_FIRST_ONLY = COMMON_SURNAMES - PURE_MIDDLES
-"""With one of these at the front, a surname at the end is taken for a given name."""
-_MEN_AND_WOMEN = ("a", "y")
-"""First words of Xơ Đăng, Ba Na and Ê Đê names."""
-
-_CLAN, _JOIN, _TYPED, _ALIAS, _PREFIX = 1, 2, 4, 8, 16
+_VIQR_TRACE = r"(?i)[aeo]\^|a\(|[ou]\+|[aeiouy][`'~?.][a-z]"
+_LATIN_1 = "^[\x00-\u00ff]*[\u0080-\u00ff][\x00-\u00ff]*$"
+_UTF8_LETTERS = "\u00e1\u00ba"
+_UTF8_TRACE = "[\u00c3-\u00c6][^A-Za-z ]|\u00e1[\u00ba\u00bb]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,134 +127,6 @@ def _spread(offsets: Offsets, ids: Ids, pieces: Sequence[Sequence[int]]) -> tupl
     return ends[offsets], flat[np.repeat(starts[ids], counts) + within]
 
 
-def _is_clan_or_prefixed(token: str) -> bool:
-    return token in CLANS or _PREFIXED.match(token) is not None
-
-
-def _h_name(token: str) -> bool:
-    """`hlan`: the prefix H' written together with a name that starts with a consonant."""
-    return (
-        _H_CONSONANT.match(token) is not None
-        and token not in CLANS
-        and ascii_letters(token) not in ascii_syllables()
-        and len(token) >= 4
-    )
-
-
-def _flags(word: Word) -> int:
-    flags = 0
-    for text in word.as_typed:
-        if text in CLANS:
-            flags |= _CLAN
-        if text.rstrip("'") in _PREFIXES or _h_name(text):
-            flags |= _JOIN
-        if text == ALIAS_WORD:
-            flags |= _ALIAS
-        if text in _MEN_AND_WOMEN or _PREFIXED.match(text) is not None:
-            flags |= _PREFIX
-    if word.tokens != word.as_typed:
-        flags |= _TYPED
-    return flags
-
-
-def _join_prefixes(tokens: list[str]) -> tuple[list[str], bool]:
-    """H', K' and R' joined to the name they belong to, and whether anything was joined."""
-    clan = any(token in CLANS for token in tokens)
-    joined: list[str] = []
-    changed = False
-    i = 0
-    while i < len(tokens):
-        token = tokens[i]
-        following = tokens[i + 1] if i + 1 < len(tokens) else ""
-        letter = token.rstrip("'")
-        if letter in _PREFIXES:
-            certain = token.endswith("'") or clan or (i == 0 and len(tokens) == 2 and letter != "r")
-            joinable = len(following) > 1 and "'" not in following and following not in _EVERY_STRONG
-            if certain and joinable and not (following in CLANS and not token.endswith("'")):
-                joined.append(f"{letter}'{following}")
-                changed = True
-                i += 2
-                continue
-            joined.append(letter)
-        elif _h_name(token) and (i == 0 or clan):
-            joined.append("h'" + token[1:])
-            changed = True
-        else:
-            joined.append(token)
-        i += 1
-    return joined, changed
-
-
-def _is_highland(tokens: Sequence[str]) -> bool:
-    """Whether a name is written as the Ê Đê, Gia Rai, Mnông, Cơ Ho, Ba Na or Xơ Đăng write theirs."""
-    return any(map(_is_clan_or_prefixed, tokens)) or (len(tokens) >= 2 and tokens[0] in _MEN_AND_WOMEN)
-
-
-def _without_titles(tokens: list[str]) -> list[str]:
-    while (
-        len(tokens) >= 3
-        and tokens[0] in TITLES
-        and tokens[1] in (_EVERY_STRONG if tokens[0] in ("ông", "ong") else _FIRST_ONLY)
-        and tokens[-1] not in PURE_MIDDLES
-    ):
-        tokens = tokens[1:]
-    return tokens
-
-
-def _in_order(tokens: list[str]) -> tuple[list[str], float]:
-    """Surname first, and the confidence that the given order was another one (0 where it is kept)."""
-    if len(tokens) < 2 or ALIAS_WORD in tokens or ascii_letters(tokens[0]) not in ascii_syllables():
-        return tokens, 0.0
-    strong = _EVERY_STRONG if all(token.isascii() for token in tokens) else STRONG_SURNAMES
-    first, last = tokens[0], tokens[-1]
-    if last in strong and first not in _FIRST_ONLY:
-        if len(tokens) > 2 and tokens[-2] in PURE_MIDDLES:
-            return tokens[::-1], 0.9
-        if first in PURE_MIDDLES:
-            return [last, *tokens[:-1]], 0.9
-        if first not in SURNAMES and last != _SOMETIMES_GIVEN:
-            return [last, *tokens[:-1]], 0.75
-    if len(tokens) >= 3 and tokens[1] in strong:
-        if last == _NEVER_GIVEN and first != last:
-            return [*tokens[1:], first], 0.95
-        if first not in SURNAMES | PURE_MIDDLES:
-            return [*tokens[1:], first], 0.85
-    return tokens, 0.0
-
-
-def _ahead(words: Sequence[Word], position: int) -> int:
-    return sum(len(word.tokens) for word in words[:position])
-
-
-def _arranged(words: Sequence[Word]) -> tuple[list[str], list[Repair]]:
-    """The tokens of one name of several words, looked at as a whole."""
-    repairs: list[Repair] = []
-    alias = next(
-        (i for i, word in enumerate(words) if word.tokens == (ALIAS_WORD,) and _ahead(words, i) >= 2), None
-    )
-    if alias is not None and any(word.tokens for word in words[alias + 1 :]):
-        words = words[:alias]
-        repairs.append(("alias", 0.9))
-    typed = [token for word in words for token in word.as_typed]
-    joined, changed = _join_prefixes(typed)
-    if _is_highland(joined):
-        repairs += [repair for word in words for repair in word.repairs_as_typed]
-        if changed:
-            repairs.append(("prefix", 0.95))
-        return joined, repairs
-    tokens = [token.rstrip("'") for word in words for token in word.tokens]
-    repairs += [repair for word in words for repair in word.repairs]
-    if len(tokens) >= 3 and ((tokens[0], tokens[1]) in NEWBORN_STARTS or tokens[0] == "cb"):
-        return [], [("newborn", 1.0)]
-    named = _without_titles(tokens)
-    if len(named) < len(tokens):
-        repairs.append(("title", 0.95))
-    ordered, confidence = _in_order(named)
-    if confidence:
-        repairs.append(("order", confidence))
-    return ordered, repairs
-
-
 def _positions_to_look_at(offsets: Offsets, ids: Ids, words: Sequence[Word]) -> npt.NDArray[np.int64]:
     """Names that need to be looked at as a whole."""
     filled = np.flatnonzero(np.diff(offsets) > 0)
@@ -264,7 +134,7 @@ def _positions_to_look_at(offsets: Offsets, ids: Ids, words: Sequence[Word]) -> 
         return filled
     counts = np.diff(offsets)[filled]
     starts = offsets[filled]
-    flags = np.array([_flags(word) for word in words], dtype=np.uint8)
+    flags = np.array([flags_of(word) for word in words], dtype=np.uint8)
     firsts = [word.tokens[0] if word.tokens else "" for word in words]
     lasts = [word.tokens[-1] if word.tokens else "" for word in words]
 
@@ -274,14 +144,15 @@ def _positions_to_look_at(offsets: Offsets, ids: Ids, words: Sequence[Word]) -> 
     any_flag = np.bitwise_or.reduceat(flags[ids], starts)
     first, second, last = ids[starts], ids[starts + np.minimum(1, counts - 1)], ids[offsets[filled + 1] - 1]
     newborn = known(firsts, frozenset({"cb"} | {start for start, _ in NEWBORN_STARTS}))
-    addressed = (known(firsts, TITLES) | newborn)[first] & (counts >= 3)
-    strong_last, strong_second = known(lasts, _EVERY_STRONG)[last], known(firsts, _EVERY_STRONG)[second]
-    reversed_ = strong_last & ~known(firsts, _FIRST_ONLY)[first] & (counts >= 2)
-    never_given = known(lasts, frozenset({_NEVER_GIVEN}))[last]
+    religious = known(firsts, SAINTS | RELIGIOUS_FIRSTS)
+    addressed = (known(firsts, TITLES) | newborn | religious)[first] & (counts >= 3)
+    strong_last, strong_second = known(lasts, EVERY_STRONG)[last], known(firsts, EVERY_STRONG)[second]
+    reversed_ = strong_last & ~known(firsts, FIRST_ONLY)[first] & (counts >= 2)
+    never_given = known(lasts, frozenset({NEVER_GIVEN}))[last]
     rotated = strong_second & (never_given | ~known(firsts, SURNAMES)[first]) & (counts >= 3)
     irregular = np.array([len(word.tokens) != 1 for word in words], dtype=np.bool_)
-    highland = (any_flag & (_CLAN | _PREFIX)) != 0
-    look = ((any_flag & (_JOIN | _ALIAS)) != 0) | (highland & ((any_flag & _TYPED) != 0))
+    highland = (any_flag & (CLAN | PREFIX)) != 0
+    look = ((any_flag & (JOIN | ALIAS)) != 0) | (highland & ((any_flag & TYPED) != 0))
     look |= addressed | reversed_ | rotated | np.logical_or.reduceat(irregular[ids], starts)
     positions: npt.NDArray[np.int64] = filled[look]
     return positions
@@ -301,6 +172,33 @@ def _replaced(
     result[np.repeat(~replaced, counts)] = ids[np.repeat(~replaced, old_counts)]
     result[np.repeat(replaced, counts)] = [token for tokens in new for token in tokens]
     return ends, result
+
+
+def _decoded(values: pl.Series, odd: pl.Series) -> tuple[list[int], list[str], list[Repair]]:
+    """Positions, texts and repairs of the values that another encoding explains.
+
+    odd : positions of the values that are not plain words; only they can hold the signs of VIQR
+    """
+    texts = values.gather(odd)
+    signs = odd.filter(texts.str.contains(_VIQR_TRACE) | texts.str.contains(_UTF8_TRACE))
+    rows = {*signs.to_list(), *values.str.contains(_UTF8_LETTERS).arg_true().to_list()}
+    latin = values.str.contains(_LATIN_1).arg_true()
+    if len(latin):
+        words = pl.DataFrame({"row": latin, "word": values.gather(latin).str.to_lowercase().str.split(" ")})
+        words = words.explode("word", empty_as_null=False)
+        syllables = canonical_syllables()
+        unknown = [word for word in words["word"].unique().to_list() if word not in syllables]
+        rows.update(words.filter(pl.col("word").is_in(unknown))["row"].to_list())
+    at: list[int] = []
+    decoded: list[str] = []
+    repairs: list[Repair] = []
+    for row, text in zip(sorted(rows), values.gather(sorted(rows)).to_list(), strict=True):
+        found = decode_legacy(text)
+        if found is not None:
+            at.append(row)
+            decoded.append(found[0])
+            repairs.append((found[1], LEGACY_CONFIDENCE))
+    return at, decoded, repairs
 
 
 def _repair_table(parts: list[tuple[npt.NDArray[np.int64], list[Repair]]]) -> pl.DataFrame:
@@ -338,7 +236,8 @@ def _word_repairs(
 def parse_names(values: pl.Series) -> ParsedNames:
     """Parse distinct names (text, no nulls), by the rules of the module.
 
-    Steps: look-alike letters, spaces, apostrophes and case unified, NFC; titles and second names in brackets
+    Steps: text of another encoding decoded (see :mod:`linkage.vietnam.legacy`); look-alike letters, spaces,
+    apostrophes and case unified, NFC; titles, saints' names before a surname and second names in brackets
     dropped; residue of the Telex and VNI keyboards recomposed where exactly one syllable comes out and the
     text was none (not in names of highland peoples, whose spelling uses such letters); the tone mark put
     where the older school puts it; abbreviations kept without their dots; H', K' and R' joined to the name
@@ -350,10 +249,12 @@ def parse_names(values: pl.Series) -> ParsedNames:
     about two seconds on one core.
     """
     plain = values.str.contains(PLAIN)
+    odd_rows, decoded, odd_repairs = _decoded(values, (~plain).arg_true())
+    if odd_rows:
+        values = values.scatter(odd_rows, decoded)
+        plain = plain.scatter(odd_rows, pl.Series(decoded).str.contains(PLAIN))
     odd = (~plain).arg_true()
     texts = values
-    odd_rows: list[int] = []
-    odd_repairs: list[Repair] = []
     if len(odd):
         cleaned = []
         for row, raw in zip(odd.to_list(), values.gather(odd).to_list(), strict=True):
@@ -372,7 +273,7 @@ def parse_names(values: pl.Series) -> ParsedNames:
     row_numbers: list[int] = []
     row_repairs: list[Repair] = []
     for row in rows.tolist():
-        tokens, repairs = _arranged([words[i] for i in ids[offsets[row] : offsets[row + 1]].tolist()])
+        tokens, repairs = arranged([words[i] for i in ids[offsets[row] : offsets[row + 1]].tolist()])
         new_rows.append([vocabulary.id(token) for token in tokens])
         row_numbers += [row] * len(repairs)
         row_repairs += repairs

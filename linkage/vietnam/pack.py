@@ -9,12 +9,15 @@ import numpy as np
 import polars as pl
 
 from linkage.coded import UnitSets
+from linkage.vietnam.addresses import AddressBook
+from linkage.vietnam.codes import health_cards, insurance_numbers, passports, tax_codes
 from linkage.vietnam.defaults import DEFAULTS
 from linkage.vietnam.name_forms import token_forms
 from linkage.vietnam.names import ParsedNames, parse_names
-from linkage.vietnam.numbers import standardise_numbers
+from linkage.vietnam.numbers import Digits, holder_of, standardise_numbers
 from linkage.vietnam.phones import standardise_phones
 from linkage.vietnam.units import UnitTable
+from linkage.vietnam.written import dated_units, unit_codes, unmarked, written_token
 
 
 class VietnamPack:
@@ -26,12 +29,11 @@ class VietnamPack:
     defaults = DEFAULTS
 
     def __init__(self, reference: Mapping[str, pl.DataFrame]) -> None:
-        self._units = UnitTable.from_reference(
-            reference["provinces"],
-            reference["communes_before"],
-            reference["communes_after"],
-            reference["commune_changes"],
+        tables = tuple(
+            reference[name] for name in ("provinces", "communes_before", "communes_after", "commune_changes")
         )
+        self._addresses = AddressBook(UnitTable.from_reference(*tables), *tables)
+        self._units = self._addresses.units
 
     def names(self, values: pl.Series) -> ParsedNames:
         """See :func:`linkage.vietnam.names.parse_names`."""
@@ -41,19 +43,41 @@ class VietnamPack:
         """See :func:`linkage.vietnam.name_forms.token_forms`."""
         return token_forms(tokens)
 
-    def numbers(self, values: pl.Series, extract_year: int) -> pl.DataFrame:
+    def numbers(self, values: pl.Series, extract_year: int, digits: Digits | None = None) -> pl.DataFrame:
         """See :func:`linkage.vietnam.numbers.standardise_numbers`."""
-        return standardise_numbers(values, extract_year)
+        return standardise_numbers(values, extract_year, digits)
 
-    def phones(self, values: pl.Series) -> pl.DataFrame:
+    def holders(self, codes: np.ndarray, latest_year: int) -> tuple[np.ndarray, np.ndarray]:
+        """See :func:`linkage.vietnam.numbers.holder_of`."""
+        return holder_of(codes, latest_year)
+
+    def codes(
+        self, field: str, values: pl.Series, extract_year: int, digits: Digits | None = None
+    ) -> pl.DataFrame:
+        """See :mod:`linkage.vietnam.codes`."""
+        if field == "tax_code":
+            return tax_codes(values, extract_year, digits)
+        if field == "insurance_number":
+            return insurance_numbers(values, extract_year, digits)
+        if field == "health_card":
+            return health_cards(values, extract_year, digits)
+        return passports(values, digits)
+
+    def phones(self, values: pl.Series, digits: Digits | None = None) -> pl.DataFrame:
         """See :func:`linkage.vietnam.phones.standardise_phones`."""
-        return standardise_phones(values)
+        return standardise_phones(values, digits)
 
     def units(self, field: str, values: pl.Series, as_of: datetime.date) -> pl.DataFrame:
         """Communes, or provinces for a field whose name ends in ``province``."""
         if field.endswith("province"):
             return self._units.provinces(values, as_of)
         return self._units.communes(values, as_of)
+
+    def addresses(self, field: str, values: pl.Series, as_of: datetime.date | None) -> pl.DataFrame:
+        """See :meth:`linkage.vietnam.addresses.AddressBook.communes` and ``provinces``."""
+        if field.endswith("province"):
+            return self._addresses.provinces(values)
+        return self._addresses.communes(values, as_of)
 
     def unit_sets(self) -> UnitSets:
         """The sets of present communes that a code can mean."""
@@ -66,3 +90,19 @@ class VietnamPack:
     def text(self, values: pl.Series) -> pl.Series:
         """Lower case, NFC, single spaces."""
         return values.str.normalize("NFC").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
+
+    def written_tokens(self, tokens: pl.Series) -> pl.Series:
+        """See :func:`linkage.vietnam.written.written_token`."""
+        return pl.Series("token", [written_token(t) for t in tokens.to_list()], pl.String)
+
+    def unmarked(self, texts: pl.Series) -> pl.Series:
+        """See :func:`linkage.vietnam.written.unmarked`."""
+        return pl.Series("text", [unmarked(t) for t in texts.to_list()], pl.String)
+
+    def unit_codes(self, field: str, sets: np.ndarray, as_of: datetime.date) -> pl.Series:
+        """See :func:`linkage.vietnam.written.unit_codes`."""
+        return pl.Series("code", unit_codes(self._units, field, sets.tolist(), as_of), pl.String)
+
+    def dated_units(self, field: str, values: pl.Series, as_of: datetime.date) -> pl.Series:
+        """See :func:`linkage.vietnam.written.dated_units`."""
+        return pl.Series("unit", dated_units(self._units, field, values, as_of), pl.String)

@@ -7,7 +7,10 @@ Telephones are shared in a family and handed on: weak evidence.
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
+
+from linkage.vietnam.numbers import Digits
 
 MIGRATED = {
     "0120": "070",
@@ -46,8 +49,20 @@ def _first_number(text: pl.Expr) -> pl.Expr:
     )
 
 
-def standardise_phones(values: pl.Series) -> pl.DataFrame:
+def _plain_mobiles(digits: Digits) -> pl.Series:
+    """Whether each number is a mobile number as it is today; what is doubtful is left to the texts."""
+    value, length = digits
+    start = value // 10**8
+    known = (length == 10) & np.isin(start, (3, 5, 7, 8, 9)) & (value < 10**10)
+    runs = np.array([12345678, 87654321, *(int(str(digit) * 8) for digit in range(10))])
+    odd = np.isin(value % 10**8, runs) | np.isin(value // 10 % 10**8, runs)
+    return pl.Series(known & ~odd)
+
+
+def standardise_phones(values: pl.Series, digits: Digits | None = None) -> pl.DataFrame:
     """Read distinct telephone numbers (text, no nulls); one row a value, in the order given.
+
+    ``digits`` are further numbers, already read as integers: their rows come first.
 
     ``digits`` Int64, the national number as an integer (null where unusable); ``length`` UInt8, its
     digits with the leading zero (0 where null); ``issue``: null, ``unreadable`` (no six digits together),
@@ -55,6 +70,31 @@ def standardise_phones(values: pl.Series) -> pl.DataFrame:
     ``malformed`` (not a number in use in Vietnam; kept as written); ``repair``: null, ``migrated`` (the table
     of 2018), ``country_code`` (+84, 84 or 0084 replaced by 0) or ``leading_zero``.
     """
+    if digits is not None:
+        mobile = _plain_mobiles(digits)
+        held = pl.DataFrame({"digits": digits[0], "length": digits[1]}).select(
+            "digits",
+            "length",
+            issue=pl.lit(None, dtype=pl.String),
+            repair=pl.lit(None, dtype=pl.String),
+        )
+        rest = (~mobile).arg_true()
+        written = pl.DataFrame({"value": digits[0], "length": digits[1]})[rest].select(
+            pl.col("value").cast(pl.String).str.zfill(pl.col("length"))
+        )
+        texts = standardise_phones(pl.concat([written["value"], values.cast(pl.String).rename("value")]))
+        if len(rest):
+            held = held.with_row_index("row").join(
+                texts[: len(rest)].with_columns(row=rest), on="row", how="left", maintain_order="left"
+            )
+            own = pl.Series(mobile)
+            held = held.select(
+                *(
+                    pl.when(own).then(pl.col(name)).otherwise(pl.col(f"{name}_right")).alias(name)
+                    for name in ("digits", "length", "issue", "repair")
+                )
+            )
+        return pl.concat([held, texts[len(rest) :]])
     frame = values.to_frame("value").select(text=_first_number(pl.col("value")))
     local = pl.col("text").str.replace(_COUNTRY, "")
     own_country = pl.col("text").str.contains(_COUNTRY) & local.str.contains(_NATIONAL)

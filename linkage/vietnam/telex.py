@@ -3,7 +3,9 @@
 A keystroke that the input program should have swallowed stands in the text: a tone key (Telex s f r x j, VNI
 1 to 5), a doubled vowel or dd, a w, or VNI's 6 to 9. The composer replays the keys on the letters, with the
 freedom that the programs give (a key may come later than its vowel: `Tranaf`), and keeps what comes out only
-if exactly one well-spelt Kinh syllable does. Letters of the text that are already composed stay (`Nguyênx`).
+if exactly one well-spelt Kinh syllable does. Letters of the text that are already composed stay (`Nguyênx`),
+and a key pressed again changes nothing (`Thijj`, `Ddddoox`): the programs let it cancel the mark, but then
+nothing would have been left to repair.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ _TELEX_TONES = {"z": 0, "f": 1, "s": 2, "x": 3, "r": 4, "j": 5}
 _VNI_TONES = {"0": 0, "2": 1, "1": 2, "4": 3, "3": 4, "5": 5}
 _CIRCUMFLEX = {"a": "â", "e": "ê", "o": "ô"}
 _HORN = {"o": "ơ", "u": "ư"}
+_VNI_MARKED = {"6": "âêô", "7": "ơư", "8": "ă"}
 _MAX_LETTERS = 12
 
 _ANY_VOWEL = "".join(UNTONED)
@@ -24,8 +27,16 @@ _VNI_RESIDUE = re.compile(r"^[^\W\d_]+\d")
 
 
 def looks_like_telex(token: str) -> bool:
-    """Whether a lower-case token bears what no Kinh syllable has and a Telex key would leave."""
-    return token.isalpha() and len(token) >= 3 and _TELEX_RESIDUE.search(token) is not None
+    """Whether a lower-case token bears what no Kinh syllable has and a Telex key would leave.
+
+    A w before a vowel at the front (`Wơi`, `Wen`) is a letter of the highland peoples.
+    """
+    return (
+        token.isalpha()
+        and len(token) >= 3
+        and _TELEX_RESIDUE.search(token) is not None
+        and not (token[0] == "w" and token[1] in UNTONED)
+    )
 
 
 def looks_like_vni(token: str) -> bool:
@@ -67,10 +78,13 @@ def _telex_steps(letters: str, tone: int | None, key: str, following: str) -> li
     if key == "w":
         if not has_vowel:
             return [(letters + "ư", tone)]
-        return [(changed, tone) for changed in (*_horn(letters), *_breve(letters))]
+        again = [letters] if any(letter in "ăơư" for letter in letters) else []
+        return [(changed, tone) for changed in (*_horn(letters), *_breve(letters), *again)]
     steps: list[tuple[str, int | None]] = [(letters + key, tone)]
-    if key == "d" and letters.startswith("d"):
+    if key == "d" and letters[:1] in ("d", "đ"):
         steps = [("đ" + letters[1:], tone)]
+    elif key in _CIRCUMFLEX and letters.endswith(_CIRCUMFLEX[key]):
+        steps = [(letters, tone)]
     elif key in _CIRCUMFLEX and (changed := _circumflex(letters, key)) is not None:
         steps = [(changed, tone)] if letters.endswith(key) else [(changed, tone), *steps]
     return steps
@@ -79,14 +93,16 @@ def _telex_steps(letters: str, tone: int | None, key: str, following: str) -> li
 def _vni_steps(letters: str, tone: int | None, key: str) -> list[tuple[str, int | None]]:
     if key in _VNI_TONES:
         return [(letters, _VNI_TONES[key])] if any(letter in VOWELS for letter in letters) else []
+    again = [(letters, tone)] if any(letter in letters for letter in _VNI_MARKED.get(key, "")) else []
     if key == "6":
-        return [(changed, tone) for vowel in "aeo" if (changed := _circumflex(letters, vowel)) is not None]
+        changes = [changed for vowel in "aeo" if (changed := _circumflex(letters, vowel)) is not None]
+        return [(changed, tone) for changed in changes] + again
     if key == "7":
-        return [(changed, tone) for changed in _horn(letters)]
+        return [(changed, tone) for changed in _horn(letters)] + again
     if key == "8":
-        return [(changed, tone) for changed in _breve(letters)]
+        return [(changed, tone) for changed in _breve(letters)] + again
     if key == "9":
-        return [("đ" + letters[1:], tone)] if letters.startswith("d") else []
+        return [("đ" + letters[1:], tone)] if letters[:1] in ("d", "đ") else []
     return [(letters + key, tone)]
 
 

@@ -27,7 +27,7 @@ below.
 """
 
 _NAME_PREFIX = re.compile(r"^(?:thanh pho|tinh|tp|t)(?=[ .])[ .]*")
-_ALIASES = {
+PROVINCE_ALIASES = {
     "hcm": "hochiminh",
     "tphcm": "hochiminh",
     "sg": "hochiminh",
@@ -44,13 +44,14 @@ _ALIASES = {
     "dacnong": "daknong",
     "baccan": "backan",
 }
+"""Keys of names that people give to provinces, to the keys of their names."""
 
 
 def province_key(name: str) -> str:
     """ASCII letters of a province's name, without its type and with its common other spellings unified."""
     text = ascii_letters(" ".join(name.lower().split()))
     letters = re.sub(r"[^a-z]", "", _NAME_PREFIX.sub("", text))
-    return _ALIASES.get(letters, letters)
+    return PROVINCE_ALIASES.get(letters, letters)
 
 
 @dataclass(frozen=True, eq=False)

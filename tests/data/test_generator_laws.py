@@ -3,20 +3,36 @@ import random
 import unicodedata
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data import reference
-from data.generator import DEFAULT, AgencyRates, Rates, dates, parse_rates
+from data.generator import (
+    DEFAULT,
+    DEFAULT_SOURCES,
+    SOURCES,
+    AgencyRates,
+    Rates,
+    dates,
+    fitting,
+    parse_forms,
+    parse_rates,
+    workbook,
+)
 from data.generator.columns import digit_texts, replaced
-from data.generator.coverage import BANDS, shares
+from data.generator.coverage import shares
 from data.generator.damage import damaged_name, mistyped_number, wrong_date
+from data.generator.encodings import BAD_BYTES, ENCODINGS, byte_order_mark, encode, mojibake, sayable
 from data.generator.naming import OLDER_WOMEN_COINCIDENCE, naming
 from data.generator.numbers import Serials, can_have_neighbour, cell, neighbour
 from data.generator.permute import permute, ranks
 from data.generator.places import places
-from data.generator.spelling import fold, move_tone, regional, split_tone, telex, vni, with_tone
+from data.generator.rates import HOSTILE
+from data.generator.spelling import fold, move_tone, regional, split_tone, telex, viqr, vni, with_tone
+from data.generator.workbook import Workbook, _letters
+from tests.data.nation_reader import LETTERS, decode, sheet_of
 
 
 @settings(max_examples=60, deadline=None)
@@ -271,6 +287,7 @@ def test_rates__default_to_the_table():
         "name_damaged": (5, 4, 7), "diacritics_dropped": (10, 20, 3), "tone_moved": (8, 8, 8),
         "birth_date_wrong": (1.5, 1.5, 2), "birth_year_only": (2, 1, 0), "sex_wrong": (0.3, 0.3, 0.3),
         "moved": (15, 10, 10), "second_record": (1, 3, 0.5), "unregistered": (0.5, 1, 1),
+        "death_unknown": (40, 40, 40),
     }  # fmt: skip
     for name, values in rows.items():
         for source, value in zip(("insurance", "tax", "education"), values, strict=True):
@@ -279,7 +296,87 @@ def test_rates__default_to_the_table():
 
 
 def test_coverage__at_forty_one_is_a_birth_years():
-    assert [shares(source)[41] for source in BANDS] == [0.80, 0.50, 0.03]
+    assert [shares(source)[41] for source in DEFAULT_SOURCES] == [0.80, 0.50, 0.03]
+
+
+def test_rates__of_hostile_names_are_off_by_default_and_on_everywhere_together():
+    hostile = DEFAULT.hostile()
+    for source in SOURCES:
+        assert all(getattr(DEFAULT.agency(source), name) == 0 for name in HOSTILE)
+        assert all(getattr(hostile.agency(source), name) == rate for name, rate in HOSTILE.items())
+    assert hostile.register == DEFAULT.register
+    residue = DEFAULT.with_residue(0.2).exam
+    kinds = (residue.name_telex, residue.name_vni, residue.name_viqr, residue.name_mojibake)
+    assert sum(kinds) == pytest.approx(0.2)
+    with pytest.raises(ValueError, match="wanted one of insurance"):
+        DEFAULT.agency("register")
+
+
+def test_fitting__turns_mojibake_off_where_no_encoding_says_it():
+    forms = parse_forms([("encoding", "tax=vni"), ("encoding", "bank=utf-16")])
+    rates = fitting(DEFAULT.hostile(), forms)
+    assert rates.tax.name_mojibake == 0
+    assert rates.bank.name_mojibake == HOSTILE["name_mojibake"]
+
+
+@pytest.mark.parametrize("encoding", ["cp1258", "tcvn3", "vni"])
+def test_encodings__every_letter_comes_back_but_for_toned_capitals_of_tcvn3(encoding):
+    letters = LETTERS + "".join(letter.upper() for letter in LETTERS)
+    for letter in letters:
+        toned = encoding == "tcvn3" and letter not in LETTERS
+        assert decode(encode(letter, encoding), encoding) == (letter.lower() if toned else letter)
+    text = "Nguyễn Thị Ánh Tuyết, Y Blŭ Niê, ñ"
+    said = text.replace("ŭ", "u").replace("ñ", "n")
+    assert sayable(text, encoding) == said
+    back = decode(encode(text, encoding), encoding)
+    assert back == (said.replace("Á", "á") if encoding == "tcvn3" else said)
+
+
+@given(st.text("aăâbcdđeêghiklmnoôơpqrstuưvxy ÀẢÃÁẠỄĐỖ'.,;09", max_size=40))
+@settings(max_examples=200, deadline=None)
+def test_encodings__any_text_keeps_its_lines_and_cells(text):
+    for encoding in ENCODINGS:
+        back = decode(byte_order_mark(encoding) + encode(text, encoding), encoding)
+        assert back.lower() == text.lower()
+        assert [back.count(sign) for sign in ",;\n"] == [text.count(sign) for sign in ",;\n"]
+
+
+def test_mojibake__is_how_such_text_looks():
+    assert mojibake("Nguyễn Văn Bình") == "NguyÔn V¨n B×nh"
+    assert mojibake("NGUYỄN VĂN") == "NGUYÔN V¡N"
+
+
+@pytest.mark.parametrize(
+    ("word", "written"),
+    [("Nguyễn", "Nguye^~n"), ("Đặng", "DDa(.ng"), ("Hậu", "Ha^.u"), ("Phương", "Phu+o+ng"), ("Hòa", "Ho`a"),
+     ("Bảo", "Ba?o"), ("Nam", "Nam")],
+)  # fmt: skip
+def test_viqr__is_that_of_the_rfc(word, written):
+    assert viqr(word) == written
+
+
+def test_bad_bytes__are_in_no_text_of_the_encoding():
+    letters = LETTERS + "".join(letter.upper() for letter in LETTERS)
+    for encoding in ("utf-8", "utf-16"):
+        with pytest.raises(UnicodeDecodeError):
+            decode(byte_order_mark(encoding) + BAD_BYTES[encoding] + encode("a", encoding), encoding)
+    for encoding in ("cp1258", "tcvn3", "vni"):
+        assert not any(BAD_BYTES[encoding] in encode(letter, encoding) for letter in letters)
+
+
+def test_workbook__holds_the_cells_and_refuses_more_than_a_sheet(tmp_path, monkeypatch):
+    table = pa.table({"HO_TEN": ["Lê <A> & B", None], "SO": ["007", "x\u00f1"]})
+    with Workbook((tmp_path / "a.xlsx").open("wb"), table.column_names) as book:
+        book.write(table)
+    assert sheet_of(tmp_path / "a.xlsx") == [
+        {"HO_TEN": "Lê <A> & B", "SO": "007"}, {"HO_TEN": None, "SO": "x\u00f1"},
+    ]  # fmt: skip
+    monkeypatch.setattr(workbook, "MAX_ROWS", 2)
+    book = Workbook((tmp_path / "b.xlsx").open("wb"), table.column_names)
+    with pytest.raises(ValueError, match="write more files"):
+        book.write(table)
+    book.close()
+    assert [_letters(at) for at in (0, 25, 26, 701, 702)] == ["A", "Z", "AA", "ZZ", "AAA"]
 
 
 def _sum(row):

@@ -73,7 +73,8 @@ def test_files__are_private_and_complete(folder):
         [
             "project.toml", "report.json", "register.parquet", "register_alias.parquet", "insurance.csv",
             "tax.csv", "education.csv", "contracts/register.toml", "contracts/insurance.toml",
-            "contracts/tax.toml", "contracts/education.toml", "truth/entities.parquet",
+            "contracts/tax.toml", "contracts/education.toml", "policies/insurance.toml",
+            "policies/tax.toml", "policies/education.toml", "truth/entities.parquet",
             "truth/errors.parquet", "truth/fields.parquet",
         ]
     )  # fmt: skip

@@ -12,9 +12,11 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from jobs import kernel_cache
+from jobs.gates import orders_path
 from jobs.run import run_project
 from jobs.store import logical_digest, read_parquet
 from linkage.tables import ARTEFACTS
+from tests.end_to_end.balance import assert_balanced
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,15 +25,16 @@ DECIDED = ("decisions", "entities", "duplicates", "pairs", "links", "review", "r
 
 
 def run(nation, out, **options):
-    """A run of a nation's project; its outcome."""
-    return run_project(Path(nation) / "project.toml", Path(out), **{"threads": 2, **options})
+    """A run of a nation's project, which must balance; its outcome."""
+    outcome = run_project(Path(nation) / "project.toml", Path(out), **{"threads": 2, **options})
+    assert_balanced(out)
+    return outcome
 
 
 def digests(folder):
     """Digest of every artefact of a run by what it says, and the model's own bytes."""
-    found = {
-        n: logical_digest(read_parquet(folder / f"{n}.parquet"), ARTEFACTS[n].sorted_by) for n in DECIDED
-    }
+    places = {n: folder / f"{n}.parquet" for n in DECIDED} | {"duplicates": orders_path(folder)}
+    found = {n: logical_digest(read_parquet(places[n]), ARTEFACTS[n].sorted_by) for n in DECIDED}
     return found | {"model": (folder / "model.json").read_bytes()}
 
 
@@ -47,10 +50,13 @@ def environment(**settings):
 
 
 def call(*arguments, **settings):
-    """Run the program to its end."""
-    return subprocess.run(
+    """Run the program to its end; a run that it finishes must balance."""
+    ended = subprocess.run(
         command(*arguments), env=environment(**settings), capture_output=True, text=True, timeout=300
     )
+    if arguments[0] == "run" and ended.returncode in (0, 1):
+        assert_balanced(arguments[arguments.index("--out") + 1])
+    return ended
 
 
 def copy_nation(nation, to):

@@ -90,7 +90,8 @@ def test_model__that_did_not_converge_says_so_everywhere(nation, tmp_path):
     assert "did not converge" in done.stderr
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert record["converged"] is False
-    assert record["gates"]["converged"] is False
+    assert [g["holds"] for g in record["gates"] if g["name"] == "converged"] == [False]
+    assert record["withheld"] is True
     assert any("did not converge" in w for w in record["warnings"])
     model = json.loads((tmp_path / "run" / "model.json").read_text())
     assert model["converged"] is False

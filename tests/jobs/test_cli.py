@@ -13,7 +13,8 @@ import pytest
 
 import jobs
 from jobs import cli, kernel_cache
-from jobs.cli_commands import read_rates, render
+from jobs.cli_commands import render
+from jobs.cli_generate import read_rates
 from linkage.errors import ConflictError, ContractError, IntegrityError, LinkageError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,7 +90,10 @@ def test_run__passes_its_options_on(fakes, tmp_path, capsys):
     assert code == 0
     ((project, out, words),) = fakes.calls
     assert (project, out) == (Path("p.toml"), tmp_path)
-    assert words == {"engine": "ray", "threads": 3, "parts": 7, "model": Path("m.json"), "address": "here:1"}
+    assert words == {
+        "engine": "ray", "threads": 3, "parts": 7, "model": Path("m.json"), "address": "here:1",
+        "accept": (), "reason": None,
+    }  # fmt: skip
     assert "links: 12,345" in capsys.readouterr().out
 
 
@@ -97,7 +101,16 @@ def test_run__has_defaults_for_all_but_the_paths(fakes, tmp_path):
     assert cli.invoke(["run", "p.toml", "--out", str(tmp_path)]) == 0
     ((_, _, words),) = fakes.calls
     assert words.pop("threads") >= 1
-    assert words == {"engine": "threads", "parts": None, "model": None, "address": None}
+    assert words == {
+        "engine": "threads", "parts": None, "model": None, "address": None, "accept": (), "reason": None,
+    }  # fmt: skip
+
+
+def test_run__passes_on_what_is_accepted_and_why(fakes, tmp_path):
+    gates = ["--accept", "review:tax", "--accept", "new", "--reason", "seen"]
+    assert cli.invoke(["run", "p.toml", "--out", str(tmp_path), *gates]) == 0
+    ((_, _, words),) = fakes.calls
+    assert (words["accept"], words["reason"]) == (("review:tax", "new"), "seen")
 
 
 def test_run__with_json_gives_one_object_on_stdout_and_nothing_else(fakes, tmp_path, capsys):

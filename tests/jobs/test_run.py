@@ -9,6 +9,7 @@ import pytest
 from data.generator import generate
 from jobs import run as room
 from jobs.executor import Done, ThreadExecutor
+from jobs.fingerprints import code_digest, fingerprints
 from jobs.journal import Journal, read_journal
 from jobs.progress import Progress
 from jobs.run import run_project
@@ -37,7 +38,7 @@ def copy(nation, tmp_path):
 
 
 def prints(nation, model=None):
-    return room._fingerprints(room.load_project(nation / "project.toml"), model)
+    return fingerprints(room.load_project(nation / "project.toml"), model)
 
 
 class Watching(Progress):
@@ -138,9 +139,51 @@ def test_failed_run__goes_on_where_it_was(nation, tmp_path, monkeypatch, outcome
     before = len(read_journal(tmp_path / "run" / "journal.jsonl"))
     done = run_project(nation / "project.toml", tmp_path / "run")
     added = read_journal(tmp_path / "run" / "journal.jsonl")[before:]
-    assert {line["stage"] for line in added} == {"publish"}
+    assert {line["stage"] for line in added} == {"publish", "receipts"}
     assert done.run["decisions"] == outcome.run["decisions"]
     assert done.run["model_id"] == outcome.run["model_id"]
+
+
+@pytest.fixture
+def strict(copy):
+    """A project of which one gate fails: some record is always new."""
+    project = copy / "project.toml"
+    project.write_text(project.read_text() + "\n[gates]\nnew = 0.0\n")
+    return project
+
+
+def test_gate__that_fails_withholds_until_it_is_accepted(strict, tmp_path):
+    watching = Watching()
+    done = run_project(strict, tmp_path / "run", progress=watching)
+    failing = {g["name"] for g in done.run["gates"] if not g["holds"]}
+    assert failing
+    assert failing <= {"new:insurance", "new:tax", "new:education"}
+    assert done.exit_code == done.run["exit_code"] == 1
+    assert [m for m in watching.messages if m.startswith("withheld: gate new:")]
+    assert not (tmp_path / "run" / "duplicates.parquet").exists()
+    assert {g["gate"] for g in done.summary()["failing_gates"]} == failing
+    again = run_project(strict, tmp_path / "run")
+    assert again.run == done.run
+    released = run_project(strict, tmp_path / "run", accept=["new"], reason="a new province")
+    assert (released.exit_code, released.run["withheld"]) == (0, False)
+    assert (tmp_path / "run" / "duplicates.parquet").exists()
+    assert run_project(strict, tmp_path / "run").exit_code == 0
+    with pytest.raises(ConfigError, match="E-GATE-003"):
+        run_project(strict, tmp_path / "run", accept=["review"], reason="seen")
+
+
+def test_gate__may_be_accepted_by_the_first_run(strict, tmp_path):
+    done = run_project(strict, tmp_path / "run", accept=["new"], reason="a new province")
+    assert done.exit_code == 0
+    assert {e["reason"] for e in done.run["accepted"]} == {"a new province"}
+    assert not (tmp_path / "run" / "withheld").exists()
+
+
+def test_acceptance__that_names_nothing_is_refused_before_anything_is_made(nation, tmp_path):
+    for accept, reason in ((["nonsense"], "seen"), (["new"], None), ([], "seen")):
+        with pytest.raises(ConfigError, match="E-GATE-00"):
+            run_project(nation / "project.toml", tmp_path / "run", accept=accept, reason=reason)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("text", ["", "{}", "not json", '{"schema": 1}'])
@@ -212,7 +255,7 @@ def test_sum__adds_numbers_and_leaves_the_rest():
 
 
 def test_code_digest__does_not_depend_on_the_folder_one_stands_in(monkeypatch, tmp_path):
-    before = room._code_digest()
+    before = code_digest()
     monkeypatch.chdir(tmp_path)
-    assert room._code_digest() == before == room._code_digest()
+    assert code_digest() == before == code_digest()
     assert Path(room.__file__).is_file()

@@ -118,3 +118,38 @@ def test_pairs__refuse_other_types() -> None:
         identifiers.identifier_bits_pairs(rows, rows, rows, rows, np.zeros(1, np.uint8))
     with pytest.raises(ValueError, match="left has the shape"):
         identifiers.identifier_bits_pairs(rows[:, None], rows, rows, rows, np.zeros(1, np.uint32))
+
+
+def read(texts: list[str]) -> list[tuple[int, int]]:
+    encoded = [text.encode() for text in texts]
+    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+    data = np.frombuffer(b"".join(encoded), np.uint8)
+    value, length = np.full(len(texts), 7, np.int64), np.full(len(texts), 7, np.uint8)
+    identifiers.read_digits(offsets, data, value, length)
+    return list(zip(value.tolist(), length.tolist(), strict=True))
+
+
+@settings(deadline=None)
+@given(st.lists(st.text("0123456789", max_size=18) | st.text("019 Aé٣", max_size=5), max_size=30))
+def test_read_digits__equals_python(texts: list[str]) -> None:
+    plain = [
+        text if text.isascii() and text.isdigit() and len(text) <= identifiers.LONGEST else ""
+        for text in texts
+    ]
+    assert read(texts) == [(int(text or 0), len(text)) for text in plain]
+
+
+def test_read_digits__of_a_slice_and_of_nothing() -> None:
+    data = np.frombuffer(b"12345", np.uint8)
+    value, length = np.zeros(1, np.int64), np.zeros(1, np.uint8)
+    identifiers.read_digits(np.array([2, 4]), data, value, length)
+    assert (value[0], length[0]) == (34, 2)
+    assert read([]) == []
+
+
+@pytest.mark.parametrize("offsets", [[], [0, 9], [-1, 2]])
+def test_read_digits__refuses_offsets_beyond_the_data(offsets: list[int]) -> None:
+    with pytest.raises(ValueError, match="Wanted"):
+        identifiers.read_digits(
+            np.array(offsets, np.int64), np.zeros(5, np.uint8), np.zeros(1, np.int64), np.zeros(1, np.uint8)
+        )

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linkage.contract import Contract, Field
-from linkage.errors import ContractError
+from linkage.errors import ContractError, IntegrityError
 from linkage.ingest import (
     REASONS,
     accept,
+    balanced,
     drop_repeats,
     repeat_candidates,
     require_columns,
     settle_repeats,
 )
-from linkage.rows import REJECTS, arrow_part
+from linkage.rows import REJECTS, Extent, Spans, arrow_part
 
 quick = settings(max_examples=200, deadline=None)
 
@@ -160,7 +162,7 @@ def test_drop_repeats__moves_rows_with_their_text_and_keeps_the_balance():
     raw = arrow_part(rows(("a", "A", "1"), (None, "B", "2"), ("a", "C", "3")), 0, 11, "KEY")
     intake = accept(raw, agreed)
     assert intake.keys.column("order_by").to_pylist() == ["1", "3"]
-    dropped = drop_repeats(intake, 0, {0: "superseded"}, ["the row"], "KEY")
+    dropped = drop_repeats(intake, 0, {0: "superseded"}, ["the row"], Spans(raw.spans.lines[:1], raw.spans.bytes[:1]), "KEY")
     assert dropped.records.column("name").to_pylist() == ["C"]
     assert dropped.keys.num_rows == 1
     assert [(r["line"], r["code"]) for r in dropped.rejects.to_pylist()] == [
@@ -168,6 +170,24 @@ def test_drop_repeats__moves_rows_with_their_text_and_keeps_the_balance():
         (12, "missing_key"),
     ]
     assert dropped.rejects.column("row")[0].as_py() == "the row"
+    assert dropped.text == {
+        "accepted": Extent(1, 0),
+        "refused": Extent(2, 0),
+        "blank": Extent(),
+        "whole": Extent(3, 0),
+    }
+
+
+def test_balanced__a_row_a_line_or_a_byte_too_many_is_an_integrity_error():
+    intake = accept(arrow_part(rows(("a", "A", "1"), (None, "B", "2")), 0, 1, "KEY"), contract())
+    assert balanced(intake) is intake
+    for wrong in (
+        replace(intake, rows_in=3),
+        replace(intake, text={**intake.text, "whole": Extent(3, 0)}),
+        replace(intake, text={**intake.text, "blank": Extent(0, 1)}),
+    ):
+        with pytest.raises(IntegrityError, match="E-INTEGRITY-002"):
+            balanced(wrong)
 
 
 def test_reasons__every_code_has_a_text():

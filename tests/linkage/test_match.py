@@ -35,7 +35,8 @@ from linkage.packs import pack_of
 from linkage.plan import comparison_parts, effective_plan
 from linkage.rules import Rule, base_keys, compile_rules
 from linkage.scored import Scored
-from linkage.standardise import empty_column, merge_vocabularies, standardise, token_ids, tokens_of
+from linkage.standardise import standardise
+from linkage.vocabulary import empty_column, merge_vocabularies, token_ids, tokens_of
 from tests.linkage import small
 from tests.linkage.test_block import SECRET, blocks_of, twin_blocks
 

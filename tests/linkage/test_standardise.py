@@ -14,16 +14,17 @@ from hypothesis import strategies as st
 
 from data import reference
 from linkage.config import NEVER_MATCHED
-from linkage.contract import parse_contract
+from linkage.contract import STANDARD_KINDS, parse_contract
+from linkage.name_keys import name_codes
 from linkage.packs import Pack, pack_of
-from linkage.standardise import (
-    ALIASES_KEPT,
-    StandardPart,
+from linkage.queries import QUERIES, QUERY_COLUMNS
+from linkage.repairs import REPAIRS
+from linkage.standardise import ALIASES_KEPT, StandardPart, standardise
+from linkage.vocabulary import (
     empty_column,
     hash_text,
     merge_vocabularies,
     record_order,
-    standardise,
     texts_of,
     token_ids,
     tokens_of,
@@ -142,6 +143,11 @@ def part(
     return standardise(held, contract, kinds or KINDS, "tax", EXTRACT, pack, SECRET, aliases)
 
 
+def queries(made: StandardPart, row: int) -> set[tuple[str, str]]:
+    held = made.queries.filter(pl.col("row") == row)
+    return set(held.select("field", "code").iter_rows())
+
+
 def code(digits: str) -> int:
     return twins.identifier_code(digits)
 
@@ -202,16 +208,24 @@ def test_standardise__makes_the_old_numbers_column_where_nobody_brings_one(pack:
     assert made.arrays["old_number"].tolist() == [0, code("012345670"), 0, 0, 0, code("012345671"), 0]
 
 
-def test_standardise__lists_every_repair(pack: Pack) -> None:
+def test_standardise__lists_every_repair_and_every_query(pack: Pack) -> None:
     made = part(pack)
-    assert made.repairs.columns == ["row", "field", "kind", "confidence"]
+    assert made.repairs.schema == REPAIRS
     assert made.repairs["confidence"].is_between(0, 1).all()
     assert made.repairs.equals(made.repairs.sort("row", "field", "kind"))
     assert repairs(made, 3, "personal_number") == {"leading_zero"}
-    assert repairs(made, 2, "personal_number") >= {"placeholder"}
-    assert repairs(made, 2, "birth_date") == {"invalid"}
-    assert repairs(made, 2, "sex") == {"unknown_code"}
-    assert repairs(made, 2, "phone")
+    assert made.queries.schema == QUERY_COLUMNS
+    assert made.queries.equals(made.queries.unique().sort("row", "field", "code"))
+    assert set(made.queries["code"]) <= set(QUERIES)
+    assert queries(made, 2) == {
+        ("personal_number", "placeholder_number"),
+        ("birth_date", "impossible_date"),
+        ("sex", "unknown_code"),
+        ("phone", "unusable_phone"),
+    }
+    # What cannot be read is no repair, and a row of nothing is no question.
+    assert not made.repairs.filter(pl.col("row") == 2).height
+    assert not queries(made, 4)
     assert not made.repairs.filter(pl.col("row") == 4).height
     # Equal values have equal lines.
     assert repairs(made, 0, "full_name") == repairs(made, 6, "full_name")
@@ -250,9 +264,7 @@ def joined(parts: Sequence[StandardPart], column: str) -> np.ndarray:
 
 @settings(deadline=None, max_examples=15)
 @given(st.lists(st.integers(0, len(ROWS)), max_size=3))
-def test_standardise__of_parts_is_that_of_the_whole(cuts: list[int]) -> None:
-    names = ("provinces", "communes_before", "communes_after", "commune_changes")
-    pack = pack_of(("vietnam",), {name: getattr(reference, name)() for name in names})
+def test_standardise__of_parts_is_that_of_the_whole(pack: Pack, cuts: list[int]) -> None:
     edges = [0, *sorted(cuts), len(ROWS)]
     parts = [part(pack, ROWS[a:b]) for a, b in itertools.pairwise(edges)]
     whole = part(pack)
@@ -263,6 +275,8 @@ def test_standardise__of_parts_is_that_of_the_whole(cuts: list[int]) -> None:
         [p.repairs.with_columns(pl.col("row") + a) for p, a in zip(parts, edges, strict=False)]
     )
     assert shifted.equals(whole.repairs)
+    asked = pl.concat([p.queries.with_columns(pl.col("row") + a) for p, a in zip(parts, edges, strict=False)])
+    assert asked.equals(whole.queries)
     assert merge_vocabularies([p.tokens for p in parts]).to_list() == whole.tokens.to_list()
 
 
@@ -368,3 +382,160 @@ def test_merge_vocabularies__is_sorted_and_distinct(parts: list[list[str]]) -> N
     for own in parts:
         ids = token_ids(pl.Series(own, dtype=pl.String), merged)
         assert ids.tolist() == [0, *(merged.to_list().index(t) + 1 for t in own)]
+
+
+CODES = parse_contract("""
+schema = 1
+key = "SO"
+[[field]]
+column = "MST"
+standard = "tax_code"
+[[field]]
+column = "SO_DD"
+standard = "personal_number"
+[[field]]
+column = "THE_BHYT"
+standard = "health_card"
+[[field]]
+column = "NGAY"
+standard = "birth_date"
+formats = ["yyyy"]
+[[field]]
+column = "GIOI"
+standard = "sex"
+codes = { "1" = "M", "2" = "F" }
+[[field]]
+column = "DIA_CHI"
+standard = "commune"
+codes = "address"
+[[field]]
+column = "HO_TEN"
+standard = "full_name"
+""")
+CODE_KINDS = {name: STANDARD_KINDS[name] for name in (
+    "tax_code", "personal_number", "old_number", "health_card", "insurance_number", "passport", "birth_date",
+    "sex", "commune", "full_name",
+)}  # fmt: skip
+
+
+def coded_part(pack: Pack, *rows: dict[str, str], contract=CODES) -> StandardPart:
+    columns = ["record_id", *CODE_KINDS]
+    records = pa.table(
+        {c: pa.array([str(i) if c == "record_id" else r.get(c) for i, r in enumerate(rows)], pa.string())
+         for c in columns}
+    )  # fmt: skip
+    return standardise(records, contract, CODE_KINDS, "tax", EXTRACT, pack, SECRET)
+
+
+def test_numbers__fill_one_another_by_structure(pack: Pack) -> None:
+    made = coded_part(
+        pack,
+        {"tax_code": "001085000123"},
+        {"tax_code": "001085000123", "personal_number": "001185000999"},
+        {"tax_code": "0100047516", "health_card": "DN4790109856784"},
+        {"personal_number": "B1234068"},
+        {"health_card": "0109856784"},
+        {"personal_number": "012345670"},
+        {},
+    )
+    arrays = made.arrays
+    assert arrays["tax_code"].tolist() == [
+        code("001085000123"), code("001085000123"), code("0100047516"), 0, 0, 0, 0,
+    ]  # fmt: skip
+    assert arrays["personal_number"].tolist() == [code("001085000123"), code("001185000999"), 0, 0, 0, 0, 0]
+    assert arrays["insurance_number"].tolist() == [0, 0, code("0109856784"), 0, code("0109856784"), 0, 0]
+    assert arrays["passport"].tolist() == [0, 0, 0, code("011234068"), 0, 0, 0]
+    assert arrays["old_number"].tolist() == [0, 0, 0, 0, 0, code("012345670"), 0]
+    assert all(not queries(made, row) for row in (0, 1, 2, 3, 4, 6))
+    # Where the project knows no such field, nothing is moved there.
+    fields = tuple(f for f in CODES.fields if f.standard not in ("personal_number", "health_card"))
+    alone = coded_part(
+        pack, {"tax_code": "001085000123"}, contract=msgspec.structs.replace(CODES, fields=fields)
+    )
+    assert alone.arrays["personal_number"].tolist() == [code("001085000123")]
+    assert "insurance_number" not in alone.arrays
+
+
+@pytest.mark.parametrize("field", ["personal_number", "tax_code"])
+def test_numbers__a_repair_that_contradicts_its_row_is_undone(pack: Pack, field: str) -> None:
+    lost = {field: "79085000123"}
+    made = coded_part(
+        pack,
+        lost | {"sex": "1", "birth_date": "1985"},
+        lost | {"birth_date": "1985"},
+        lost,
+        lost | {"sex": "2", "birth_date": "1985"},
+        lost | {"sex": "1", "birth_date": "1986"},
+    )
+    whole, short = code("079085000123"), code("79085000123")
+    assert made.arrays[field].tolist() == [whole] * 3 + [short] * 2
+    kept = made.arrays["personal_number"].tolist()
+    assert kept == [whole] * 3 + ([short] * 2 if field == "personal_number" else [0, 0])
+    held = made.repairs.filter(pl.col("field") == field)
+    assert held["kind"].to_list() == ["leading_zero"] * 5
+    assert held["undone"].to_list() == [False] * 3 + [True] * 2
+    assert held["unrepaired"].to_list() == [short] * 5
+    assert [queries(made, row) for row in range(5)] == [set()] * 3 + [{(field, "repair_undone")}] * 2
+
+
+def test_numbers__that_contradict_their_row_are_queried(pack: Pack) -> None:
+    made = coded_part(
+        pack,
+        {"personal_number": "001085000123", "sex": "2", "birth_date": "1985"},
+        {"personal_number": "001085000123", "sex": "1", "birth_date": "1986"},
+        {"personal_number": "999085000123"},
+        {"personal_number": "001385000123"},
+        {"tax_code": "0100047517"},
+    )
+    assert [queries(made, row) for row in range(5)] == [
+        {("personal_number", "number_against_sex")},
+        {("personal_number", "number_against_birth_year")},
+        {("personal_number", "unlikely_number")},
+        {("personal_number", "unlikely_number")},
+        {("tax_code", "wrong_check_digit")},
+    ]
+    assert (made.arrays["personal_number"][:4] != 0).all()
+
+
+def test_addresses__are_units_of_the_same_numbers_as_codes(pack: Pack) -> None:
+    made = coded_part(
+        pack,
+        {"commune": "P. Trúc Bạch, Q. Ba Đình, Hà Nội"},
+        {"commune": "Phường 1, TPHCM"},
+        {"commune": "đâu đó"},
+        {},
+    )
+    by_code = pack.units("commune", pl.Series(["00004"]), dt.date(2025, 6, 30))["unit"][0]
+    assert made.arrays["commune"].tolist() == [by_code, -1, -1, -1]
+    assert [queries(made, row) for row in range(4)] == [
+        set(), {("commune", "unclear_address")}, {("commune", "unknown_unit")}, set(),
+    ]  # fmt: skip
+
+
+def test_names__queries_and_what_they_read_without_repair(pack: Pack) -> None:
+    made = coded_part(
+        pack,
+        {"full_name": "Nguyeenx Thi5 Lan"},
+        {"full_name": "Nguyễn Thị Lan"},
+        {"full_name": "Lan"},
+        {"full_name": "Trần Văn Ba 2"},
+        {"full_name": "Con bà Nguyễn Thị Lan"},
+        {"full_name": "???"},
+    )
+    assert [queries(made, row) for row in range(6)] == [
+        set(), set(), {("full_name", "name_of_one_word")}, {("full_name", "name_with_digits")},
+        {("full_name", "name_of_parent")}, {("full_name", "unreadable_name")},
+    ]  # fmt: skip
+    held = made.repairs.select("row", "kind").rows()
+    assert held == [(0, "telex"), (0, "vni"), (3, "digits")]
+    tokens = tokens_of(made.tokens, pack, SECRET)
+    as_read = name_codes(made.arrays["full_name"], tokens, "ascii").view(np.int64)
+    assert as_read[0] == as_read[1]
+    assert made.repairs["unrepaired"][0] not in as_read
+    # Without digits and residue, the words of a name have the code of its tokens.
+    plain = coded_part(pack, {"full_name": "Hoà Lan"})
+    tokens = tokens_of(plain.tokens, pack, SECRET)
+    assert (
+        plain.repairs["unrepaired"][0]
+        == name_codes(plain.arrays["full_name"], tokens, "ascii").view(np.int64)[0]
+    )

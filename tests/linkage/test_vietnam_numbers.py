@@ -1,5 +1,6 @@
 from itertools import pairwise
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -98,6 +99,7 @@ def test_numbers__table_of_columns():
         "structure_ok": pl.Boolean,
         "repair": pl.String,
         "confidence": pl.Float32,
+        "unrepaired": pl.Int64,
     }
 
 
@@ -173,3 +175,19 @@ def test_numbers__structure_is_evidence_not_a_reject():
     assert one("001227000123")["birth_year"] == 0
     assert one("271450001")["structure_ok"] is True
     assert one("991450001")["structure_ok"] is False
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(digits.filter(lambda text: len(text) <= 16), min_size=1, max_size=40), digits)
+def test_numbers__read_as_integers_are_the_same(values, more):
+    held = (np.array([int(v) for v in values], np.int64), np.array([len(v) for v in values], np.uint8))
+    both = standardise_numbers(pl.Series([more]), YEAR, held)
+    assert both.equals(standardise_numbers(pl.Series([*values, more]), YEAR))
+
+
+@pytest.mark.parametrize(
+    ("value", "unrepaired"),
+    [("1085000123", "1085000123"), ("1234567", ""), ("12345679", "12345679"), ("O01085000123", ""), ("001 085 000 123", "")],
+)  # fmt: skip
+def test_numbers__how_a_value_reads_without_its_repair(value, unrepaired):
+    assert one(value)["unrepaired"] == (len(unrepaired) << 56 | int(unrepaired) if unrepaired else 0)

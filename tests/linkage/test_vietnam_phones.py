@@ -1,3 +1,4 @@
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -100,3 +101,19 @@ def test_phones__are_a_fixed_point(values):
     again = standardise_phones(written)
     assert again.select("digits", "length", "issue").equals(good.select("digits", "length", "issue"))
     assert again["repair"].null_count() == len(again)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.text("0123456789", min_size=1, max_size=16)
+        | st.from_regex("0[35789][0-9]{8}", fullmatch=True)
+        | st.sampled_from(["0312345678", "0912345678", "0333333333", "0999999990", "0871234567", "01688888888"]),
+        min_size=1,
+        max_size=40,
+    )
+)
+def test_phones__read_as_integers_are_the_same(values):
+    held = (np.array([int(v) for v in values], np.int64), np.array([len(v) for v in values], np.uint8))
+    both = standardise_phones(pl.Series(["+84 912 000 111"]), held)
+    assert both.equals(standardise_phones(pl.Series([*values, "+84 912 000 111"])))

@@ -1,0 +1,50 @@
+"""Digests of what a run is made of: declarations, inputs, code and a given model."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import linkage
+from jobs.kernel_cache import fingerprint as kernel_fingerprint
+from jobs.project import LoadedProject
+from jobs.store import file_digest
+
+
+def fingerprints(loaded: LoadedProject, model: Path | None) -> dict[str, str]:
+    """Hex digests ``config``, ``inputs``, ``code``, ``model`` (empty without one), and of all, ``run``.
+
+    ``config`` is of the project file, contracts and policies; ``inputs`` of every other file they name.
+    """
+    config = hashlib.blake2b(digest_size=16)
+    for path in loaded.declarations:
+        config.update(file_digest(path).encode())
+    inputs = hashlib.blake2b(digest_size=16)
+    named = [f for files in loaded.files.values() for f in files] + [
+        f for f in (loaded.alias_file, loaded.model_file) if f
+    ]
+    named += [*loaded.must_link, *loaded.cannot_link]
+    for file in named:
+        inputs.update(file_digest(file.path).encode())
+    code = hashlib.blake2b(f"{linkage.__version__}\x1f{code_digest()}".encode(), digest_size=16).hexdigest()
+    used = file_digest(model) if model is not None else ""
+    whole = hashlib.blake2b(
+        f"{config.hexdigest()}\x1f{inputs.hexdigest()}\x1f{code}\x1f{used}".encode(), digest_size=16
+    ).hexdigest()
+    return {
+        "config": config.hexdigest(),
+        "inputs": inputs.hexdigest(),
+        "code": code,
+        "model": used,
+        "run": whole,
+    }
+
+
+def code_digest() -> str:
+    """Digest of every module of the method and of the jobs, and of the kernels as compiled."""
+    digest = hashlib.blake2b(kernel_fingerprint().encode(), digest_size=16)
+    for name in ("linkage", "jobs"):
+        root = Path(__file__).resolve().parent.parent / name
+        for path in sorted(root.rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()

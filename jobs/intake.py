@@ -1,0 +1,212 @@
+"""Intake of a run: every source's files to parts, records and rejects; which sources the run goes on with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from jobs.executor import Call
+from jobs.project import LoadedProject
+from jobs.workspace import Workspace
+from linkage.config import Source
+from linkage.errors import ContractError, IntegrityError
+
+#: Bytes of files that are worth a part of their own.
+PART_SIZE = 16 << 20
+
+#: A source of fewer rows is stopped only where all of them are refused: one of three says little.
+FEW_ROWS = 20
+
+#: Refused rows that a contract asks for, and that no limit counts.
+EXPECTED = frozenset({"superseded"})
+
+
+class Tasks(Protocol):
+    """Runs the tasks of a stage and gives their results in order."""
+
+    def tasks(
+        self, stage: str, calls: Sequence[Call], rows: Sequence[int] | None = None
+    ) -> list[dict[str, Any]]:
+        """Results of the calls in their order."""
+
+
+def take_in(
+    stages: Tasks, loaded: LoadedProject, space: Workspace, artefacts: Path, parts: int | None, threads: int
+) -> dict[str, Any]:
+    """Read every source; gives the layout of records and what each source brought.
+
+    A source whose files are broken, or of which more rows are refused than ``refused_max`` allows, ends the
+    run with the ContractError (``E-INPUT-019`` for the limit), unless it is an agency with
+    ``on_failure = "leave_out"``: then the run goes on without its rows. The refused rows of such a source are
+    written first, to ``rejects`` among the artefacts.
+    """
+    work = str(space.work)
+    planned = stages.tasks("intake", _plans(loaded, space, parts, threads))
+    specs = {n: plan["specs"] for n, plan in enumerate(planned) if "specs" in plan}
+    faults = {n: _fault(plan["broken"]) for n, plan in enumerate(planned) if "broken" in plan}
+    calls: list[Call] = [
+        ("jobs.tasks_intake:intake", (work, n, spec)) for n, many in specs.items() for spec in many
+    ]
+    results = stages.tasks("intake", calls, [s["stop"] - s["start"] for _, (_, _, s) in calls])
+    read: dict[int, list[dict[str, Any]]] = {n: [] for n in specs}
+    for (_, (_, number, _)), result in zip(calls, results, strict=True):
+        if "broken" in result:
+            faults.setdefault(number, _fault(result["broken"]))
+        read[number].append(result)
+    whole = [n for n in specs if n not in faults]
+    settled = stages.tasks(
+        "intake", [("jobs.tasks_intake:settle_repeats", (work, n, specs[n], read[n])) for n in whole]
+    )
+    kept = {n: result["parts"] for n, result in zip(whole, settled, strict=True)}
+    by_name = {s.name: s for s in loaded.project.sources}
+    sources: dict[str, dict[str, Any]] = {}
+    layout: list[list[int]] = []
+    at = 0
+    for number, info in enumerate(space.sources):
+        facts = source_facts(info.name, specs.get(number, []), kept.get(number, []))
+        sources[info.name] = facts
+        if number in kept and (fault := beyond_limit(by_name[info.name], facts)) is not None:
+            faults[number] = fault
+        if number in faults:
+            continue
+        for spec, part in zip(specs[number], kept[number], strict=True):
+            layout.append([number, spec["part"], at, part["rows_out"]])
+            at += part["rows_out"]
+    if faults:
+        writes: list[Call] = [
+            (
+                "jobs.tasks_intake:write_rejects",
+                (work, n, [s["part"] for s in specs[n]], str(artefacts / "rejects" / f"{name}.parquet")),
+            )
+            for n in sorted(faults)
+            if n in kept
+            for name in [space.sources[n].name]
+        ]
+        stages.tasks("intake", writes)
+        told: list[Call] = [
+            (
+                "jobs.tasks_receipts:write_stopped_receipt",
+                (work, str(artefacts), space.sources[n].name, {"sources": sources}, str(faults[n])),
+            )
+            for n in sorted(faults)
+        ]
+        stages.tasks("intake", told)
+        _leave_out(space, by_name, sources, faults)
+    return {
+        "left_out": [
+            {"source": name, **facts["left_out"]} for name, facts in sources.items() if "left_out" in facts
+        ],
+        "layout": {
+            "parts": layout,
+            "rows": at,
+            "n_register": sum(rows for source, _, _, rows in layout if source == 0),
+        },
+        "sources": sources,
+        "rows_in": sum(s["rows"] for s in sources.values()),
+        "rows_out": at,
+    }
+
+
+def _plans(loaded: LoadedProject, space: Workspace, parts: int | None, threads: int) -> list[Call]:
+    calls: list[Call] = []
+    for number, info in enumerate(space.sources):
+        size = sum(f.size for f in loaded.files[info.name])
+        count = parts or max(1, min(threads * 2, math.ceil(size / PART_SIZE)))
+        calls.append(("jobs.tasks_intake:plan_source", (str(space.work), number, count)))
+    return calls
+
+
+def _fault(said: Mapping[str, str]) -> ContractError:
+    return ContractError(said["code"], said["what"], said["wanted"], said["do"])
+
+
+def _leave_out(
+    space: Workspace,
+    declared: Mapping[str, Source],
+    sources: Mapping[str, dict[str, Any]],
+    faults: Mapping[int, ContractError],
+) -> None:
+    """Note the sources that are left out; raise the first fault that ends the run.
+
+    Without any agency left there is nothing to decide, and the first fault ends it too.
+    """
+    stops = [
+        n
+        for n in sorted(faults)
+        if space.sources[n].role == "register" or declared[space.sources[n].name].on_failure == "stop"
+    ]
+    agencies = {n for n, info in enumerate(space.sources) if info.role != "register"}
+    if not stops and agencies <= set(faults):
+        stops = sorted(faults)
+    if stops:
+        fault = faults[stops[0]]
+        raise ContractError(
+            fault.code, f"source {space.sources[stops[0]].name}: {fault.what}", fault.wanted, fault.do
+        )
+    for number, fault in faults.items():
+        sources[space.sources[number].name]["left_out"] = {
+            "code": fault.code,
+            "message": f"{fault.what} {fault.wanted} {fault.do}",
+        }
+
+
+def source_facts(
+    name: str, specs: Sequence[Mapping[str, Any]], parts: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """What a source brought: rows, and of text its physical lines and bytes by what became of them.
+
+    Raises IntegrityError ``E-INTEGRITY-002`` if the text of its parts is not the text of its files.
+    """
+    refused: dict[str, int] = {}
+    text = {kind: [0, 0] for kind in ("total", "header", "blank", "accepted", "refused")}
+    spent: dict[int, int] = {}
+    sizes: dict[int, int] = {}
+    for spec, part in zip(specs if parts else (), parts, strict=True):
+        for code, count in part["refused"].items():
+            refused[code] = refused.get(code, 0) + count
+        head = [spec["head_lines"], spec["head_bytes"]]
+        found = {**part["text"], "header": head}
+        whole = found.pop("whole")
+        found["total"] = [head[i] + whole[i] for i in (0, 1)]
+        for kind, extent in found.items():
+            text[kind] = [text[kind][i] + extent[i] for i in (0, 1)]
+        if spec["form"] == "csv":
+            file = spec["file"]
+            sizes[file] = spec["size"]
+            spent[file] = spent.get(file, 0) + head[1] + part["text"]["whole"][1]
+    if spent != sizes:
+        raise IntegrityError(
+            "E-INTEGRITY-002",
+            f"source {name}: {sum(spent.values())} bytes were read of {sum(sizes.values())};",
+            "every byte must be of the header, of a row that is accepted or refused, or of a blank line.",
+            "Report this as a defect.",
+        )
+    facts = {
+        "rows": sum(p["rows_in"] for p in parts),
+        "accepted": sum(p["rows_out"] for p in parts),
+        "refused": dict(sorted(refused.items())),
+        "blank": sum(p["blank"] for p in parts),
+    }
+    return facts | {"text": text} if sizes else facts
+
+
+def beyond_limit(source: Source, facts: Mapping[str, Any]) -> ContractError | None:
+    """The error of a source of which too many rows are refused, else None.
+
+    Rows that a later one of their key replaces are not counted. A source of fewer than twenty rows is beyond
+    its limit only where all of its rows are refused.
+    """
+    refused = {code: n for code, n in facts["refused"].items() if code not in EXPECTED}
+    count, rows = sum(refused.values()), facts["rows"]
+    if count == 0 or count <= source.refused_max * rows or (rows < FEW_ROWS and count < rows):
+        return None
+    codes = ", ".join(f"{code} {n}" for code, n in sorted(refused.items(), key=lambda e: (-e[1], e[0])))
+    return ContractError(
+        "E-INPUT-019",
+        f"{count} of {rows} rows are refused ({codes});",
+        f"a share of at most {source.refused_max:g} was wanted.",
+        f"Look at them in rejects/{source.name}.parquet (of a stopped run: in work/artefacts), "
+        "then mend the files, or raise refused_max of the source.",
+    )

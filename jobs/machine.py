@@ -1,0 +1,74 @@
+"""The machine at hand: how fast its processors are just now, and what memory and disk it has left."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kernels.keys import hash_bytes
+from linkage.costs import YARDSTICK
+
+
+def processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def measure_speed(threads: int, rounds: int = 5) -> float:
+    """Speed of this machine as it is busy now: 1 is that of the machine the costs were measured on.
+
+    Hashes and sorts a fixed amount on as many threads as the run will have; the middle of ``rounds`` counts.
+    """
+    wide = max(1, min(threads, processors()))
+    text = np.arange(1 << 20, dtype=np.int64).astype(np.uint8)
+    offsets = np.arange(0, text.shape[0] + 1, 16, dtype=np.int64)
+
+    def work(_: int) -> None:
+        out = np.empty(offsets.shape[0] - 1, np.uint64)
+        for turn in range(12):
+            hash_bytes(offsets, text, np.uint64(turn), out)
+            out.sort()
+
+    hash_bytes(offsets[:2], text, np.uint64(0), np.empty(1, np.uint64))
+    spent = []
+    with ThreadPoolExecutor(wide) as pool:
+        for _ in range(rounds):
+            began = time.perf_counter()
+            list(pool.map(work, range(wide)))
+            spent.append(time.perf_counter() - began)
+    return float(np.clip(YARDSTICK / sorted(spent)[rounds // 2], 0.05, 20.0))
+
+
+def describe(folder: Path, speed: float) -> dict[str, Any]:
+    """Processors, their speed, and bytes left of memory and of the disk on which ``folder`` lies or will."""
+    place = next(p for p in (folder, *folder.parents) if p.exists())
+    return {
+        "processors": processors(),
+        "speed": round(speed, 3),
+        "disk_free": shutil.disk_usage(place).free,
+        "memory_available": _memory(),
+    }
+
+
+def _memory() -> int | None:
+    """Bytes of memory that can be had now, the limit of a container included; None if nobody says."""
+    found: list[int] = []
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        found += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    except OSError:
+        pass
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
+        if limit.isdigit():
+            found.append(max(0, int(limit) - used))
+    except (OSError, ValueError):
+        pass
+    return min(found) if found else None

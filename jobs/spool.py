@@ -1,0 +1,151 @@
+"""Files that cannot be read where they lie, written out once: text as UTF-8, tables as Arrow.
+
+A spool file is work data: it lies in the run's work folder, can be read by its owner alone, and goes with the
+folder. It is written aside and renamed; the same file gives the same bytes. Memory is bounded by a batch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import ipc
+
+from jobs.source_files import SourceFile, named, too_many_rows
+from jobs.spreadsheets import Workbook
+from jobs.store import aside, make_folder
+from jobs.unpack import unpacked, wrong_format
+from linkage.contract import Contract
+from linkage.delimited import MOST_BYTES, read_header
+from linkage.encodings import Transcoder
+from linkage.errors import ContractError
+from linkage.rows import as_text
+
+#: Name of the column that holds the rows' line numbers: no column of a contract has an empty name.
+LINE = ""
+_CHUNK = 4 << 20
+_BATCH_ROWS = 1 << 16
+
+
+def spooled(source: SourceFile, contract: Contract, folder: Path) -> SourceFile:
+    """The file as one that can be read in parts: itself, or its spool file in ``folder``.
+
+    A spool file that an earlier, stopped run has finished is taken as it is. Raises ContractError
+    ``E-INPUT-006``, ``E-INPUT-015`` to ``E-INPUT-017`` for a file that is broken further in.
+    """
+    if not source.spooled:
+        return source
+    make_folder(folder)
+    state = source.path.stat()
+    said = f"{source.path.name}\x1f{state.st_size}\x1f{state.st_mtime_ns}\x1f{source}\x1f{contract.columns()}"
+    stem = hashlib.blake2b(said.encode("utf-8", "surrogateescape"), digest_size=12).hexdigest()
+    kind = "text" if source.form == "csv" else "arrow"
+    path = folder / f"{source.file:05d}-{stem}.{kind}"
+    try:
+        if not path.exists():
+            _TEXT_OR_TABLE[kind](source, contract, path)
+        if kind == "text":
+            with path.open("rb") as stream:
+                start = stream.read(MOST_BYTES + 16)
+            header = read_header(start, source.delimiter, source.quote)
+            return dataclasses.replace(
+                source, path=path, size=path.stat().st_size, columns=header.names, body=header.body,
+                line=header.line, packing="none", encoding="utf-8",
+            )  # fmt: skip
+    except ContractError as fault:
+        raise named(fault, source.path) from None
+    return dataclasses.replace(source, path=path, size=path.stat().st_size, form="arrow")
+
+
+def _write_text(source: SourceFile, contract: Contract, path: Path) -> None:
+    transcoder = Transcoder(source.encoding)
+    with aside(path) as out, unpacked(source.path, source.packing, contract) as stream:
+        while chunk := stream.read(_CHUNK):
+            _write_all(out, transcoder.feed(chunk))
+        _write_all(out, transcoder.feed(b"", final=True))
+
+
+def _write_all(out: object, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[out.write(view) :]  # type: ignore[attr-defined]
+
+
+def _write_table(source: SourceFile, contract: Contract, path: Path) -> None:
+    made = _excel_batches if source.form == "excel" else _stream_batches
+    batches = made(source, contract)
+    first = next(batches)
+    with aside(path) as out:
+        sink = pa.PythonFile(out, mode="w")
+        with ipc.new_file(sink, first.schema) as writer:
+            writer.write_batch(first)
+            for batch in batches:
+                writer.write_batch(batch)
+        sink.flush()
+
+
+def _excel_batches(source: SourceFile, contract: Contract) -> Iterator[pa.RecordBatch]:
+    """The contract's columns as text, and the rows' numbers; the first batch has no rows."""
+    wanted = contract.columns()
+    places = [source.columns.index(name) for name in wanted]
+    schema = pa.schema([*(pa.field(name, pa.large_string()) for name in wanted), pa.field(LINE, pa.int64())])
+    yield pa.RecordBatch.from_pylist([], schema)
+    lines: list[int] = []
+    columns: list[list[str | None]] = [[] for _ in wanted]
+
+    def batch() -> pa.RecordBatch:
+        held = [pa.array(column, pa.large_string()) for column in columns]
+        return pa.RecordBatch.from_arrays([*held, pa.array(lines, pa.int64())], schema=schema)
+
+    book = Workbook(source.path, contract)
+    for line, cells in book.rows(source.sheet):
+        if line < source.line:
+            continue
+        lines.append(line)
+        for place, column in zip(places, columns, strict=True):
+            column.append(cells.get(place))
+        if len(lines) == _BATCH_ROWS:
+            yield batch()
+            lines, columns = [], [[] for _ in wanted]
+    if lines:
+        yield batch()
+
+
+def _stream_batches(source: SourceFile, contract: Contract) -> Iterator[pa.RecordBatch]:
+    """The contract's columns as the bytes of their text; the first batch has no rows."""
+    wanted = contract.columns()
+    schema = pa.schema([pa.field(name, pa.large_binary()) for name in wanted])
+    yield pa.RecordBatch.from_pylist([], schema)
+    try:
+        with pa.OSFile(str(source.path)) as held, ipc.open_stream(held) as stream:
+            for batch in stream:
+                too_many_rows(batch.num_rows, "batch")
+                checked = checked_batch(batch.select(list(wanted)))
+                texts = [
+                    as_text(column, name).cast(pa.large_binary())
+                    for name, column in zip(wanted, checked.columns, strict=True)
+                ]
+                whole = pa.RecordBatch.from_arrays(texts, schema=schema)
+                for start in range(0, whole.num_rows, _BATCH_ROWS):
+                    yield whole.slice(start, _BATCH_ROWS)
+    except (pa.ArrowException, OSError, ValueError) as fault:
+        if isinstance(fault, OSError) and fault.errno is not None:
+            raise
+        raise wrong_format("The Arrow stream is damaged or cut off;", "Arrow") from None
+
+
+def checked_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch, if its buffers are what they should be; raises ArrowInvalid.
+
+    Text is looked at as bytes: whether a cell is UTF-8 is asked row by row later.
+    """
+    views = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary()}
+    for column in batch.columns:
+        (column.view(views[column.type]) if column.type in views else column).validate(full=True)
+    return batch
+
+
+_TEXT_OR_TABLE = {"text": _write_text, "arrow": _write_table}

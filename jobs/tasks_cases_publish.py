@@ -1,0 +1,311 @@
+"""Tasks that publish register cases: as a table, and as a page for the register's clerks."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from jobs.policies import register_version
+from jobs.store import read_table, write_bytes, write_parquet
+from jobs.tasks_cases import case_fields
+from jobs.tasks_decide import load_decided, record_ids
+from jobs.workspace import Workspace, frame, read_arrays
+from linkage import tables
+from linkage.artefacts import arrow_text, content_ids, id_array, joined, numbers, text_at
+from linkage.cases import ALONE, FULLER, SPELLING_MIN
+from linkage.decisions import CONFLICT
+from linkage.evidence import EVIDENCE, texts
+from linkage.reasons import BIT
+from linkage.render import Words, identifier_texts, iso_dates, name_texts, sex_texts
+from linkage.wording import field_name
+
+#: Columns of a case while it is made, beside its id and the register's version.
+_COLUMNS: dict[str, Any] = {
+    "kind": pl.String,
+    "person": pl.Int64,
+    "other": pl.Int64,
+    "field": pl.String,
+    "register_value": pl.String,
+    "agency_value": pl.String,
+    "agencies": pl.List(pl.String),
+    "records": pl.Int32,
+    "evidence": pl.List(pl.String),
+    "confidence": pl.Float64,
+}
+
+
+def publish_register_cases(work: str, out: str) -> dict[str, Any]:
+    """``register_cases.parquet`` and ``.csv``: every case, by person; none without a register."""
+    space = Workspace.open(work)
+    pieces = [pl.DataFrame(schema=_COLUMNS)]
+    if space.loaded.project.register is not None:
+        words = _words(space)
+        pieces += [_field_cases(space, f, words) for f in case_fields(space)]
+        pieces += [_number_cases(space, words), _doubles(space)]
+    whole = pl.concat(pieces)
+    ids = record_ids(space)
+    person, other = (text_at(ids, whole[c].to_numpy()) for c in ("person", "other"))
+    whole = whole.with_columns(person_id=person, other_person_id=other)
+    # Of two persons who look like one, the case is the smaller key's.
+    swap = (pl.col("kind") == "duplicate") & (pl.col("person_id") > pl.col("other_person_id"))
+    whole = whole.with_columns(
+        person_id=pl.when(swap).then("other_person_id").otherwise("person_id"),
+        other_person_id=pl.when(swap).then("person_id").otherwise("other_person_id"),
+    )
+    whole = whole.sort(list(tables.REGISTER_CASES.sorted_by), nulls_last=False)
+    version = register_version(space.loaded)
+    identity = content_ids(
+        joined(
+            "register_case",
+            *(whole[c] for c in ("kind", "person_id", "other_person_id", "field", "register_value")),
+            whole["agency_value"],
+        )
+    )
+    table = tables.REGISTER_CASES.check(
+        pa.table(
+            {
+                "case_id": id_array(identity),
+                "register_version": pa.array([version] * whole.height, pa.large_string()),
+                **{
+                    c: arrow_text(whole[c])
+                    for c in (
+                        "kind",
+                        "person_id",
+                        "other_person_id",
+                        "field",
+                        "register_value",
+                        "agency_value",
+                    )
+                },
+                **{c: whole[c].to_arrow() for c in ("agencies", "records", "evidence")},
+                "confidence": numbers(whole["confidence"].to_numpy()),
+            }
+        )
+    )
+    write_parquet(Path(out) / "register_cases.parquet", table)
+    write_bytes(Path(out) / "register_cases.csv", _page(table), table.num_rows)
+    counts = {
+        f"{kind}.{field or ''}".rstrip("."): n
+        for kind, field, n in whole.group_by("kind", "field").len().sort("kind", "field").iter_rows()
+    }
+    return {"rows_out": table.num_rows, "cases": counts}
+
+
+def _words(space: Workspace) -> Words:
+    tokens = frame(read_table(space.path("vocabulary", "tokens.arrow")))["token"].cast(pl.String)
+    return Words.of(tokens, space.pack)
+
+
+def _submitted(space: Workspace, standard: str, rows: np.ndarray) -> pl.Series:
+    """A field of a few rows as it was submitted, trimmed."""
+    out: list[str | None] = [None] * rows.shape[0]
+    for source, part, start, count in space.layout["parts"]:
+        mine = np.flatnonzero((rows >= start) & (rows < start + count))
+        if not mine.size:
+            continue
+        records = space.records(source, part)
+        if standard not in records.column_names:
+            continue
+        found = records.column(standard).take(pa.array(rows[mine] - start)).to_pylist()
+        for place, text in zip(mine.tolist(), found, strict=True):
+            out[place] = text.strip() if text is not None else None
+    return pl.Series(standard, out, dtype=pl.String)
+
+
+def _standard(space: Workspace, standard: str, rows: np.ndarray, words: Words) -> pl.Series:
+    """A field of a few rows in standard form; null for nothing."""
+    kind = space.kinds[standard]
+    codes = np.asarray(space.coded.arrays[standard][rows])
+    if kind == "name":
+        return name_texts(codes, words.written).replace("", None)
+    if kind == "date":
+        return iso_dates(codes)
+    if kind == "sex":
+        return sex_texts(codes)
+    if kind in ("identifier", "phone"):
+        return identifier_texts(codes)
+    texts = _submitted(space, standard, rows)
+    return _dated(space, standard, rows, texts) if kind == "unit" else texts
+
+
+def _dated(space: Workspace, standard: str, rows: np.ndarray, texts: pl.Series) -> pl.Series:
+    """Units of a few rows as ``code@day``, by the list that each row's source uses."""
+    out = texts.to_list()
+    source = np.asarray(space.coded.source)[rows]
+    for number, info in enumerate(space.sources):
+        mine = [i for i in np.flatnonzero(source == number).tolist() if out[i] is not None]
+        if mine:
+            day = info.contract.by_standard()[standard].as_of or info.extract_date
+            told = pl.Series(standard, [out[i] for i in mine], dtype=pl.String)
+            for place, dated in zip(mine, space.pack.dated_units(standard, told, day), strict=True):
+                out[place] = dated
+    return pl.Series(standard, out, dtype=pl.String)
+
+
+def _field_cases(space: Workspace, standard: str, words: Words) -> pl.DataFrame:
+    held = read_arrays(space.path("cases", f"{standard}.npz"))
+    n = held["person"].shape[0]
+    names = [s.name for s in space.sources]
+    holders = (
+        np.unpackbits(held["holders"], axis=1, count=256).astype(bool) if n else np.zeros((0, 256), bool)
+    )
+    repaired = held["repaired"]
+    theirs = _standard(space, standard, held["person"], words)
+    theirs = theirs.zip_with(
+        pl.Series(~repaired, dtype=pl.Boolean), _submitted(space, standard, held["person"])
+    )
+    evidence = []
+    for case in range(n):
+        sources, confirmed = int(held["sources"][case]), int(held["confirmed"][case])
+        says, manner = int(held["says"][case]), int(held["manner"][case])
+        marks = {
+            "agencies_agree": sources > 1,
+            "agency_holds": sources == 1,
+            "no_agency_confirms": not confirmed and not repaired[case],
+            "agency_confirms": confirmed > 0,
+            "number_structure": says > 0,
+            "number_against": says < 0,
+            "register_incomplete": manner == FULLER,
+            "register_empty": manner == ALONE,
+            "register_spelling": held["spelling"][case] >= SPELLING_MIN,
+            "register_mistyped": bool(repaired[case]),
+        }
+        evidence.append([code for code in EVIDENCE if marks.get(code)])
+    return pl.DataFrame(
+        {
+            "kind": ["field"] * n,
+            "person": held["person"].astype(np.int64),
+            "other": np.full(n, -1, np.int64),
+            "field": [standard] * n,
+            "register_value": theirs,
+            "agency_value": _standard(space, standard, held["row"], words),
+            "agencies": [sorted(names[s] for s in np.flatnonzero(row)) for row in holders],
+            "records": held["records"].astype(np.int32),
+            "evidence": evidence,
+            "confidence": held["confidence"].astype(np.float64),
+        },
+        schema=_COLUMNS,
+    )
+
+
+def _number_cases(space: Workspace, words: Words) -> pl.DataFrame:
+    held = read_arrays(space.path("cases", "@numbers.npz"))
+    persons, fields = held["person"].astype(np.int64), held["field"]
+    if not persons.size:
+        return pl.DataFrame(schema=_COLUMNS)
+    codes = np.asarray(space.coded.arrays["personal_number"][persons])
+    sex, year = space.pack.holders(codes, space.sources[0].extract_date.year)
+    names = ("sex", "birth_date", "personal_number")
+    register, told = [], []
+    for standard in names:
+        known = standard in space.coded.arrays
+        none = pl.Series(standard, [None] * persons.size, dtype=pl.String)
+        register.append((_standard(space, standard, persons, words) if known else none).to_list())
+    told = [
+        sex_texts(sex).to_list(),
+        iso_dates(year.astype(np.int32) << 9).to_list(),
+        [None] * persons.size,
+    ]
+    which = np.where(fields < 0, 2, fields).tolist()
+    return pl.DataFrame(
+        {
+            "kind": ["field"] * persons.size,
+            "person": persons,
+            "other": np.full(persons.size, -1, np.int64),
+            "field": [names[f] for f in which],
+            "register_value": [register[f][i] for i, f in enumerate(which)],
+            "agency_value": [told[f][i] for i, f in enumerate(which)],
+            "agencies": [[] for _ in which],
+            "records": np.zeros(persons.size, np.int32),
+            "evidence": [["number_contradicts_holder"] for _ in which],
+            "confidence": held["confidence"].astype(np.float64),
+        },
+        schema=_COLUMNS,
+    )
+
+
+def _doubles(space: Workspace) -> pl.DataFrame:
+    held = read_arrays(space.path("cases", "@doubles.npz"))
+    one, other = held["one"].astype(np.int64), held["other"].astype(np.int64)
+    n = one.shape[0]
+    codes = [c for c in EVIDENCE if f"evidence.{c}" in held]
+    agencies: list[list[str]] = [[] for _ in range(n)]
+    records = np.zeros(n, np.int32)
+    if n and held["evidence.records_fit_both"].any():
+        decided, _ = load_decided(space)
+        tied = np.flatnonzero(
+            (decided.decision == CONFLICT) & (decided.reasons & BIT["register_double"] != 0)
+        )
+        pair = {frozenset(p): i for i, p in enumerate(zip(one.tolist(), other.tolist(), strict=True))}
+        found: dict[int, set[str]] = {}
+        source = np.asarray(space.coded.source)
+        for record in tied.tolist():
+            both = frozenset((int(decided.person[record]), int(decided.runner_up[record])))
+            if both in pair:
+                name = space.sources[int(source[space.layout["n_register"] + record])].name
+                found.setdefault(pair[both], set()).add(name)
+                records[pair[both]] += 1
+        for place, names in found.items():
+            agencies[place] = sorted(names)
+    return pl.DataFrame(
+        {
+            "kind": ["duplicate"] * n,
+            "person": one,
+            "other": other,
+            "field": pl.Series([None] * n, dtype=pl.String),
+            "register_value": pl.Series([None] * n, dtype=pl.String),
+            "agency_value": pl.Series([None] * n, dtype=pl.String),
+            "agencies": agencies,
+            "records": records,
+            "evidence": [[c for c in codes if held[f"evidence.{c}"][i]] for i in range(n)],
+            "confidence": held["probability"].astype(np.float64),
+        },
+        schema=_COLUMNS,
+    )
+
+
+#: Headings of the page: column -> Vietnamese.
+_HEADINGS = {
+    "case_id": "Mã vụ việc",
+    "kind": "Loại",
+    "person_id": "Mã người",
+    "other_person_id": "Mã người kia",
+    "field": "Trường",
+    "register_value": "Giá trị trong CSDL quốc gia",
+    "agency_value": "Giá trị trái với CSDL quốc gia",
+    "agencies": "Cơ quan",
+    "records": "Số bản ghi",
+    "evidence": "Căn cứ",
+    "confidence": "Độ tin cậy",
+    "register_version": "Phiên bản CSDL quốc gia",
+}
+_KINDS = {"field": "Giá trị có thể sai", "duplicate": "Có thể trùng người"}
+
+
+def _page(table: pa.Table) -> bytes:
+    """The cases in Vietnamese for a spreadsheet: UTF-8 with a byte order mark.
+
+    A text that a spreadsheet would run gets an apostrophe in front.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(_HEADINGS[c] for c in table.column_names)
+    for row in table.to_pylist():
+        row["case_id"] = row["case_id"].hex()
+        row["kind"] = _KINDS[row["kind"]]
+        row["field"] = field_name(row["field"], "vi") if row["field"] else ""
+        row["agencies"] = ", ".join(row["agencies"])
+        row["evidence"] = " ".join(texts(row["evidence"], "vi"))
+        row["confidence"] = f"{row['confidence']:.6g}"
+        writer.writerow(_safe("" if v is None else str(v)) for v in row.values())
+    return b"\xef\xbb\xbf" + out.getvalue().encode()
+
+
+def _safe(text: str) -> str:
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r", "'") else text

@@ -1,0 +1,453 @@
+"""Tasks that correct: from linked records and the register to each agency's corrections, part by part."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from jobs import tasks
+from jobs.agreements import (
+    held_by,
+    linked,
+    read_agreement,
+    read_doubtful,
+    read_older,
+    relate_field,
+)
+from jobs.policies import rights
+from jobs.store import make_folder, read_array, read_table, write_array, write_table
+from jobs.workspace import Workspace, frame
+from linkage.agreement import DIFFERENT, EARLIER, EQUAL, LESS, relate_dates, relate_names
+from linkage.correct import (
+    EXACT_FIELDS,
+    FILL,
+    FORMAT,
+    STATUS,
+    Proposals,
+    Relations,
+    Structure,
+    propose,
+    travel_together,
+)
+from linkage.grounds import (
+    Bearers,
+    NumberSays,
+    Person,
+    birth_grounds,
+    number_grounds,
+    rare_spelling,
+    sex_grounds,
+    spelling_grounds,
+)
+from linkage.render import (
+    NATIONAL_NUMBERS,
+    Habit,
+    Words,
+    Writer,
+    common_habit,
+    distinct_texts,
+    identifier_texts,
+    in_capitals,
+    read_digits,
+)
+
+__all__ = ["correct_part", "relate_field", "survey_names", "tell_register_names"]
+
+#: Digits of the personal number.
+_PERSONAL_DIGITS = 12
+
+
+def corrected_fields(space: Workspace, source: str) -> tuple[str, ...]:
+    """Standard fields that the engine corrects for an agency, in the order of its contract."""
+    return tuple(f for f in rights(space.loaded, source).fields if f in space.kinds)
+
+
+def tell_register_names(work: str) -> dict[str, int]:
+    """Count who of the register bears each token of a name, and where."""
+    space = Workspace.open(work)
+    names = space.coded.arrays["full_name"][: space.coded.n_register]
+    bearers = Bearers.of(np.asarray(names), space.meaning.tokens.forms.ascii.shape[0])
+    make_folder(space.work / "agreement")
+    write_array(
+        space.path("agreement", "@bearers.npy"), np.stack([bearers.surname, bearers.middle, bearers.given])
+    )
+    return {"rows_in": int(names.shape[0])}
+
+
+def survey_names(work: str, source: int) -> dict[str, Any]:
+    """How a source writes its columns of names: capitals or not, with diacritics or without."""
+    space = Workspace.open(work)
+    marked = np.asarray(space.meaning.tokens.forms.marked)
+    register = space.coded.n_register
+    habits: dict[str, list[bool]] = {}
+    for standard in corrected_fields(space, space.sources[source].name):
+        if space.kinds[standard] != "name":
+            continue
+        values = space.coded.arrays[standard]
+        texts = capitals = unmarked = 0
+        for number, part, start, rows in space.layout["parts"]:
+            if number != source or not rows:
+                continue
+            names = np.asarray(values[start : start + rows])
+            some = names[:, 0] != 0
+            capitals += int(
+                in_capitals(frame(space.records(source, part).select([standard]))[standard]).sum()
+            )
+            texts += int(some.sum())
+            unmarked += int((some & ~_marked(names, marked)).sum())
+        theirs = np.asarray(values[:register])
+        known = int((theirs[:, 0] != 0).sum())
+        habit = common_habit(capitals, unmarked, texts, int(_marked(theirs, marked).sum()) / max(1, known))
+        habits[standard] = [habit.capitals, habit.plain]
+    return {"habits": habits}
+
+
+def _marked(names: np.ndarray, marked: np.ndarray) -> np.ndarray:
+    out = np.zeros(names.shape[0], bool)
+    for place in range(names.shape[1]):
+        out |= marked[names[:, place]] != 0
+    return out
+
+
+class _Part:
+    """The linked records of one part of a source, their persons, and what is held of both."""
+
+    def __init__(self, space: Workspace, source: int, part: int) -> None:
+        self.space = space
+        self.source = source
+        self.info = space.sources[source]
+        self.register = space.sources[0]
+        start, count = next((a, n) for s, p, a, n in space.layout["parts"] if (s, p) == (source, part))
+        every = linked(space)
+        cut = slice(*np.searchsorted(every.rows, (start, start + count)))
+        self.rows, self.persons, self.confidence = every.rows[cut], every.persons[cut], every.confidence[cut]
+        self.place = self.rows - start
+        self.own = self.rows - space.layout["n_register"]
+        self.records = space.records(source, part)
+
+    def __len__(self) -> int:
+        return int(self.place.shape[0])
+
+    def held(self, column: str) -> np.ndarray:
+        """Codes of the records."""
+        return np.asarray(self.space.coded.arrays[column][self.rows])
+
+    def theirs(self, column: str) -> np.ndarray:
+        """Codes of their persons."""
+        return np.asarray(self.space.coded.arrays[column][self.persons])
+
+    def texts(self, standard: str, at: np.ndarray) -> pl.Series:
+        """Texts that some of the records submitted."""
+        column = frame(self.records.select([standard]))[standard].cast(pl.String)
+        return column.gather(pl.Series(self.place[at].astype(np.uint32)))
+
+    def register_texts(self, standard: str, at: np.ndarray) -> pl.Series:
+        """Texts that the register submitted for some of the records' persons."""
+        parts = [
+            frame(self.space.records(s, p).select([standard]))[standard].cast(pl.String)
+            for s, p, _, _ in self.space.layout["parts"]
+            if s == 0
+        ]
+        return pl.concat(parts).gather(pl.Series(self.persons[at].astype(np.uint32)))
+
+    def person_ids(self, at: np.ndarray) -> list[str]:
+        """The register's keys of some of the records' persons."""
+        return self.register_texts("record_id", at).to_list()
+
+    def side(self, theirs: bool) -> Person:
+        """Sex, birth date and what the number says, of the records or their persons."""
+        n = len(self)
+        arrays = self.space.coded.arrays
+        rows = self.persons if theirs else self.rows
+
+        def column(name: str, kind: type) -> np.ndarray:
+            return np.asarray(arrays[name][rows]) if name in arrays else np.zeros(n, kind)
+
+        year = (self.register if theirs else self.info).extract_date.year
+        sex, born = self.space.pack.holders(column("personal_number", np.int64), year)
+        return Person(column("sex", np.uint8), column("birth_date", np.int32), NumberSays(sex, born))
+
+
+def correct_part(work: str, source: int, part: int, habits: Mapping[str, Sequence[bool]]) -> dict[str, Any]:
+    """Corrections of one part of an agency, as a table that feeds are made of."""
+    space = Workspace.open(work)
+    rows = _Part(space, source, part)
+    allowed = rights(space.loaded, rows.info.name)
+    fields = corrected_fields(space, rows.info.name)
+    contract, register = rows.info.contract.by_standard(), rows.register.contract.by_standard()
+    words = _words(space)
+    relations = {f: _relations(rows, f) for f in fields}
+    exact = _exact(rows)
+    proposals: dict[str, Proposals] = {}
+    found: dict[str, dict[str, pl.Series]] = {}
+    for standard in fields:
+        writer = Writer(
+            contract[standard],
+            space.kinds[standard],
+            rows.info.extract_date,
+            space.pack,
+            words,
+            Habit(*habits.get(standard, (False, False))),
+            register[standard],
+            rows.register.extract_date,
+            cased=rows.info.contract.encoding != "tcvn3",
+        )
+        made = propose(standard, relations[standard], allowed, rows.confidence, exact)
+        _sift(rows, standard, writer, relations[standard].relation, made)
+        found[standard] = _values(rows, standard, writer, made)
+        proposals[standard] = made
+    groups = travel_together(proposals, allowed, _structure(rows))
+    pieces = [
+        _table(rows, f, contract[f].column, proposals[f], found[f], groups[f], relations[f].relation)
+        for f in fields
+    ]
+    whole = pl.concat(pieces) if pieces else _empty()
+    make_folder(space.work / "corrections")
+    write_table(space.path("corrections", f"{source:02d}-{part:05d}.arrow"), whole.to_arrow())
+    return {"rows_in": len(rows), "rows_out": whole.height}
+
+
+def _words(space: Workspace) -> Words:
+    """The written forms of the vocabulary, kept for all parts."""
+
+    def load() -> Words:
+        tokens = frame(read_table(space.path("vocabulary", "tokens.arrow")))["token"].cast(pl.String)
+        return Words.of(tokens, space.pack)
+
+    return space.fresh("words", ("vocabulary",), load)
+
+
+def _relations(rows: _Part, standard: str) -> Relations:
+    space = rows.space
+    whole = read_agreement(space, standard)
+    relation = np.asarray(whole.relation[rows.own])
+    return Relations(
+        relation,
+        np.asarray(whole.for_register[rows.own]),
+        np.asarray(whole.for_held[rows.own]),
+        np.asarray(whole.against[rows.own]),
+        read_doubtful(space, standard, rows.persons),
+        _grounds(rows, standard, relation),
+    )
+
+
+def _grounds(rows: _Part, standard: str, relation: np.ndarray) -> dict[str, np.ndarray]:
+    """Grounds beyond the register that hold for a field, by record."""
+    space = rows.space
+    if standard == "personal_number":
+        held = rows.held(standard)
+        older = np.asarray(read_older(space)[rows.own])
+        short = (held >> 56 != _PERSONAL_DIGITS) & (relation == DIFFERENT)
+        earlier = relation == EARLIER
+        return {
+            "number_structure": number_grounds(rows.side(False), rows.side(True), short),
+            "other_holder": _other_holder(rows, held, relation),
+            "alias": earlier & (held != 0),
+            "old_number": older != 0,
+        }
+    if standard == "sex":
+        ground, contrary = sex_grounds(rows.side(False), rows.side(True))
+        return {"number_structure": ground, "number_for_held": contrary}
+    if standard == "birth_date":
+        ground, contrary = birth_grounds(rows.side(False), rows.side(True))
+        return {"number_structure": ground, "number_for_held": contrary}
+    if standard == "full_name":
+        spelled = np.zeros(len(rows), bool)
+        at = np.flatnonzero(relation == DIFFERENT)
+        values = space.coded.arrays[standard]
+        bearers = Bearers(*read_array(space.path("agreement", "@bearers.npy")))
+        spelled[at] = spelling_grounds(
+            np.asarray(values[rows.rows[at]]), np.asarray(values[rows.persons[at]]), bearers
+        )
+        rare = np.zeros(len(rows), bool)
+        at = np.flatnonzero(relation == LESS)
+        rare[at] = rare_spelling(
+            np.asarray(values[rows.rows[at]]), np.asarray(values[rows.persons[at]]), bearers
+        )
+        return {"spelling": spelled, "rare_spelling": rare}
+    return {}
+
+
+def _other_holder(rows: _Part, held: np.ndarray, relation: np.ndarray) -> np.ndarray:
+    """Whether the held number is another person's, whose name and birth date the record contradicts."""
+    arrays = rows.space.coded.arrays
+    out = np.zeros(len(rows), bool)
+    if "full_name" not in arrays or "birth_date" not in arrays:
+        return out
+    at = np.flatnonzero((relation == DIFFERENT) & (held != 0))
+    holder = held_by(rows.space, held[at])
+    at, holder = at[holder >= 0], holder[holder >= 0]
+    mine, names = rows.rows[at], arrays["full_name"]
+    own, other = np.asarray(names[mine]), np.asarray(names[holder])
+    born, theirs = np.asarray(arrays["birth_date"][mine]), np.asarray(arrays["birth_date"][holder])
+    both = (own[:, 0] != 0) & (other[:, 0] != 0) & (born != 0) & (theirs != 0)
+    out[at] = (
+        both
+        & (relate_names(own, other, rows.space.meaning.tokens.forms) == DIFFERENT)
+        & (relate_dates(born, theirs) == DIFFERENT)
+    )
+    return out
+
+
+def _exact(rows: _Part) -> np.ndarray:
+    """Whether number, full name and birth date of each record are the person's."""
+    out = np.ones(len(rows), bool)
+    for standard in EXACT_FIELDS:
+        if standard not in rows.space.coded.arrays:
+            return np.zeros(len(rows), bool)
+        out &= np.asarray(read_agreement(rows.space, standard).relation[rows.own]) == EQUAL
+    return out
+
+
+def _structure(rows: _Part) -> Structure:
+    mine, person = rows.side(False), rows.side(True)
+
+    def against(said: np.ndarray, value: np.ndarray) -> np.ndarray:
+        return (said != 0) & (value != 0) & (said != value)
+
+    return Structure(
+        {
+            "sex": against(person.says.sex, mine.sex),
+            "birth_date": against(person.says.year, mine.birth >> 9),
+        },
+        {
+            "sex": against(mine.says.sex, person.sex),
+            "birth_date": against(mine.says.year, person.birth >> 9),
+        },
+    )
+
+
+def _sift(rows: _Part, standard: str, writer: Writer, relation: np.ndarray, made: Proposals) -> None:
+    """Drop what needs no correction in the source's own way of writing."""
+    at = np.flatnonzero(made.kind == FORMAT)
+    if at.size:
+        distinct, index = distinct_texts(rows.texts(standard, at))
+        first = np.full(len(distinct), -1, np.int64)
+        first[index[index >= 0][::-1]] = at[index >= 0][::-1]
+        wrong, _ = writer.ill_written(distinct, rows.held(standard)[first])
+        made.drop(at[~np.append(wrong, False)[index]])
+    if writer.kind == "date" and not writer.writes_days:
+        made.drop(np.flatnonzero((made.kind == FILL) & (relation == LESS)))
+    if writer.kind == "name" and writer.habit.plain:
+        at = np.flatnonzero((made.kind >= 0) & ((relation == LESS) | (relation == DIFFERENT)))
+        forms = np.asarray(rows.space.meaning.tokens.forms.ascii)
+        same = forms[rows.held(standard)[at]] == forms[rows.theirs(standard)[at]]
+        made.drop(at[same.all(axis=1)])
+
+
+def _values(rows: _Part, standard: str, writer: Writer, made: Proposals) -> dict[str, pl.Series]:
+    """Held and proposed values of a field, by row of what is proposed; what cannot be written is weakened."""
+    at = np.flatnonzero(made.kind >= 0)
+    held = rows.texts(standard, at)
+    register = rows.register_texts(standard, at)
+    codes = rows.theirs(standard)[at]
+    proposed, good = writer.proposed(codes, held, register)
+    same = (proposed == held).fill_null(value=False).to_numpy()
+    made.weaken(at[~good], "no_equivalent")
+    made.drop(at[same | (~good & (made.kind[at] == FORMAT))])
+    stays = made.kind[at] >= 0
+    held_codes = rows.held(standard)[at]
+    held_standard = writer.standard(held_codes, held)
+    if standard in NATIONAL_NUMBERS:
+        lost = held_codes == 0
+        if lost.any():
+            distinct, index = distinct_texts(held)
+            read = read_digits(rows.space.pack.numbers(distinct, rows.info.extract_date.year))
+            digits = identifier_texts(np.append(read, 0)[np.where(lost, index, -1)])
+            held_standard = held_standard.fill_null(digits)
+    keep = pl.Series(stays)
+    return {
+        "held_value": held.filter(keep),
+        "proposed_value": proposed.filter(keep),
+        "held_standard": held_standard.filter(keep),
+        "proposed_standard": writer.standard(codes, register, theirs=True).filter(keep),
+    }
+
+
+def _table(
+    rows: _Part,
+    standard: str,
+    column: str,
+    made: Proposals,
+    values: Mapping[str, pl.Series],
+    group: np.ndarray,
+    relation: np.ndarray,
+) -> pl.DataFrame:
+    at = np.flatnonzero(made.kind >= 0)
+    n = at.size
+    return pl.DataFrame(
+        {
+            "row": rows.rows[at],
+            "field": pl.Series([standard], dtype=pl.String).new_from_index(0, n),
+            "column": pl.Series([column], dtype=pl.String).new_from_index(0, n),
+            **values,
+            "kind": made.kind[at],
+            "action": made.action[at],
+            "basis": made.basis[at],
+            "group": group[at],
+            "confidence": rows.confidence[at],
+            "effective_date": _effective(rows, standard, made.kind[at], at, relation),
+        },
+        schema=_SCHEMA,
+    ).filter(pl.col("proposed_standard").is_not_null())
+
+
+_SCHEMA: dict[str, Any] = {
+    "row": pl.Int64,
+    "field": pl.String,
+    "column": pl.String,
+    "held_value": pl.String,
+    "proposed_value": pl.String,
+    "held_standard": pl.String,
+    "proposed_standard": pl.String,
+    "kind": pl.Int8,
+    "action": pl.Int8,
+    "basis": pl.UInt32,
+    "group": pl.Int32,
+    "confidence": pl.Float64,
+    "effective_date": pl.Date,
+}
+
+
+def _empty() -> pl.DataFrame:
+    return pl.DataFrame(schema=_SCHEMA)
+
+
+def _effective(
+    rows: _Part, standard: str, kind: np.ndarray, at: np.ndarray, relation: np.ndarray
+) -> pl.Series:
+    """Day from which each proposed value holds: of a death its day, of a number the end of the one before."""
+    days: list[datetime.date | None] = [None] * at.size
+    if standard == "personal_number" and rows.space.loaded.alias_file is not None:
+        held = rows.held(standard)[at]
+        found = np.flatnonzero((relation[at] == EARLIER) & (held != 0))
+        ends = _alias_ends(rows.space) if found.size else {}
+        persons = rows.person_ids(at[found]) if found.size else []
+        for place, person in zip(found.tolist(), persons, strict=True):
+            days[place] = ends.get((person, int(held[place])))
+    elif (kind == STATUS).any():
+        codes = rows.theirs(standard)[at]
+        for place in np.flatnonzero((kind == STATUS) & (codes & 31 != 0)).tolist():
+            code = int(codes[place])
+            days[place] = datetime.date(code >> 9, (code >> 5) & 15, code & 31)
+    return pl.Series("effective_date", days, dtype=pl.Date)
+
+
+def _alias_ends(space: Workspace) -> dict[tuple[str, int], datetime.date | None]:
+    """(person, code of an earlier number) -> the day it ended, of the register's alias file."""
+    assert space.loaded.alias_file is not None
+    table = frame(tasks._alias_table(space.loaded.alias_file.path))
+    if "valid_to" not in table.columns:
+        return {}
+    numbers = table["number"].cast(pl.String)
+    distinct, index = distinct_texts(numbers)
+    read = read_digits(space.pack.numbers(distinct, space.sources[0].extract_date.year))
+    codes = np.append(read, 0)[index]
+    ends = table["valid_to"].cast(pl.String).str.slice(0, 10).str.to_date(strict=False)
+    return dict(
+        zip(zip(table["person_id"].cast(pl.String), codes.tolist(), strict=True), ends.to_list(), strict=True)
+    )

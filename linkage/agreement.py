@@ -1,0 +1,221 @@
+"""How a record's value of a field relates to the register's value of the person it is linked to.
+
+The relation has a direction: a record can say less than the register, or more. It is found on coded columns,
+the distinct forms of tokens and sets of units, never on text.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kernels.pairs import set_relations
+from kernels.tokens import TokenForms
+from linkage.coded import Coded, Meaning
+from linkage.name_keys import name_codes
+
+#: Neither holds a value.
+NOTHING = 0
+#: The same after standardisation; the texts may differ. Of units: one of today's units can be meant by both.
+EQUAL = 1
+#: The record holds nothing, the register something.
+HELD_EMPTY = 2
+#: The register holds nothing, the record something.
+REGISTER_EMPTY = 3
+#: The record's value is a less complete form of the register's: diacritics dropped, middle names left out or
+#: abbreviated, a date without its day.
+LESS = 4
+#: The register's value is a less complete form of the record's.
+MORE = 5
+#: An earlier value of this person: a cancelled number, or the nine-digit number where the personal number
+#: belongs.
+EARLIER = 6
+#: Another value.
+DIFFERENT = 7
+#: The record holds a text that cannot be read as this field; the register holds a value.
+UNREADABLE = 8
+
+#: The relations by code.
+RELATIONS: tuple[str, ...] = (
+    "nothing",
+    "equal",
+    "held_empty",
+    "register_empty",
+    "less",
+    "more",
+    "earlier",
+    "different",
+    "unreadable",
+)
+
+#: Pairs handled at once: names of 32 bytes a side stay below 40 MB.
+_BATCH = 1 << 19
+
+#: Letters by which an abbreviation can be recognised; none is longer.
+_ABBREVIATED = 3
+
+
+def relate(
+    coded: Coded,
+    meaning: Meaning,
+    field: str,
+    rows: np.ndarray,
+    persons: np.ndarray,
+    told: np.ndarray,
+    older: np.ndarray | None = None,
+) -> np.ndarray:
+    """Relation of a field of records to that of persons: uint8[k], one of :data:`RELATIONS`.
+
+    rows, persons : int64[k], rows of ``coded``: the records, and the register persons they are held against
+    told          : bool[k], the record submitted a text that is not blank
+    older         : int64[k], of an identifier: a number of an earlier kind that stands in this field's column
+                    of the record, 0 none; it is looked for in the persons' ``old_number``
+    """
+    out = np.empty(rows.shape[0], np.uint8)
+    for start in range(0, rows.shape[0], _BATCH):
+        cut = slice(start, start + _BATCH)
+        out[cut] = _relate(
+            coded, meaning, field, rows[cut], persons[cut], told[cut], None if older is None else older[cut]
+        )
+    return out
+
+
+def _relate(
+    coded: Coded,
+    meaning: Meaning,
+    field: str,
+    rows: np.ndarray,
+    persons: np.ndarray,
+    told: np.ndarray,
+    older: np.ndarray | None,
+) -> np.ndarray:
+    kind = meaning.kinds[field]
+    values = coded.arrays[field]
+    held, theirs = np.asarray(values[rows]), np.asarray(values[persons])
+    if kind == "name":
+        has, known = held[:, 0] != 0, theirs[:, 0] != 0
+    elif kind == "unit":
+        has, known = held >= 0, theirs >= 0
+    else:
+        has, known = held != 0, theirs != 0
+    out = np.full(rows.shape[0], DIFFERENT, np.uint8)
+    both = np.flatnonzero(has & known)
+    if kind == "name":
+        out[both] = relate_names(held[both], theirs[both], meaning.tokens.forms)
+    elif kind == "date":
+        out[both] = relate_dates(held[both], theirs[both])
+    elif kind == "unit":
+        units = meaning.units
+        bits = np.empty(both.shape[0], np.uint32)
+        place = np.arange(both.shape[0])
+        set_relations(
+            np.ascontiguousarray(held[both]),
+            np.ascontiguousarray(theirs[both]),
+            place,
+            place,
+            units.offsets,
+            units.members,
+            units.province,
+            bits,
+        )
+        out[both[(bits & 4) != 0]] = EQUAL
+    else:
+        out[both[held[both] == theirs[both]]] = EQUAL
+        aliases = coded.arrays.get(f"{field}.alias")
+        if aliases is not None:
+            left = both[held[both] != theirs[both]]
+            out[left[(np.asarray(aliases[persons[left]]) == held[left, None]).any(axis=1)]] = EARLIER
+    out[~has & known] = np.where(told, UNREADABLE, HELD_EMPTY)[~has & known]
+    out[~known] = np.where(has | told, REGISTER_EMPTY, NOTHING)[~known]
+    if older is not None and "old_number" in coded.arrays:
+        before = np.asarray(coded.arrays["old_number"][persons])
+        stands = known & ~has & (older != 0)
+        out[stands] = np.where((before == older) | (before == 0), EARLIER, DIFFERENT)[stands]
+    return out
+
+
+def relate_dates(held: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """EQUAL, LESS, MORE or DIFFERENT of date codes (int32[k], none of them 0): uint8[k]."""
+    out = np.full(held.shape[0], DIFFERENT, np.uint8)
+    out[_date_fits(theirs, held)] = MORE
+    out[_date_fits(held, theirs)] = LESS
+    out[held == theirs] = EQUAL
+    return out
+
+
+def _date_fits(less: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Whether a date without its day, or without day and month, leaves room for the other."""
+    month = (less >> 5) & 15
+    year_only = (month == 0) & (less >> 9 == whole >> 9)
+    return (less & 31 == 0) & (year_only | (less >> 5 == whole >> 5))
+
+
+def relate_names(held: np.ndarray, theirs: np.ndarray, forms: TokenForms) -> np.ndarray:
+    """EQUAL, LESS, MORE or DIFFERENT of names (uint32[k, 8], none of them empty): uint8[k]."""
+    out = np.full(held.shape[0], DIFFERENT, np.uint8)
+    same = (held == theirs).all(axis=1)
+    out[same] = EQUAL
+    rest = np.flatnonzero(~same)
+    if rest.size:
+        out[rest[name_fits(theirs[rest], held[rest], forms)]] = MORE
+        out[rest[name_fits(held[rest], theirs[rest], forms)]] = LESS
+    return out
+
+
+def name_fits(less: np.ndarray, whole: np.ndarray, forms: TokenForms) -> np.ndarray:
+    """Whether each name of ``less`` is the one of ``whole`` with something left out: bool[k].
+
+    Surname stands for surname, given name for given name, and the middles for middles of the other in order,
+    others left out. A token stands for another where it is the same, the same without any of the other's
+    diacritics, or (``single``) plain letters that begin it; surname or given name must be more than
+    abbreviated.
+    A name of one token stands for one of one token only. Names that differ in diacritics both have, or in
+    letters, do not fit.
+    """
+    n, m = (less != 0).sum(axis=1), (whole != 0).sum(axis=1)
+    k = less.shape[0]
+    every = np.arange(k)
+    first_full = _stands_in_full(less[:, 0], whole[:, 0], forms)
+    last_less, last_whole = less[every, n - 1], whole[every, m - 1]
+    last_full = _stands_in_full(last_less, last_whole, forms)
+    fits = (n <= m) & ((n > 1) == (m > 1)) & (first_full | last_full)
+    fits &= first_full | _abbreviates(less[:, 0], whole[:, 0], forms)
+    fits &= last_full | _abbreviates(last_less, last_whole, forms)
+    at = np.ones(k, np.int64)
+    for place in range(1, whole.shape[1] - 1):
+        open_ = np.flatnonzero(fits & (place < m - 1) & (at < n - 1))
+        if not open_.size:
+            break
+        a, b = less[open_, at[open_]], whole[open_, place]
+        at[open_] += _stands_in_full(a, b, forms) | _abbreviates(a, b, forms)
+    return fits & (at >= n - 1)
+
+
+def _stands_in_full(a: np.ndarray, b: np.ndarray, forms: TokenForms) -> np.ndarray:
+    return (a == b) | ((forms.ascii[a] == forms.ascii[b]) & (forms.marked[a] == 0))
+
+
+def _abbreviates(a: np.ndarray, b: np.ndarray, forms: TokenForms) -> np.ndarray:
+    plain = (forms.single[a] != 0) & (forms.marked[a] == 0)
+    single = np.flatnonzero(plain & (forms.initial[a] == forms.initial[b]))
+    out = np.zeros(a.shape[0], bool)
+    start, other = forms.char_offsets[a[single]], forms.char_offsets[b[single]]
+    length = forms.char_offsets[a[single].astype(np.int64) + 1] - start
+    fits = length <= forms.char_offsets[b[single].astype(np.int64) + 1] - other
+    for letter in range(1, _ABBREVIATED):
+        inside = letter < length
+        fits &= ~inside | (forms.chars[start + letter] == forms.chars[other + letter])
+    out[single] = fits & (length <= _ABBREVIATED)
+    return out
+
+
+def value_keys(coded: Coded, meaning: Meaning, field: str, rows: np.ndarray) -> np.ndarray:
+    """A key of the standard value that rows hold of a field, uint64[k], 0 none; equal values, equal keys.
+
+    Names by the hash of their tokens, everything else by its code. Two sets of units are equal where all
+    their members are.
+    """
+    kind = meaning.kinds[field]
+    values = np.asarray(coded.arrays[field][rows])
+    if kind == "name":
+        return name_codes(values, meaning.tokens, "")
+    return (values + 1 if kind == "unit" else values).astype(np.uint64)

@@ -1,0 +1,80 @@
+"""What a correction rests on: stable codes, with their text in English and Vietnamese."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from linkage.artefacts import coded_text
+
+#: Code -> (English, Vietnamese), in the order in which they are told. Codes never change their meaning; new
+#: ones are added at the end.
+BASIS: dict[str, tuple[str, str]] = {
+    "register": ("The register holds this value.", "CSDL quốc gia có giá trị này."),
+    "agency": (
+        "Another agency holds the register's value of this person.",
+        "Cơ quan khác cũng có giá trị này của CSDL quốc gia về người này.",
+    ),
+    "agency_against": (
+        "Another agency contradicts the register's value of this person.",
+        "Cơ quan khác có giá trị trái với CSDL quốc gia về người này.",
+    ),
+    "number_structure": (
+        "What the personal number says of sex and birth year is against the held value.",
+        "Giới tính, năm sinh trong số định danh trái với giá trị đang lưu.",
+    ),
+    "number_for_held": (
+        "What the personal number says of sex or birth year is the held value, against the register's.",
+        "Giới tính, năm sinh trong số định danh trùng với giá trị đang lưu, khác với CSDL quốc gia.",
+    ),
+    "alias": (
+        "The held number is a cancelled number of this person.",
+        "Số đang lưu là số đã bị hủy của chính người này.",
+    ),
+    "old_number": (
+        "A nine-digit number stands where the personal number belongs.",
+        "Số CMND 9 số đang nằm ở ô của số định danh cá nhân.",
+    ),
+    "other_holder": (
+        "The held number is another person's, whose name and birth date the record contradicts.",
+        "Số đang lưu là của người khác, có họ tên và ngày sinh khác với bản ghi.",
+    ),
+    "spelling": (
+        "The held spelling is nobody's in the register, the register's is common.",
+        "Cách viết đang lưu không có ai dùng trong CSDL quốc gia, cách viết của CSDL quốc gia là phổ biến.",
+    ),
+    "unreadable": (
+        "The held text is no value of this field.",
+        "Nội dung đang lưu không phải là giá trị của trường này.",
+    ),
+    "incomplete": (
+        "The held value is a less complete form of the register's.",
+        "Giá trị đang lưu là dạng chưa đầy đủ của giá trị trong CSDL quốc gia.",
+    ),
+    "exact_person": (
+        "Number, full name and birth date of the record are each those of the person.",
+        "Số định danh, họ tên và ngày sinh của bản ghi đều trùng khớp với người này.",
+    ),
+    "rare_spelling": (
+        "Nobody else in the register bears the name as it is spelled there.",
+        "Trong CSDL quốc gia không còn ai khác có cách viết họ tên này.",
+    ),
+    "register_repaired": (
+        "The register's own text had to be repaired to be read.",
+        "Chính nội dung trong CSDL quốc gia phải sửa mới đọc được.",
+    ),
+    "no_equivalent": (
+        "The register's value has no single equivalent in the source's format or code list.",
+        "Giá trị của CSDL quốc gia không có một giá trị tương đương duy nhất trong danh mục của nguồn.",
+    ),
+}
+
+#: Code -> bit of a correction's basis.
+BIT: dict[str, int] = {code: 1 << place for place, code in enumerate(BASIS)}
+
+
+def basis_texts(bits: np.ndarray) -> pa.DictionaryArray:
+    """Codes joined by ``+`` of basis bits (uint32[n]), dictionary-encoded."""
+    distinct, inverse = np.unique(bits, return_inverse=True)
+    texts = ["+".join(code for code, bit in BIT.items() if value & bit) for value in distinct.tolist()]
+    return coded_text(inverse.ravel().astype(np.int64), texts)

@@ -1,0 +1,103 @@
+"""What a run costs: seconds of each stage, memory and disk, as linear functions of what it has to do.
+
+The coefficients are measured: :mod:`benchmarks.experiments.costs` fits them, none below zero, to the records
+of finished runs of several sizes, and writes them here. They are seconds on the machine of the measurement,
+with two threads on two processors; another machine's speed enters as a factor, measured there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+#: What a run has to do: the quantities that costs are linear in.
+DRIVERS: Mapping[str, str] = {
+    "one": "1: what a stage costs whatever comes",
+    "bytes": "bytes of the input files",
+    "rows": "accepted records",
+    "register": "accepted register records",
+    "agency": "accepted agency records",
+    "keys": "block keys: records times rules",
+    "pairs": "pairs of all blocks as they are walked, register pairs included",
+    "random": "random pairs of training",
+    "trained": "pairs of training from blocks",
+    "compared": "pairs that are compared and scored",
+}
+
+#: Threads of the measurement.
+THREADS = 2
+
+#: Seconds that the fixed work of :func:`jobs.planning.measure_speed` took there.
+YARDSTICK = 0.030
+
+#: Threads beyond these gain nothing: a stage has so many tasks of its own only on large inputs.
+MOST_THREADS = 64
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Cost of a stage: a coefficient for each driver; ``serial`` stages gain nothing from more threads."""
+
+    coefficients: Mapping[str, float]
+    serial: bool = False
+
+    def of(self, drivers: Mapping[str, float]) -> float:
+        """The cost, in the unit of the coefficients."""
+        return sum(value * drivers[name] for name, value in self.coefficients.items())
+
+
+#: Which drivers may matter to each stage, and whether one task does it. Stages not named here are guessed
+#: from agency records alone.
+SHAPES: Mapping[str, tuple[tuple[str, ...], bool]] = {
+    "intake": (("one", "rows", "bytes"), False),
+    "standardise": (("one", "rows"), False),
+    "vocabulary": (("one", "rows"), True),
+    "columns": (("one", "rows"), False),
+    "frequency": (("one", "rows"), False),
+    "block": (("one", "keys", "pairs"), False),
+    "train": (("one", "rows", "random", "trained"), False),
+    "match": (("one", "rows", "compared"), False),
+    "decide": (("one", "agency"), True),
+    "resolve": (("one", "agency"), True),
+    "correct": (("one", "agency"), False),
+    "cases": (("one", "agency"), True),
+    "publish": (("one", "rows", "agency"), False),
+    "receipts": (("one", "agency"), False),
+}
+
+# fitted begin
+#: Bytes, by what holds them. Memory is that of one process with its threads.
+MEMORY = Cost({"one": 4.0e8, "rows": 850.0})
+WORK = Cost({"one": 1.0e6, "rows": 960.0})
+ARTEFACTS = Cost({"one": 1.0e6, "rows": 87.0})
+#: Seconds.
+SECONDS: Mapping[str, Cost] = {}
+# fitted end
+
+
+def seconds(drivers: Mapping[str, float], threads: int, speed: float) -> dict[str, float]:
+    """Seconds of every stage.
+
+    threads : that really run at once, at least 1;  speed : of this machine's processors, 1 as measured, 2
+              twice as fast
+    """
+    wide = THREADS / max(1, min(threads, MOST_THREADS))
+    return {name: cost.of(drivers) * (1.0 if cost.serial else wide) / speed for name, cost in SECONDS.items()}
+
+
+def fit(features: np.ndarray, costs: np.ndarray, rounds: int = 20_000) -> np.ndarray:
+    """Coefficients, none below zero, of the linear function whose relative errors are least.
+
+    features : float64[runs, drivers];  costs : float64[runs], above zero.  Multiplicative updates of
+    Lee and Seung (2000) for non-negative least squares.
+    """
+    scale = np.maximum(features.max(axis=0), 1e-300)
+    held = features / scale / costs[:, None]
+    out = np.full(features.shape[1], 1.0)
+    above = held.T @ np.ones(costs.shape[0])
+    gram = held.T @ held
+    for _ in range(rounds):
+        out *= above / np.maximum(gram @ out, 1e-300)
+    return np.asarray(out / scale)

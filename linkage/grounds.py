@@ -1,0 +1,139 @@
+"""Grounds for a correction beyond the register: what numbers say of their holders, who bears a spelling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+#: Bearers of the register's token, in its place of the name, that make a spelling common.
+COMMON_BEARERS = 50
+
+
+@dataclass(frozen=True)
+class NumberSays:
+    """What personal numbers say of their holders; 0 is nothing.
+
+    sex : uint8[n], 1 M, 2 F;  year : int16[n], of birth
+    """
+
+    sex: np.ndarray
+    year: np.ndarray
+
+    def against(self, sex: np.ndarray, birth: np.ndarray) -> np.ndarray:
+        """Whether sex (uint8[n]) or birth date (int32[n], code) contradict what the number says: bool[n]."""
+        return _differ(self.sex, sex) | _differ(self.year, birth >> 9)
+
+    def agrees(self, sex: np.ndarray, birth: np.ndarray) -> np.ndarray:
+        """Whether the birth year is known and the number's, and the sex, where known, is too: bool[n]."""
+        return (self.year != 0) & (self.year == birth >> 9) & ~_differ(self.sex, sex)
+
+
+def _differ(said: np.ndarray, held: np.ndarray) -> np.ndarray:
+    return (said != 0) & (held != 0) & (said != held)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Sex and birth date of records or persons, and what their numbers say; arrays of n."""
+
+    sex: np.ndarray
+    birth: np.ndarray
+    says: NumberSays
+
+
+def number_grounds(record: Person, person: Person, no_number: np.ndarray) -> np.ndarray:
+    """Whether the structure of numbers is against the record's number and for the person's: bool[n].
+
+    The held number cannot be one (``no_number``: bool[n]), or contradicts the record's own sex or birth year;
+    and the person's number agrees with these.
+    """
+    wrong = no_number | record.says.against(record.sex, record.birth)
+    return wrong & person.says.agrees(record.sex, record.birth)
+
+
+def sex_grounds(record: Person, person: Person) -> tuple[np.ndarray, np.ndarray]:
+    """Whether the person's number says the register's sex and not the record's, and the reverse: bool[n]."""
+    said = person.says.sex
+    return (
+        _differ(said, record.sex) & (said == person.sex),
+        _differ(said, person.sex) & (said == record.sex),
+    )
+
+
+def birth_grounds(record: Person, person: Person) -> tuple[np.ndarray, np.ndarray]:
+    """Whether the person's number says the register's birth year and not the record's, and the reverse.
+
+    bool[n] each. The number knows nothing of day and month: where these differ too, it is no ground.
+    """
+    said, mine, theirs = person.says.year, record.birth >> 9, person.birth >> 9
+    rest = record.birth & 511 == person.birth & 511
+    return _differ(said, mine) & (said == theirs) & rest, _differ(said, theirs) & (said == mine)
+
+
+@dataclass(frozen=True)
+class Bearers:
+    """How many register persons bear a token as surname, as given name, and in the middle: int64[v] each."""
+
+    surname: np.ndarray
+    middle: np.ndarray
+    given: np.ndarray
+
+    @staticmethod
+    def of(names: np.ndarray, vocabulary: int) -> Bearers:
+        """Counts over the register's names, uint32[n, 8]; ``vocabulary`` tokens, token 0 counts as none."""
+        n = names.shape[0]
+        count = (names != 0).sum(axis=1)
+        last = names[np.arange(n), np.maximum(count - 1, 0)]
+        surname = np.bincount(names[count > 1, 0], minlength=vocabulary)
+        given = np.bincount(last[count > 0], minlength=vocabulary)
+        middle = np.zeros(vocabulary, np.int64)
+        for place in range(1, names.shape[1] - 1):
+            inside = place < count - 1
+            middle += np.bincount(names[inside, place], minlength=vocabulary)
+        return Bearers(surname, middle, given)
+
+
+def spelling_grounds(held: np.ndarray, theirs: np.ndarray, bearers: Bearers) -> np.ndarray:
+    """Whether the names differ only in tokens that nobody bears where the register's are common: bool[k].
+
+    held, theirs : uint32[k, 8], names of as many tokens. Each token counts in its place: as surname, given
+    name or between; common is borne by :data:`COMMON_BEARERS` or more.
+    """
+    n, m = (held != 0).sum(axis=1), (theirs != 0).sum(axis=1)
+    good = (n == m) & (n > 1)
+    differ = held != theirs
+    for place in range(held.shape[1]):
+        at = np.flatnonzero(good & differ[:, place] & (place < n))
+        if not at.size:
+            continue
+        a, b = held[at, place], theirs[at, place]
+        first, last = place == 0, place == n[at] - 1
+        unknown, common = np.zeros(at.size, bool), np.zeros(at.size, bool)
+        for counts, here in (
+            (bearers.surname, np.full(at.size, first)),
+            (bearers.given, last & (not first)),
+            (bearers.middle, ~last & (not first)),
+        ):
+            unknown[here] = counts[a[here]] == 0
+            common[here] = counts[b[here]] >= COMMON_BEARERS
+        good[at] = unknown & common
+    return good & differ.any(axis=1)
+
+
+def rare_spelling(held: np.ndarray, theirs: np.ndarray, bearers: Bearers) -> np.ndarray:
+    """Whether the register's name has a token, not among the record's, that one person alone bears: bool[k].
+
+    held, theirs : uint32[k, 8]. A slip of the register is nobody else's; so is a very rare name.
+    """
+    m = (theirs != 0).sum(axis=1)
+    out = np.zeros(held.shape[0], bool)
+    for place in range(theirs.shape[1]):
+        token = theirs[:, place]
+        borne = np.where(
+            place == m - 1,
+            bearers.given[token],
+            bearers.surname[token] if place == 0 else bearers.middle[token],
+        )
+        out |= (place < m) & (borne <= 1) & (held != token[:, None]).all(axis=1)
+    return out

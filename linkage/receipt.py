@@ -1,0 +1,496 @@
+"""Receipts: what a run found of one source -> what its agency gets back, as data and as a page of text.
+
+The page is for a clerk: Vietnamese first, then English, plain sentences, no value of any record. Everything
+on it stands in the data too, so that the page can be made from the data alone.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from linkage import wording
+from linkage.errors import IntegrityError
+from linkage.policy import ACTIONS, KINDS
+from linkage.wording import LANGUAGES, Language
+
+#: How a source fared: its records were decided; it broke its contract and the run went on without it; it
+#: broke its contract and the run ended there.
+Outcome = Literal["taken", "left_out", "stopped"]
+
+#: Code of a refused row -> (English, Vietnamese): what is wrong and what to do about it.
+REFUSALS: Mapping[str, tuple[str, str]] = {
+    "field_count": (
+        "The row has more or fewer columns than the header; look for a missing or stray delimiter.",
+        "Dòng có nhiều hơn hoặc ít hơn số cột của dòng tiêu đề; kiểm tra dấu phân cách thừa hoặc thiếu.",
+    ),
+    "stray_quote": (
+        "Text follows a closing quotation mark; double every quotation mark within a value.",
+        "Sau dấu nháy đóng còn có chữ; dấu nháy nằm trong giá trị phải viết đôi.",
+    ),
+    "unclosed_quote": (
+        "A quotation mark is opened and never closed.",
+        "Dấu nháy mở mà không có dấu nháy đóng.",
+    ),
+    "record_too_long": (
+        "The row is longer than 64 lines or 1 MiB; most often a quotation mark is missing.",
+        "Dòng dài quá 64 dòng vật lý hoặc 1 MiB; thường do thiếu dấu nháy.",
+    ),
+    "bad_encoding": (
+        "Characters cannot be read in the encoding of the file.",
+        "Có ký tự không đọc được theo bảng mã của tệp.",
+    ),
+    "control_character": (
+        "A value holds a control character that is no text.",
+        "Giá trị có ký tự điều khiển, không phải chữ.",
+    ),
+    "missing_key": ("The row has no record key.", "Dòng không có khóa của bản ghi."),
+    "missing_field": (
+        "A column that must be filled is empty.",
+        "Cột bắt buộc phải có giá trị bị bỏ trống.",
+    ),
+    "repeated_key": (
+        "The record key comes more than once; none of these rows was taken.",
+        "Khóa bản ghi xuất hiện nhiều lần; không nhận dòng nào trong số đó.",
+    ),
+    "superseded": (
+        "A later row of the same key was taken instead; nothing to do.",
+        "Đã nhận dòng mới hơn có cùng khóa; không phải làm gì.",
+    ),
+    "repeated_key_tie": (
+        "The record key comes more than once, and no row is the latest; none was taken.",
+        "Khóa bản ghi xuất hiện nhiều lần và không dòng nào mới nhất; không nhận dòng nào.",
+    ),
+}
+
+#: Decision -> (English, Vietnamese), in the order in which they are told.
+DECISIONS: Mapping[str, tuple[str, str]] = {
+    "link": ("known: one person of the register", "Đã xác định đúng một người trong CSDL dân cư"),
+    "review": ("waiting for a person's judgement", "Chờ cán bộ xem xét"),
+    "new": ("of nobody in the register", "Không có trong CSDL dân cư"),
+    "conflict": ("contradicting themselves, to be judged", "Thông tin mâu thuẫn, chờ cán bộ xem xét"),
+    "ineligible": ("holding too little to tell who it is", "Quá ít thông tin để xác định người"),
+}
+
+#: Action -> (English, Vietnamese).
+DEEDS: Mapping[str, tuple[str, str]] = {
+    "apply": ("to apply", "tự sửa"),
+    "confirm": ("to confirm", "xác nhận"),
+    "investigate": ("to investigate", "xác minh"),
+}
+
+#: Kind of a correction -> (English, Vietnamese).
+SORTS: Mapping[str, tuple[str, str]] = {
+    "format": ("written differently, same value", "viết khác quy cách, cùng giá trị"),
+    "fill": ("missing or incomplete", "thiếu hoặc chưa đầy đủ"),
+    "update": ("right once, changed since", "trước đây đúng, nay đã đổi"),
+    "fix": ("contradicting the register", "trái với CSDL dân cư"),
+    "status": ("the person has died", "người đã chết"),
+}
+
+#: Kind of a register case -> (English, Vietnamese).
+CASES: Mapping[str, tuple[str, str]] = {
+    "field": ("values that agencies contradict", "giá trị mà các cơ quan có số liệu khác"),
+    "duplicate": ("pairs of persons who may be one", "cặp hai người có thể là một"),
+}
+
+#: What an agency does next: code -> (English, Vietnamese).
+STEPS: Mapping[str, tuple[str, str]] = {
+    "send_again": (
+        "Nothing of this extract was used. Mend what is named above and send the extract again.",
+        "Dữ liệu này chưa được sử dụng. Sửa lỗi nêu trên rồi gửi lại toàn bộ.",
+    ),
+    "mend_refused": (
+        "Mend the refused rows where they come from; rejects/{source}.parquet has them all, with lines.",
+        "Sửa các dòng bị từ chối tại nguồn; tệp rejects/{source}.parquet liệt kê đủ số dòng và mã lỗi.",
+    ),
+    "look_at_queries": (
+        "Look at the values to be looked at, all of them in queries.parquet; mend those that are wrong.",
+        "Kiểm tra các giá trị nêu trên (đủ trong tệp queries.parquet); giá trị nào sai thì sửa tại nguồn.",
+    ),
+    "judge_review": (
+        "Judge the pairs in review.csv that are of this source.",
+        "Xem xét các cặp thuộc nguồn này trong tệp review.csv và ghi kết quả.",
+    ),
+    "wait": (
+        "Corrections and merge orders are held back until somebody who answers for the run releases them.",
+        "Các bản sửa đổi và lệnh gộp đang tạm giữ, chờ người có trách nhiệm phát hành.",
+    ),
+    "apply_feed": (
+        "Take the feed feeds/{source}/: apply what is marked apply, look at the rest.",
+        "Nhận thư mục feeds/{source}/: áp dụng các mục ghi apply, xem xét các mục còn lại.",
+    ),
+    "merge": (
+        "Merge the records that the merge orders name.",
+        "Gộp các bản ghi trùng theo lệnh gộp.",
+    ),
+    "judge_cases": (
+        "Look at register_cases.parquet: what is wrong is mended in the register itself.",
+        "Xem xét tệp register_cases.parquet; điểm nào sai thì sửa ngay trong CSDL dân cư.",
+    ),
+    "nothing": ("Nothing is to be done.", "Không phải làm gì thêm."),
+}
+
+_VALID: Mapping[Language, str] = {
+    "en": """This receipt counts until a newer extract of this source, or of the register, has been processed.
+A correction names the value it expects to find: applied late or twice it does no harm.""",
+    "vi": """Biên nhận này có giá trị đến khi có bản trích xuất mới hơn của nguồn này hoặc của CSDL dân cư
+được xử lý. Mỗi bản sửa đổi ghi rõ giá trị đang có, nên áp dụng muộn hoặc hai lần cũng không gây sai.""",
+}
+
+#: Queries and corrected fields that the page names one by one; the data has them all.
+_NAMED = 8
+
+
+@dataclass(frozen=True)
+class Text:
+    """Physical lines, or bytes, of the decompressed text of a source, by what became of them."""
+
+    header: int
+    blank: int
+    accepted: int
+    refused: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Rows refused for one reason, and where the first of them stands."""
+
+    code: str
+    rows: int
+    file: str
+    line: int
+    column: str | None = None
+
+
+@dataclass(frozen=True)
+class Query:
+    """Values of one field that must be looked at, by code: their number, the first one's line, the matter."""
+
+    code: str
+    field: str
+    rows: int
+    line: int
+    en: str
+    vi: str
+
+
+@dataclass(frozen=True)
+class Correction:
+    """Corrections of one field, kind and action."""
+
+    field: str
+    kind: str
+    action: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a run found of one source.
+
+    files : name, bytes and sha256 of each;  lines, text_bytes : None of a file that is no text
+    decisions, duplicates : None of the register, and of a source that was not decided
+    cases : of the register: cases by kind
+    gates : the failing gates of this source and of the whole run, as in ``run.json``
+    why : of a source that was left out or stopped: what was wrong, in English, without values
+    """
+
+    run_id: str
+    project: str
+    source: str
+    register: bool
+    made: datetime.date
+    extract_date: datetime.date
+    outcome: Outcome
+    files: Sequence[Mapping[str, Any]]
+    read: int
+    accepted: int
+    refused: Sequence[Refused]
+    lines: Text | None = None
+    text_bytes: Text | None = None
+    queries: Sequence[Query] = ()
+    decisions: Mapping[str, int] | None = None
+    duplicates: int | None = None
+    corrections: Sequence[Correction] = ()
+    withheld: bool = False
+    gates: Sequence[Mapping[str, Any]] = ()
+    why: str | None = None
+    register_version: str = ""
+    policy_id: str = ""
+    purpose: str | None = None
+    legal_basis: str | None = None
+    cases: Mapping[str, int] | None = None
+
+
+def receipt(facts: Facts) -> dict[str, Any]:
+    """The receipt as data, every coded thing with its texts. Raises IntegrityError ``E-INTEGRITY-002``."""
+    _balance(facts)
+    refused = sum(r.rows for r in facts.refused)
+    return {
+        "schema": 1,
+        "run_id": facts.run_id,
+        "project": facts.project,
+        "source": facts.source,
+        "role": "register" if facts.register else "agency",
+        "made": facts.made.isoformat(),
+        "extract_date": facts.extract_date.isoformat(),
+        "register_version": facts.register_version,
+        "outcome": facts.outcome,
+        "why": facts.why,
+        "files": [dict(f) for f in facts.files],
+        "lines": None if facts.lines is None else vars(facts.lines),
+        "bytes": None if facts.text_bytes is None else vars(facts.text_bytes),
+        "rows": {"read": facts.read, "accepted": facts.accepted, "refused": refused},
+        "refused": [
+            {**vars(r), "en": _refusal(r.code, "en"), "vi": _refusal(r.code, "vi")} for r in facts.refused
+        ],
+        "queries": [vars(q) for q in facts.queries],
+        "decisions": None if facts.decisions is None else {d: facts.decisions.get(d, 0) for d in DECISIONS},
+        "duplicates": facts.duplicates,
+        "corrections": [vars(c) for c in facts.corrections],
+        "cases": None if facts.cases is None else dict(facts.cases),
+        "withheld": facts.withheld,
+        "gates": [dict(g) for g in facts.gates],
+        "policy": {
+            "policy_id": facts.policy_id,
+            "purpose": facts.purpose,
+            "legal_basis": facts.legal_basis,
+        },
+    }
+
+
+def _refusal(code: str, language: Language) -> str:
+    texts = REFUSALS.get(code)
+    return code if texts is None else texts[0 if language == "en" else 1]
+
+
+def _balance(facts: Facts) -> None:
+    refused = sum(r.rows for r in facts.refused)
+    sums = [("rows", facts.read, facts.accepted + refused)]
+    if facts.decisions is not None:
+        sums.append(("accepted rows", facts.accepted, sum(facts.decisions.values())))
+    for name, text in (("lines", facts.lines), ("bytes", facts.text_bytes)):
+        if text is not None:
+            sums.append((name, text.total, text.header + text.blank + text.accepted + text.refused))
+    for name, whole, parts in sums:
+        if whole != parts:
+            raise IntegrityError(
+                "E-INTEGRITY-002",
+                f"Source {facts.source}: {whole} {name} became {parts} in its receipt;",
+                "every one must be accounted for.",
+                "Report this as a defect.",
+            )
+
+
+def steps(held: Mapping[str, Any]) -> list[str]:
+    """Codes of what the agency does next, by its receipt."""
+    if held["outcome"] != "taken":
+        return ["send_again"]
+    found = []
+    if any(r["code"] != "superseded" for r in held["refused"]):
+        found.append("mend_refused")
+    if held["queries"]:
+        found.append("look_at_queries")
+    decisions = held["decisions"] or {}
+    if decisions.get("review", 0) + decisions.get("conflict", 0):
+        found.append("judge_review")
+    if held["corrections"] or held["duplicates"]:
+        if held["withheld"]:
+            found.append("wait")
+        else:
+            found += ["apply_feed"] * bool(held["corrections"]) + ["merge"] * bool(held["duplicates"])
+    if any((held["cases"] or {}).values()):
+        found.append("judge_cases")
+    return found or ["nothing"]
+
+
+def receipt_text(held: Mapping[str, Any]) -> str:
+    """The page for a clerk: the receipt in Vietnamese, then in English."""
+    return ("\n" + "-" * wording.PAGE + "\n\n").join(_page(held, language) for language in LANGUAGES)
+
+
+def _page(held: Mapping[str, Any], language: Language) -> str:
+    number = 0
+    lines = _head(held, language)
+    for title, body in (
+        (("Files received", "Tệp đã nhận"), _files(held, language)),
+        (("Rows", "Các dòng dữ liệu"), _rows(held, language)),
+        (
+            (
+                "To be looked at (the records were taken)",
+                "Cần kiểm tra (bản ghi vẫn được nhận)",
+            ),
+            _queries(held, language),
+        ),
+        (("Whose records they are", "Kết quả đối chiếu"), _decisions(held, language)),
+        (("Where the register may be wrong", "Nơi CSDL dân cư có thể sai"), _cases(held, language)),
+        (("Corrections for you", "Sửa đổi gửi quý cơ quan"), _corrections(held, language)),
+        (("Held back", "Lý do tạm giữ"), _held_back(held, language)),
+        (("What to do", "Việc cần làm"), _next(held, language)),
+    ):
+        if body:
+            number += 1
+            lines += ["", f"{number}. {title[0 if language == 'en' else 1]}", *body]
+    return "\n".join([*lines, "", *wording.wrapped(_VALID[language], 0), *_rights(held, language)]) + "\n"
+
+
+def _head(held: Mapping[str, Any], language: Language) -> list[str]:
+    english = language == "en"
+    extract = wording.day(datetime.date.fromisoformat(held["extract_date"]), language)
+    made = wording.day(datetime.date.fromisoformat(held["made"]), language)
+    title = "RECEIPT" if english else "BIÊN NHẬN DỮ LIỆU"
+    version = held["register_version"]
+    about = (
+        f"Extract of {extract}, processed on {made}, run {held['run_id']}"
+        if english
+        else f"Dữ liệu tính đến ngày {extract}, xử lý ngày {made}, mã lần chạy {held['run_id']}"
+    )
+    against = f", {'register version' if english else 'phiên bản CSDL dân cư'} {version}" if version else ""
+    lines = [f"{title}: {held['source']}", *wording.wrapped(f"{about}{against}.", 0)]
+    said = {
+        "left_out": (
+            "NOT USED: the run went on without this source.",
+            "KHÔNG SỬ DỤNG: lần chạy bỏ qua nguồn này.",
+        ),
+        "stopped": ("NOT USED: the run was stopped.", "KHÔNG SỬ DỤNG: lần chạy đã dừng."),
+    }.get(held["outcome"])
+    if said is not None:
+        lines += [said[0 if english else 1], *(wording.wrapped(held["why"], 2) if held["why"] else [])]
+    return lines
+
+
+def _files(held: Mapping[str, Any], language: Language) -> list[str]:
+    lines = []
+    for file in held["files"]:
+        lines += wording.aligned(
+            [(file["name"], f"{wording.count(file['bytes'], language)} byte{'s' * (language == 'en')}")]
+        )
+        lines.append(f"    sha256 {file['sha256']}")
+    text = held["lines"]
+    if text is not None:
+        names = (
+            ("lines: header", "blank", "of accepted rows", "of refused rows")
+            if language == "en"
+            else ("dòng vật lý: tiêu đề", "trống", "của dòng đã nhận", "của dòng bị từ chối")
+        )
+        keys = ("header", "blank", "accepted", "refused")
+        said = ", ".join(f"{n} {wording.count(text[k], language)}" for n, k in zip(names, keys, strict=True))
+        lines += wording.wrapped(f"{said} = {wording.count(text['total'], language)}.", 2)
+    return lines
+
+
+def _rows(held: Mapping[str, Any], language: Language) -> list[str]:
+    english = language == "en"
+    names = ("read", "accepted", "refused") if english else ("đã đọc", "đã nhận", "bị từ chối")
+    lines = wording.aligned(
+        (name, wording.count(held["rows"][key], language))
+        for name, key in zip(names, ("read", "accepted", "refused"), strict=True)
+    )
+    for refused in held["refused"]:
+        column = refused["column"]
+        of = f" ({'column' if english else 'cột'} {column})" if column else ""
+        where = (
+            f"{'for example line' if english else 'ví dụ dòng'} {wording.count(refused['line'], language)}"
+        )
+        where += f" {'of' if english else 'của tệp'} {refused['file']}" if len(held["files"]) > 1 else ""
+        rows = wording.count(refused["rows"], language)
+        lines += wording.wrapped(f"{rows} x  {refused[language]}{of} [{refused['code']}] {where}", 4)
+    return lines
+
+
+def _queries(held: Mapping[str, Any], language: Language) -> list[str]:
+    english = language == "en"
+    ordered = sorted(held["queries"], key=lambda q: (-q["rows"], q["field"], q["code"]))
+    lines = []
+    for query in ordered[:_NAMED]:
+        where = "for example line" if english else "ví dụ dòng"
+        example = f" ({where} {wording.count(query['line'], language)})" if len(held["files"]) == 1 else ""
+        name = wording.field_name(query["field"], language)
+        rows = wording.count(query["rows"], language)
+        lines += wording.wrapped(f"{rows} x  {name}: {query[language]}{example}", 2, hang=2)
+    if ordered[_NAMED:]:
+        rows = wording.count(sum(q["rows"] for q in ordered[_NAMED:]), language)
+        lines.append(f"  {rows} x  {'others' if english else 'khác'}")
+    return lines
+
+
+def _decisions(held: Mapping[str, Any], language: Language) -> list[str]:
+    decisions = held["decisions"]
+    if decisions is None:
+        return []
+    english = language == "en"
+    rows = [
+        (DECISIONS[d][0 if english else 1], wording.count(n, language))
+        for d, n in decisions.items()
+        if n or d == "link"
+    ]
+    rows.append(("together" if english else "Cộng", wording.count(sum(decisions.values()), language)))
+    return wording.aligned(rows)
+
+
+def _cases(held: Mapping[str, Any], language: Language) -> list[str]:
+    place = 0 if language == "en" else 1
+    return wording.aligned(
+        (CASES[kind][place] if kind in CASES else kind, wording.count(n, language))
+        for kind, n in (held["cases"] or {}).items()
+    )
+
+
+def _corrections(held: Mapping[str, Any], language: Language) -> list[str]:
+    place = 0 if language == "en" else 1
+    found = held["corrections"]
+    lines = []
+    if found:
+        deeds = [a for a in ACTIONS if a in DEEDS]
+        fields = sorted({c["field"] for c in found})
+        table = [["", *(DEEDS[a][place] for a in deeds)]]
+        for standard in fields:
+            sums = [
+                sum(c["rows"] for c in found if (c["field"], c["action"]) == (standard, a)) for a in deeds
+            ]
+            name = wording.field_name(standard, language)
+            table.append([name, *(wording.count(n, language) if n else "-" for n in sums)])
+        lines += wording.columns(table)
+        lines += wording.aligned(
+            (SORTS[k][place], wording.count(n, language))
+            for k in KINDS
+            if (n := sum(c["rows"] for c in found if c["kind"] == k))
+        )
+    if held["duplicates"]:
+        name = ("records to be merged into another", "bản ghi trùng, đề nghị gộp")[place]
+        lines += wording.aligned([(name, wording.count(held["duplicates"], language))])
+    return lines
+
+
+def _held_back(held: Mapping[str, Any], language: Language) -> list[str]:
+    if not held["withheld"]:
+        return []
+    return [line for gate in held["gates"] for line in wording.wrapped(gate[language], 2)]
+
+
+def _next(held: Mapping[str, Any], language: Language) -> list[str]:
+    return [
+        line
+        for code in steps(held)
+        for line in wording.wrapped(
+            "- " + STEPS[code][0 if language == "en" else 1].format(source=held["source"]), 2, hang=2
+        )
+    ]
+
+
+def _rights(held: Mapping[str, Any], language: Language) -> list[str]:
+    policy = held["policy"]
+    said = []
+    for name, key in (
+        (("Purpose", "Mục đích"), "purpose"),
+        (("Legal basis", "Căn cứ pháp lý"), "legal_basis"),
+    ):
+        if policy[key]:
+            said.append(f"{name[0 if language == 'en' else 1]}: {policy[key]}.".replace("..", "."))
+    if policy["policy_id"]:
+        said.append(f"{'Policy' if language == 'en' else 'Chính sách'}: {policy['policy_id']}.")
+    return wording.wrapped(" ".join(said), 0) if said else []

@@ -1,0 +1,117 @@
+"""The vocabulary of names and texts: distinct tokens of all parts, their forms and their keyed hashes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from kernels.keys import hash_bytes
+from kernels.packed import pack
+from kernels.spelling import TOKEN_CHARACTERS
+from kernels.tokens import TokenForms
+from linkage.coded import DTYPES, NAME_WIDTH, PackedTexts, Tokens
+from linkage.packs import Pack
+
+
+def hash_text(values: pa.Array | pa.ChunkedArray, secret: int) -> np.ndarray:
+    """Keyed hash of texts (no nulls): uint64[n]."""
+    array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+    array = array.cast(pa.large_string())
+    offsets = np.frombuffer(array.buffers()[1], np.int64)[array.offset : array.offset + len(array) + 1]
+    data = (
+        np.frombuffer(array.buffers()[2], np.uint8)
+        if array.buffers()[2] is not None
+        else np.zeros(0, np.uint8)
+    )
+    out = np.empty(len(array), np.uint64)
+    hash_bytes(offsets, data, np.uint64(secret), out)
+    return out
+
+
+def record_order(record_ids: pa.Array | pa.ChunkedArray, source: str, secret: int) -> np.ndarray:
+    """Keyed hash of (source, record_id): the order of samples and ties, uint64[n]."""
+    own = hash_text(pa.array([source]), secret)[0]
+    return hash_text(record_ids, int(own))
+
+
+def token_ids(own: pl.Series, merged: pl.Series) -> np.ndarray:
+    """Ids, from 1, of ``own`` tokens in a sorted vocabulary ``merged``, with 0 put first: uint32[k + 1]."""
+    table = pl.DataFrame({"token": merged, "id": np.arange(1, len(merged) + 1, dtype=np.uint32)})
+    joined = pl.DataFrame({"token": own.cast(pl.String)}).join(
+        table, on="token", how="left", maintain_order="left"
+    )
+    return np.concatenate([np.zeros(1, np.uint32), joined["id"].to_numpy().astype(np.uint32)])
+
+
+def merge_vocabularies(parts: Sequence[pl.Series]) -> pl.Series:
+    """Sorted distinct tokens or texts of all parts; the same for any cut into parts."""
+    if not parts:
+        return pl.Series("token", [], dtype=pl.String)
+    return pl.concat([p.cast(pl.String).alias("token") for p in parts]).unique().sort()
+
+
+def tokens_of(vocabulary: pl.Series, locale: Pack, secret: int) -> Tokens:
+    """Forms and hashes of a vocabulary's tokens; id 0 has none."""
+    forms = locale.token_forms(vocabulary)
+    ascii_text = forms["ascii"].fill_null("")
+    encoded = ascii_text.to_arrow().cast(pa.large_string())
+    offsets = (
+        np.frombuffer(encoded.buffers()[1], np.int64)[: len(encoded) + 1]
+        if len(encoded)
+        else np.zeros(1, np.int64)
+    )
+    chars = np.frombuffer(encoded.buffers()[2] or b"", np.uint8) if len(encoded) else np.zeros(0, np.uint8)
+    initial = np.array([ord(t[0]) if t else 0 for t in ascii_text.to_list()], np.uint32)
+
+    def ids(column: str) -> np.ndarray:
+        encoded_form = forms[column].fill_null("").to_arrow().dictionary_encode()
+        codes = encoded_form.indices.to_numpy(zero_copy_only=False).astype(np.uint32) + 1
+        return np.concatenate([np.zeros(1, np.uint32), codes])
+
+    def hashes(values: pl.Series) -> np.ndarray:
+        own = hash_text(values.fill_null("").to_arrow(), secret) if len(values) else np.zeros(0, np.uint64)
+        return np.concatenate([np.zeros(1, np.uint64), np.maximum(own, np.uint64(1))])
+
+    def flags(column: str) -> np.ndarray:
+        return np.concatenate(
+            [np.zeros(1, np.uint8), forms[column].cast(pl.UInt8).to_numpy().astype(np.uint8)]
+        )
+
+    return Tokens(
+        forms=TokenForms(
+            ids("ascii"),
+            ids("plain"),
+            ids("phonetic"),
+            np.concatenate([np.zeros(1, np.uint32), initial]),
+            flags("marked"),
+            flags("single"),
+            np.concatenate([np.zeros(1, np.int64), offsets]),
+            np.concatenate([chars, np.zeros(64, np.uint8)]),
+        ),
+        letters=np.array([0, *(_letters(t) for t in ascii_text.to_list())], np.uint32),
+        exact_hash=hashes(vocabulary),
+        ascii_hash=hashes(ascii_text),
+        phonetic_hash=hashes(forms["phonetic"]),
+    )
+
+
+def _letters(text: str) -> int:
+    mask = 0
+    for letter in text[:TOKEN_CHARACTERS]:
+        mask |= 1 << (ord(letter) - 97 if "a" <= letter <= "z" else 26)
+    return mask
+
+
+def texts_of(values: pl.Series, secret: int) -> PackedTexts:
+    """Packed code points and hashes of distinct texts; code 0 is none."""
+    own = hash_text(values.to_arrow(), secret) if len(values) else np.zeros(0, np.uint64)
+    return PackedTexts(pack(["", *values.to_list()]), np.concatenate([np.zeros(1, np.uint64), own]))
+
+
+def empty_column(kind: str, n: int) -> np.ndarray:
+    """A column of nothing: what a source without that field has."""
+    shape = (n, NAME_WIDTH) if kind == "name" else (n,)
+    return np.full(shape, -1 if kind == "unit" else 0, DTYPES[kind])

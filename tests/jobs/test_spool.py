@@ -1,0 +1,243 @@
+"""Files in every encoding, packing and form give the rows that plain UTF-8 gives."""
+
+import gzip
+import itertools
+import stat
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyarrow import ipc
+
+from jobs import readers, spool, unpack
+from jobs.source_files import open_source
+from linkage.contract import Contract, Field
+from linkage.errors import ContractError
+from tests.linkage.test_encodings import SLOW, names
+
+quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def contract(**rest: Any) -> Contract:
+    fields = tuple(Field(column=c, standard=c.lower()) for c in "AB")
+    return Contract(schema=1, key="K", fields=fields, **rest)
+
+
+def pack(data: bytes, packing: str) -> bytes:
+    if packing == "gzip":
+        return gzip.compress(data)
+    return pa.compress(data, "zstd", asbytes=True) if packing == "zstd" else data
+
+
+def rows(path: Path, agreed: Contract, parts: int = 1) -> tuple[list[Any], ...]:
+    intakes = readers.read_source([path], agreed, parts)
+    for intake in intakes:
+        text = intake.text
+        assert text["accepted"] + text["refused"] + text["blank"] == text["whole"]
+    records = [row for intake in intakes for row in intake.records.to_pylist()]
+    rejects = [row for intake in intakes for row in intake.rejects.to_pylist()]
+    return records, rejects, [sum(i.text["whole"].lines for i in intakes), sum(i.blank for i in intakes)]
+
+
+cell = st.sampled_from(["", " ", "x", "Lê Văn Tám", 'a "b"', "c,d;e", "Nguyễn\nThị Hoa", "Đỗ", "12"])
+
+
+@quick
+@given(
+    held=st.lists(st.tuples(cell, cell), max_size=12),
+    encoding=st.sampled_from(["utf-8", "utf-16", "utf-16-le", "utf-16-be", *SLOW]),
+    packing=st.sampled_from(["none", "gzip", "zstd"]),
+    delimiter=st.sampled_from([",", ";", "\t", "|"]),
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+    parts=st.integers(1, 3),
+)
+def test_read_source__any_encoding_packing_and_delimiter_gives_what_plain_utf_8_gives(
+    tmp_path: Path,
+    held: list[tuple[str, str]],
+    encoding: str,
+    packing: str,
+    delimiter: str,
+    end: str,
+    parts: int,
+):
+    def quoted(value: str) -> str:
+        return '"' + value.replace('"', '""').replace("\n", end) + '"' if {*value} & {*',;"\n'} else value
+
+    lines = [("K", "A", "B"), *((str(i), a, b) for i, (a, b) in enumerate(held))]
+    text = end.join(delimiter.join(map(quoted, line)) for line in lines) + end
+    plain = tmp_path / "s.csv"
+    plain.write_bytes(text.encode())
+    other = tmp_path / "other" / "s.csv"
+    other.parent.mkdir(exist_ok=True)
+    written = SLOW[encoding](text) if encoding in SLOW else text.encode(encoding)
+    other.write_bytes(pack(written, packing))
+    wanted = rows(plain, contract(delimiter=delimiter), parts)
+    assert len(wanted[0]) == len(held)
+    assert rows(other, contract(delimiter=delimiter, encoding=encoding), parts) == wanted
+
+
+@pytest.mark.parametrize("packing", ["none", "gzip", "zstd"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "tcvn3", "vni", "cp1258"])
+def test_read_source__finds_out_encoding_and_delimiter(tmp_path: Path, encoding: str, packing: str):
+    held = [name.title() for name in names(400, 5)]
+    text = "K;A;B\n" + "".join(f"{i};{name};x,y\n" for i, name in enumerate(held))
+    path = tmp_path / "s.txt"
+    path.write_bytes(pack(SLOW[encoding](text) if encoding in SLOW else text.encode(encoding), packing))
+    agreed = contract(encoding="auto", delimiter="auto")
+    [opened] = open_source([path], agreed)
+    seen = "utf-16-le" if encoding == "utf-16" else encoding
+    assert (opened.encoding, opened.delimiter, opened.packing) == (seen, ";", packing)
+    records, rejects, _ = rows(path, agreed, 3)
+    assert rejects == []
+    read = [r["a"] for r in records]
+    if encoding == "tcvn3":  # has no capitals with a tone
+        read, held = [r.lower() for r in read], [h.lower() for h in held]
+    assert read == held
+
+
+def test_read_source__what_an_encoding_does_not_have_refuses_its_row_only(tmp_path: Path):
+    path = tmp_path / "s.csv"
+    path.write_bytes(b"K,A,B\n1,Th\xad,x\n2,\x81\xc3\xba,x\n3,\xb8nh,x\n")
+    records, [reject], _ = rows(path, contract(encoding="tcvn3"))
+    assert [(r["record_id"], r["a"]) for r in records] == [("1", "Thư"), ("3", "ánh")]
+    assert (reject["line"], reject["code"], reject["column"]) == (3, "bad_encoding", "A")
+    assert reject["row"] == "2,\\x81\\xc3\\xff\\xba,x"
+    path.write_bytes("K,A,B\n1,a,b\n2,\ud83d,b\n3,c,d\n".encode("utf-16", "surrogatepass"))
+    records, [reject], _ = rows(path, contract(encoding="utf-16"))
+    assert [r["record_id"] for r in records] == ["1", "3"]
+    assert (reject["code"], reject["row"]) == ("bad_encoding", "2,\\xed\\xa0\\xbd,b")
+
+
+def spec_of(path: Path, agreed: Contract, folder: Path) -> readers.PartSpec:
+    [spec] = readers.plan_parts([path], agreed, 1, spool=folder)
+    return spec
+
+
+def test_spooled__is_the_owners_alone_and_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "s.csv.gz"
+    path.write_bytes(gzip.compress(b"K,A,B\n1,a,b\n"))
+    folder = tmp_path / "work" / "spool"
+    spec = spec_of(path, contract(), folder)
+    made = Path(spec.path)
+    assert made.read_bytes() == b"K,A,B\n1,a,b\n"
+    assert stat.S_IMODE(made.stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert (spec.name, spec.head_lines, spec.head_bytes, spec.size) == ("s.csv.gz", 1, 6, 12)
+    monkeypatch.setitem(spool._TEXT_OR_TABLE, "text", None)
+    assert spec_of(path, contract(), folder) == spec
+
+
+def test_spooled__a_changed_file_is_spooled_anew(tmp_path: Path):
+    path = tmp_path / "s.csv.gz"
+    folder = tmp_path / "spool"
+    path.write_bytes(gzip.compress(b"K,A,B\n1,a,b\n"))
+    first = spec_of(path, contract(), folder)
+    path.write_bytes(gzip.compress(b"K,A,B\n2,a,b\n3,c,d\n"))
+    assert spec_of(path, contract(), folder).path != first.path
+
+
+@pytest.mark.parametrize("packing", ["gzip", "zstd"])
+def test_spooled__a_file_cut_off_further_in_leaves_nothing(tmp_path: Path, packing: str):
+    path, folder = tmp_path / "s", tmp_path / "spool"
+    text = b"K,A,B\n" + b"".join(b"%d,%d,%d\n" % (i, i * i, i**3) for i in range(400_000))
+    whole = pack(text, packing)
+    assert len(text) > 4 << 20
+    path.write_bytes(whole[:-5])
+    assert open_source([path], contract())
+    with pytest.raises(ContractError, match=r"E-INPUT-015.*'s'"):
+        readers.plan_parts([path], contract(), 1, spool=folder)
+    assert list(folder.iterdir()) == []
+    path.write_bytes(whole + whole)
+    assert spec_of(path, contract(), folder).size == 2 * len(text)
+
+
+@pytest.mark.parametrize("packing", ["gzip", "zstd"])
+def test_spooled__a_bomb_ends_at_its_allowance(tmp_path: Path, packing: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(unpack, "FREE_BYTES", 5 << 20)
+    path = tmp_path / "s"
+    path.write_bytes(pack(b"K,A,B\n" + b"1,a,b\n" * (2 << 20), packing))
+    with pytest.raises(ContractError, match="E-INPUT-016"):
+        readers.plan_parts([path], contract(), 1, spool=tmp_path / "spool")
+    assert list((tmp_path / "spool").iterdir()) == []
+    assert readers.plan_parts([path], contract(unpack_ratio=100_000), 1, spool=tmp_path / "spool")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("compression", [None, "lz4", "zstd"])
+def test_read_source__arrow_files_and_streams_are_read_as_tables(
+    tmp_path: Path, stream: bool, compression: str | None
+):
+    table = pa.table(
+        {
+            "X": pa.array(range(100)),
+            "B": pa.array([f"b{i % 3}" for i in range(100)]).dictionary_encode(),
+            "K": pa.array([str(i % 95) for i in range(100)], pa.string_view()),
+            "A": pa.array([b"\xff" if i == 50 else None if i % 2 else b"a" for i in range(100)]),
+        }
+    )
+    path = tmp_path / "s.arrow"
+    options = ipc.IpcWriteOptions(compression=compression)
+    with (ipc.new_stream if stream else ipc.new_file)(path.as_posix(), table.schema, options=options) as out:
+        for batch in table.to_batches(max_chunksize=9):
+            out.write_batch(batch)
+    agreed = contract(format="arrow")
+    records, rejects, counts = rows(path, agreed)
+    assert (len(records), counts) == (89, [100, 0])
+    assert [r["line"] for r in rejects] == [1, 2, 3, 4, 5, 51, 96, 97, 98, 99, 100]
+    assert records[0] == {"line": 6, "record_id": "5", "a": None, "b": "b2"}
+    with_parts = rows(path, agreed, 4)
+    assert with_parts == (records, rejects, counts)
+
+
+def test_read_source__an_arrow_file_without_batches_has_no_rows(tmp_path: Path):
+    schema = pa.schema([(c, pa.string()) for c in "KAB"])
+    for writer in (ipc.new_file, ipc.new_stream):
+        with writer((tmp_path / "s").as_posix(), schema):
+            pass
+        assert rows(tmp_path / "s", contract(format="arrow"), 3) == ([], [], [0, 0])
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.booleans(), st.integers(0, 10_000), st.integers(0, 255), st.integers(0, 10_000), st.sampled_from("agz")
+)
+def test_read_source__mutated_tables_and_packed_files_are_read_or_refused_with_a_code(
+    tmp_path: Path, stream: bool, at: int, byte: int, cut: int, kind: str
+):
+    path = tmp_path / "m"
+    held = [str(i) for i in range(40)]
+    if kind == "a":
+        table = pa.table({"K": held, "A": held, "B": pa.array(held).dictionary_encode()})
+        with (ipc.new_stream if stream else ipc.new_file)(path.as_posix(), table.schema) as out:
+            out.write_table(table, max_chunksize=9)
+    else:
+        text = "K,A,B\n" + "".join(f"{x},{x},{x}\n" for x in held)
+        path.write_bytes(pack(text.encode(), "gzip" if kind == "g" else "zstd"))
+    data = bytearray(path.read_bytes())
+    data[at % len(data)] = byte
+    path.write_bytes(data if cut % 4 else data[: cut % len(data)])
+    code = "E-INPUT-"
+    try:
+        records, rejects, _ = rows(path, contract(format="arrow" if kind == "a" else "csv"), 2)
+        assert len(records) + len(rejects) >= 0
+    except ContractError as fault:
+        code = fault.code
+    assert code.startswith("E-INPUT-")
+
+
+def test_plan_parts__wants_a_folder_where_a_file_must_be_spooled(tmp_path: Path):
+    path = tmp_path / "s.csv"
+    path.write_bytes(gzip.compress(b"K,A,B\n"))
+    with pytest.raises(ValueError, match="Give spool"):
+        readers.plan_parts([path], contract(), 1)
+
+
+def test_parts__heads_are_of_the_first_part_only(tmp_path: Path):
+    path = tmp_path / "s.csv"
+    path.write_bytes(gzip.compress(b"\n\nK,A,B\n" + b"1,a,b\n" * 60_000))
+    specs = readers.plan_parts([path], contract(), 3, spool=tmp_path / "spool")
+    assert [(s.head_lines, s.head_bytes) for s in specs] == [(3, 8), (0, 0), (0, 0)]
+    assert [s.stop for s in specs[:-1]] == [b.start for _, b in itertools.pairwise(specs)]
