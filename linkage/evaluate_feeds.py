@@ -15,7 +15,7 @@ from typing import Any
 
 import polars as pl
 
-from linkage.evaluate import share
+from linkage.shares import share
 
 #: Fields of planted errors that are no field of a record.
 _NO_FIELD = ("record", "row")

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linkage.evaluate import Evidence, evaluate, judge, share, unseen_true_pairs
+from linkage.evaluate import Evidence, evaluate, judge, unseen_true_pairs
+from linkage.shares import share
 
 quick = settings(max_examples=80, deadline=None)
 
