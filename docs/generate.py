@@ -19,12 +19,14 @@ sys.path.insert(0, str(DOCS.parent))
 
 from linkage import tables  # noqa: E402 - the checkout's own code, wherever this is called from
 from linkage.basis import BASIS  # noqa: E402
+from linkage.evidence import EVIDENCE  # noqa: E402
 from linkage.gates import NAMES as GATES  # noqa: E402
 from linkage.ingest import REASONS as REJECTED  # noqa: E402
 from linkage.queries import QUERIES  # noqa: E402
 from linkage.reasons import REASONS  # noqa: E402
 from linkage.receipt import REFUSALS  # noqa: E402
 from linkage.scorecard import MEASURES  # noqa: E402
+from linkage.verify import RESULTS  # noqa: E402
 from linkage.vietnam.defaults import DEFAULTS  # noqa: E402
 
 SECTION = re.compile(r"<!-- from code: ([\w ]+) -->\n.*?<!-- end -->", re.DOTALL)
@@ -80,6 +82,12 @@ SECTIONS: dict[str, Callable[[], str]] = {
     ),
     "basis": lambda: rows(
         ("code", "English", "Tiếng Việt"), [(f"`{code}`", *texts) for code, texts in BASIS.items()]
+    ),
+    "evidence": lambda: rows(
+        ("code", "English", "Tiếng Việt"), [(f"`{code}`", *texts) for code, texts in EVIDENCE.items()]
+    ),
+    "results": lambda: rows(
+        ("code", "English", "Tiếng Việt"), [(f"`{code}`", *texts) for code, texts in RESULTS.items()]
     ),
     "gates": lambda: rows(("gate", "figure"), [(f"`{name}`", text) for name, text in GATES.items()]),
     "refusals": lambda: rows(

@@ -167,6 +167,8 @@ def read_older(space: Workspace) -> np.ndarray:
 
 def held_by(space: Workspace, codes: np.ndarray) -> np.ndarray:
     """The one register person that bears each personal number (int64[k]), -1 for none or several."""
+    if not space.path("holders", "personal_number.npz").exists():  # the project does not match by it
+        return np.full(codes.shape[0], -1, np.int64)
     held = read_arrays(space.path("holders", "personal_number.npz"))
     all_codes, rows = held["codes"], held["rows"].astype(np.int64)
     at = np.searchsorted(all_codes, codes, side="left")

@@ -199,7 +199,7 @@ def check_project(path: Path) -> dict[str, Any]:
         The header of a file is not that of its contract; with several at fault, the first in the order of
         the sources.
     """
-    from jobs.source_files import open_source
+    from jobs.source_files import open_source, seen_forms
 
     loaded = load_project(path)
     plan, _, programme = check_plan(loaded)
@@ -217,6 +217,7 @@ def check_project(path: Path) -> dict[str, Any]:
                 "name": source.name,
                 "role": source.role,
                 "format": contract.format,
+                **({"read_as": seen_forms(opened)} if contract.format == "csv" else {}),
                 "files": len(files),
                 "bytes": sum(f.size for f in files),
                 "rows": sum(f.rows for f in opened if f.rows is not None)

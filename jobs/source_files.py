@@ -121,6 +121,12 @@ def open_file(path: Path, file: int, contract: Contract) -> SourceFile:
     return opened
 
 
+def seen_forms(opened: Sequence[SourceFile]) -> list[dict[str, str]]:
+    """Encoding, delimiter and packing of text files as they were declared or found out, each sort once."""
+    kinds = {(f.encoding, f.delimiter, f.packing) for f in opened}
+    return [dict(zip(("encoding", "delimiter", "compression"), kind, strict=True)) for kind in sorted(kinds)]
+
+
 def named(fault: ContractError, path: Path) -> ContractError:
     """The error with the name of the file it is about."""
     return ContractError(fault.code, f"'{path.name}': {fault.what}", fault.wanted, fault.do)

@@ -70,9 +70,15 @@ def _by_person(space: Workspace) -> dict[str, np.ndarray]:
     def load() -> dict[str, np.ndarray]:
         links = linked(space)
         source = np.asarray(space.coded.source)[links.rows]
-        order = np.lexsort((np.asarray(space.coded.order)[links.rows], -links.confidence))
-        key = (links.persons << 8 | source)[order]
-        order = order[np.argsort(key, kind="stable")]
+        key = links.persons << 8 | source
+        order = np.argsort(key)
+        key = key[order]
+        # Few persons have several records in one source: only those are put in order among themselves.
+        again = np.flatnonzero(key[1:] == key[:-1])
+        again = np.unique(np.concatenate([again, again + 1]))
+        mine = order[again]
+        ties = np.asarray(space.coded.order)[links.rows[mine]]
+        order[again] = mine[np.lexsort((ties, -links.confidence[mine], key[again]))]
         return {
             "row": links.rows[order],
             "person": links.persons[order],

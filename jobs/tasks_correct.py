@@ -10,39 +10,21 @@ import numpy as np
 import polars as pl
 
 from jobs import tasks
-from jobs.agreements import (
-    held_by,
-    linked,
-    read_agreement,
-    read_doubtful,
-    read_older,
-    relate_field,
-)
+from jobs.agreements import relate_field
+from jobs.linked_part import LinkedPart, exact_records, relations_of, structure_of
 from jobs.policies import rights
-from jobs.store import make_folder, read_array, read_table, write_array, write_table
+from jobs.store import make_folder, read_table, write_array, write_table
 from jobs.workspace import Workspace, frame
-from linkage.agreement import DIFFERENT, EARLIER, EQUAL, LESS, relate_dates, relate_names
+from linkage.agreement import DIFFERENT, EARLIER, LESS
 from linkage.correct import (
-    EXACT_FIELDS,
     FILL,
     FORMAT,
     STATUS,
     Proposals,
-    Relations,
-    Structure,
     propose,
     travel_together,
 )
-from linkage.grounds import (
-    Bearers,
-    NumberSays,
-    Person,
-    birth_grounds,
-    number_grounds,
-    rare_spelling,
-    sex_grounds,
-    spelling_grounds,
-)
+from linkage.grounds import Bearers
 from linkage.render import (
     NATIONAL_NUMBERS,
     Habit,
@@ -56,9 +38,6 @@ from linkage.render import (
 )
 
 __all__ = ["correct_part", "relate_field", "survey_names", "tell_register_names"]
-
-#: Digits of the personal number.
-_PERSONAL_DIGITS = 12
 
 
 def corrected_fields(space: Workspace, source: str) -> tuple[str, ...]:
@@ -113,75 +92,16 @@ def _marked(names: np.ndarray, marked: np.ndarray) -> np.ndarray:
     return out
 
 
-class _Part:
-    """The linked records of one part of a source, their persons, and what is held of both."""
-
-    def __init__(self, space: Workspace, source: int, part: int) -> None:
-        self.space = space
-        self.source = source
-        self.info = space.sources[source]
-        self.register = space.sources[0]
-        start, count = next((a, n) for s, p, a, n in space.layout["parts"] if (s, p) == (source, part))
-        every = linked(space)
-        cut = slice(*np.searchsorted(every.rows, (start, start + count)))
-        self.rows, self.persons, self.confidence = every.rows[cut], every.persons[cut], every.confidence[cut]
-        self.place = self.rows - start
-        self.own = self.rows - space.layout["n_register"]
-        self.records = space.records(source, part)
-
-    def __len__(self) -> int:
-        return int(self.place.shape[0])
-
-    def held(self, column: str) -> np.ndarray:
-        """Codes of the records."""
-        return np.asarray(self.space.coded.arrays[column][self.rows])
-
-    def theirs(self, column: str) -> np.ndarray:
-        """Codes of their persons."""
-        return np.asarray(self.space.coded.arrays[column][self.persons])
-
-    def texts(self, standard: str, at: np.ndarray) -> pl.Series:
-        """Texts that some of the records submitted."""
-        column = frame(self.records.select([standard]))[standard].cast(pl.String)
-        return column.gather(pl.Series(self.place[at].astype(np.uint32)))
-
-    def register_texts(self, standard: str, at: np.ndarray) -> pl.Series:
-        """Texts that the register submitted for some of the records' persons."""
-        parts = [
-            frame(self.space.records(s, p).select([standard]))[standard].cast(pl.String)
-            for s, p, _, _ in self.space.layout["parts"]
-            if s == 0
-        ]
-        return pl.concat(parts).gather(pl.Series(self.persons[at].astype(np.uint32)))
-
-    def person_ids(self, at: np.ndarray) -> list[str]:
-        """The register's keys of some of the records' persons."""
-        return self.register_texts("record_id", at).to_list()
-
-    def side(self, theirs: bool) -> Person:
-        """Sex, birth date and what the number says, of the records or their persons."""
-        n = len(self)
-        arrays = self.space.coded.arrays
-        rows = self.persons if theirs else self.rows
-
-        def column(name: str, kind: type) -> np.ndarray:
-            return np.asarray(arrays[name][rows]) if name in arrays else np.zeros(n, kind)
-
-        year = (self.register if theirs else self.info).extract_date.year
-        sex, born = self.space.pack.holders(column("personal_number", np.int64), year)
-        return Person(column("sex", np.uint8), column("birth_date", np.int32), NumberSays(sex, born))
-
-
 def correct_part(work: str, source: int, part: int, habits: Mapping[str, Sequence[bool]]) -> dict[str, Any]:
     """Corrections of one part of an agency, as a table that feeds are made of."""
     space = Workspace.open(work)
-    rows = _Part(space, source, part)
+    rows = LinkedPart(space, source, part)
     allowed = rights(space.loaded, rows.info.name)
     fields = corrected_fields(space, rows.info.name)
     contract, register = rows.info.contract.by_standard(), rows.register.contract.by_standard()
     words = _words(space)
-    relations = {f: _relations(rows, f) for f in fields}
-    exact = _exact(rows)
+    relations = {f: relations_of(rows, f) for f in fields}
+    exact = exact_records(rows)
     proposals: dict[str, Proposals] = {}
     found: dict[str, dict[str, pl.Series]] = {}
     for standard in fields:
@@ -200,7 +120,7 @@ def correct_part(work: str, source: int, part: int, habits: Mapping[str, Sequenc
         _sift(rows, standard, writer, relations[standard].relation, made)
         found[standard] = _values(rows, standard, writer, made)
         proposals[standard] = made
-    groups = travel_together(proposals, allowed, _structure(rows))
+    groups = travel_together(proposals, allowed, structure_of(rows))
     pieces = [
         _table(rows, f, contract[f].column, proposals[f], found[f], groups[f], relations[f].relation)
         for f in fields
@@ -221,107 +141,7 @@ def _words(space: Workspace) -> Words:
     return space.fresh("words", ("vocabulary",), load)
 
 
-def _relations(rows: _Part, standard: str) -> Relations:
-    space = rows.space
-    whole = read_agreement(space, standard)
-    relation = np.asarray(whole.relation[rows.own])
-    return Relations(
-        relation,
-        np.asarray(whole.for_register[rows.own]),
-        np.asarray(whole.for_held[rows.own]),
-        np.asarray(whole.against[rows.own]),
-        read_doubtful(space, standard, rows.persons),
-        _grounds(rows, standard, relation),
-    )
-
-
-def _grounds(rows: _Part, standard: str, relation: np.ndarray) -> dict[str, np.ndarray]:
-    """Grounds beyond the register that hold for a field, by record."""
-    space = rows.space
-    if standard == "personal_number":
-        held = rows.held(standard)
-        older = np.asarray(read_older(space)[rows.own])
-        short = (held >> 56 != _PERSONAL_DIGITS) & (relation == DIFFERENT)
-        earlier = relation == EARLIER
-        return {
-            "number_structure": number_grounds(rows.side(False), rows.side(True), short),
-            "other_holder": _other_holder(rows, held, relation),
-            "alias": earlier & (held != 0),
-            "old_number": older != 0,
-        }
-    if standard == "sex":
-        ground, contrary = sex_grounds(rows.side(False), rows.side(True))
-        return {"number_structure": ground, "number_for_held": contrary}
-    if standard == "birth_date":
-        ground, contrary = birth_grounds(rows.side(False), rows.side(True))
-        return {"number_structure": ground, "number_for_held": contrary}
-    if standard == "full_name":
-        spelled = np.zeros(len(rows), bool)
-        at = np.flatnonzero(relation == DIFFERENT)
-        values = space.coded.arrays[standard]
-        bearers = Bearers(*read_array(space.path("agreement", "@bearers.npy")))
-        spelled[at] = spelling_grounds(
-            np.asarray(values[rows.rows[at]]), np.asarray(values[rows.persons[at]]), bearers
-        )
-        rare = np.zeros(len(rows), bool)
-        at = np.flatnonzero(relation == LESS)
-        rare[at] = rare_spelling(
-            np.asarray(values[rows.rows[at]]), np.asarray(values[rows.persons[at]]), bearers
-        )
-        return {"spelling": spelled, "rare_spelling": rare}
-    return {}
-
-
-def _other_holder(rows: _Part, held: np.ndarray, relation: np.ndarray) -> np.ndarray:
-    """Whether the held number is another person's, whose name and birth date the record contradicts."""
-    arrays = rows.space.coded.arrays
-    out = np.zeros(len(rows), bool)
-    if "full_name" not in arrays or "birth_date" not in arrays:
-        return out
-    at = np.flatnonzero((relation == DIFFERENT) & (held != 0))
-    holder = held_by(rows.space, held[at])
-    at, holder = at[holder >= 0], holder[holder >= 0]
-    mine, names = rows.rows[at], arrays["full_name"]
-    own, other = np.asarray(names[mine]), np.asarray(names[holder])
-    born, theirs = np.asarray(arrays["birth_date"][mine]), np.asarray(arrays["birth_date"][holder])
-    both = (own[:, 0] != 0) & (other[:, 0] != 0) & (born != 0) & (theirs != 0)
-    out[at] = (
-        both
-        & (relate_names(own, other, rows.space.meaning.tokens.forms) == DIFFERENT)
-        & (relate_dates(born, theirs) == DIFFERENT)
-    )
-    return out
-
-
-def _exact(rows: _Part) -> np.ndarray:
-    """Whether number, full name and birth date of each record are the person's."""
-    out = np.ones(len(rows), bool)
-    for standard in EXACT_FIELDS:
-        if standard not in rows.space.coded.arrays:
-            return np.zeros(len(rows), bool)
-        out &= np.asarray(read_agreement(rows.space, standard).relation[rows.own]) == EQUAL
-    return out
-
-
-def _structure(rows: _Part) -> Structure:
-    mine, person = rows.side(False), rows.side(True)
-
-    def against(said: np.ndarray, value: np.ndarray) -> np.ndarray:
-        return (said != 0) & (value != 0) & (said != value)
-
-    return Structure(
-        {
-            "sex": against(person.says.sex, mine.sex),
-            "birth_date": against(person.says.year, mine.birth >> 9),
-        },
-        {
-            "sex": against(mine.says.sex, person.sex),
-            "birth_date": against(mine.says.year, person.birth >> 9),
-        },
-    )
-
-
-def _sift(rows: _Part, standard: str, writer: Writer, relation: np.ndarray, made: Proposals) -> None:
+def _sift(rows: LinkedPart, standard: str, writer: Writer, relation: np.ndarray, made: Proposals) -> None:
     """Drop what needs no correction in the source's own way of writing."""
     at = np.flatnonzero(made.kind == FORMAT)
     if at.size:
@@ -339,7 +159,7 @@ def _sift(rows: _Part, standard: str, writer: Writer, relation: np.ndarray, made
         made.drop(at[same.all(axis=1)])
 
 
-def _values(rows: _Part, standard: str, writer: Writer, made: Proposals) -> dict[str, pl.Series]:
+def _values(rows: LinkedPart, standard: str, writer: Writer, made: Proposals) -> dict[str, pl.Series]:
     """Held and proposed values of a field, by row of what is proposed; what cannot be written is weakened."""
     at = np.flatnonzero(made.kind >= 0)
     held = rows.texts(standard, at)
@@ -369,7 +189,7 @@ def _values(rows: _Part, standard: str, writer: Writer, made: Proposals) -> dict
 
 
 def _table(
-    rows: _Part,
+    rows: LinkedPart,
     standard: str,
     column: str,
     made: Proposals,
@@ -418,7 +238,7 @@ def _empty() -> pl.DataFrame:
 
 
 def _effective(
-    rows: _Part, standard: str, kind: np.ndarray, at: np.ndarray, relation: np.ndarray
+    rows: LinkedPart, standard: str, kind: np.ndarray, at: np.ndarray, relation: np.ndarray
 ) -> pl.Series:
     """Day from which each proposed value holds: of a death its day, of a number the end of the one before."""
     days: list[datetime.date | None] = [None] * at.size

@@ -164,6 +164,8 @@ def _judged(space: Workspace, scored: Scored, n: int) -> tuple[Scored, np.ndarra
     make_folder(space.work / "decided")
     write_table(space.path("decided", "answers_refused.arrow"), judged.refused)
     forced[judged.must[:, 0] - first] = judged.must[:, 1]
+    if not judged.cannot.size:
+        return scored, forced, Scored.concatenate([]), judged.counts()
     banned = judged.cannot[:, 0] * first + judged.cannot[:, 1]
     falls = np.isin(scored.left.astype(np.int64) * first + scored.right.astype(np.int64), banned)
     return scored.where(~falls), forced, scored.where(falls), judged.counts()
@@ -171,6 +173,8 @@ def _judged(space: Workspace, scored: Scored, n: int) -> tuple[Scored, np.ndarra
 
 def _tell_forbidden(decided: Decided, forbidden: Scored, first: int) -> None:
     """Mark the records whose best candidate, but for a judgement, would have been a forbidden one."""
+    if not forbidden.left.size:
+        return
     record = forbidden.left.astype(np.int64) - first
     best = np.full(decided.decision.shape[0], np.iinfo(np.int32).min, np.int64)
     np.maximum.at(best, record, forbidden.weight.astype(np.int64))

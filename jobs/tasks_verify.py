@@ -18,6 +18,7 @@ from linkage import tables
 from linkage.agreement import DIFFERENT, MORE, value_keys
 from linkage.artefacts import arrow_text, coded_text
 from linkage.decisions import LINK
+from linkage.errors import IntegrityError
 from linkage.verify import DISPUTED, Verified, same_initials, texts, verify
 
 #: First characters of a text that a spreadsheet would run, or take for its own mark of a text.
@@ -105,16 +106,18 @@ def _disputed(
 
 
 def _decision_ids(out: str, source: str, ids: pl.Series) -> pa.Array:
-    """Ids of the decisions on the source's records, in the order of their ids, as published."""
+    """Ids of the published decisions on a source's records, by record; IntegrityError E-INTEGRITY-003."""
     table = read_parquet(Path(out) / "decisions.parquet", ["source", "record_id", "decision_id"])
     names = pl.Series(pl.from_arrow(table.column("source"))).cast(pl.String)
     mine = (names == source).arg_true().to_arrow()
     chosen = table.take(mine)
     published = pl.Series(pl.from_arrow(chosen.column("record_id"))).cast(pl.String)
-    if not (published == ids).all():
-        raise ValueError(
-            f"The published decisions of '{source}' came in another order than its records; "
-            "rows by record_id were wanted. Publish the decisions before the verifications."
+    if len(published) != len(ids) or not (published == ids).all():
+        raise IntegrityError(
+            "E-INTEGRITY-003",
+            f"The published decisions of '{source}' are not in the order of its records;",
+            "a row for every record, by record_id, was wanted.",
+            "Report this as a defect.",
         )
     return chosen.column("decision_id").combine_chunks()
 

@@ -56,8 +56,8 @@ BASIS: dict[str, tuple[str, str]] = {
         "Số định danh, họ tên và ngày sinh của bản ghi đều trùng khớp với người này.",
     ),
     "rare_spelling": (
-        "Nobody else in the register bears the name as it is spelled there.",
-        "Trong CSDL quốc gia không còn ai khác có cách viết họ tên này.",
+        "The register's own spelling is nobody else's, or far rarer than another.",
+        "Cách viết trong CSDL quốc gia không có ở ai khác, hoặc hiếm hơn nhiều so với cách viết khác.",
     ),
     "register_repaired": (
         "The register's own text had to be repaired to be read.",

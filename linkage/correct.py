@@ -104,9 +104,9 @@ def propose(
 
     ``apply`` wants, beside what the policy allows and the posterior it demands: of ``fix``, grounds beyond
     the register; of ``fill`` and ``status``, that other agencies do not contradict the register more often
-    than they hold its value; of ``fill``, that somebody else spells it so; of ``status``, an exact record;
-    and a register value that could be read as it stands. Where another agency holds the very value of the
-    record, or the person's number says it, a ``fix`` is to be investigated.
+    than they hold its value; of a name, that the register's spelling does not look like a slip itself; of
+    ``status``, an exact record; and a register value that could be read as it stands. Where another agency
+    holds the very value of the record, or the person's number says it, a ``fix`` is to be investigated.
     """
     kind = kinds_of(standard, relations.relation)
     relation = relations.relation
@@ -140,7 +140,7 @@ def propose(
     contradicted = (fill | (kind == STATUS)) & (relations.against > relations.for_register)
     cap[contradicted] = np.maximum(cap[contradicted], CONFIRM)
     if "rare_spelling" in relations.grounds:
-        rare = fill & relations.grounds["rare_spelling"]
+        rare = (fill | fix) & relations.grounds["rare_spelling"]
         cap[rare] = np.maximum(cap[rare], CONFIRM)
         note(rare, "rare_spelling")
     note(contradicted | (fix & held_elsewhere), "agency_against")

@@ -40,6 +40,8 @@ _LEAST_SHARE, _LEAST_LEAD = 0.6, 0.1
 _LEAST_VIQR = 20
 _WORDS = 50_000
 _LINE_LIMIT = 1 << 20
+# Bytes of a sample's beginning, and of its end, whose words are tried as syllables.
+_SCORED = 512 << 10
 # Two such bytes side by side could be read as a character of UTF-8.
 _RUN = re.compile("([\udcc2-\udcf4])(?=[\udc80-\udcbf])")
 
@@ -157,6 +159,8 @@ _TOKEN = re.compile(rb"[A-Za-z\x80-\xff]+")
 
 def _share(sample: bytes, encoding: str) -> float:
     """Share of the words with a mark that are valid syllables if the sample is read so."""
+    if len(sample) > 2 * _SCORED:
+        sample = sample[:_SCORED] + sample[-_SCORED:]
     counted = Counter(word for word in _TOKEN.findall(sample) if not word.isascii()).most_common(_WORDS)
     valid = canonical_syllables()
     words = [

@@ -9,6 +9,9 @@ import numpy as np
 #: Bearers of the register's token, in its place of the name, that make a spelling common.
 COMMON_BEARERS = 50
 
+#: How many times as common another spelling makes one look like a slip.
+OUTSHONE = 1_000
+
 
 @dataclass(frozen=True)
 class NumberSays:
@@ -93,6 +96,21 @@ class Bearers:
             middle += np.bincount(names[inside, place], minlength=vocabulary)
         return Bearers(surname, middle, given)
 
+    def at(self, place: int, last: np.ndarray, token: np.ndarray) -> np.ndarray:
+        """Bearers of tokens (uint32[n]) that stand at a place of their names, ``last`` where bool[n]."""
+        first = self.surname if place == 0 else self.middle
+        return np.where(last, self.given[token], first[token])
+
+    def commonest(self, forms: np.ndarray) -> Bearers:
+        """Of every token the most bearers that any token of its form has there; forms uint32[v]."""
+
+        def most(counts: np.ndarray) -> np.ndarray:
+            best = np.zeros(int(forms.max(initial=0)) + 1, np.int64)
+            np.maximum.at(best, forms, counts)
+            return best[forms]
+
+        return Bearers(most(self.surname), most(self.middle), most(self.given))
+
 
 def spelling_grounds(held: np.ndarray, theirs: np.ndarray, bearers: Bearers) -> np.ndarray:
     """Whether the names differ only in tokens that nobody bears where the register's are common: bool[k].
@@ -101,39 +119,38 @@ def spelling_grounds(held: np.ndarray, theirs: np.ndarray, bearers: Bearers) -> 
     name or between; common is borne by :data:`COMMON_BEARERS` or more.
     """
     n, m = (held != 0).sum(axis=1), (theirs != 0).sum(axis=1)
-    good = (n == m) & (n > 1)
-    differ = held != theirs
+    good = (n == m) & (n > 1) & (held != theirs).any(axis=1)
     for place in range(held.shape[1]):
-        at = np.flatnonzero(good & differ[:, place] & (place < n))
-        if not at.size:
-            continue
-        a, b = held[at, place], theirs[at, place]
-        first, last = place == 0, place == n[at] - 1
-        unknown, common = np.zeros(at.size, bool), np.zeros(at.size, bool)
-        for counts, here in (
-            (bearers.surname, np.full(at.size, first)),
-            (bearers.given, last & (not first)),
-            (bearers.middle, ~last & (not first)),
-        ):
-            unknown[here] = counts[a[here]] == 0
-            common[here] = counts[b[here]] >= COMMON_BEARERS
-        good[at] = unknown & common
-    return good & differ.any(axis=1)
+        a, b, last = held[:, place], theirs[:, place], place == n - 1
+        fits = (bearers.at(place, last, a) == 0) & (bearers.at(place, last, b) >= COMMON_BEARERS)
+        good &= fits | (a == b)
+    return good
 
 
-def rare_spelling(held: np.ndarray, theirs: np.ndarray, bearers: Bearers) -> np.ndarray:
-    """Whether the register's name has a token, not among the record's, that one person alone bears: bool[k].
+def rare_spelling(held: np.ndarray, theirs: np.ndarray, bearers: Bearers, commonest: Bearers) -> np.ndarray:
+    """Whether the register's name has a token, not among the record's, that looks like a slip: bool[k].
 
-    held, theirs : uint32[k, 8]. A slip of the register is nobody else's; so is a very rare name.
+    held, theirs : uint32[k, 8]. One person alone bears it in its place, or another of its ASCII form
+    (``commonest``) is borne there :data:`OUTSHONE` times as often. So is a very rare name.
     """
     m = (theirs != 0).sum(axis=1)
     out = np.zeros(held.shape[0], bool)
     for place in range(theirs.shape[1]):
-        token = theirs[:, place]
-        borne = np.where(
-            place == m - 1,
-            bearers.given[token],
-            bearers.surname[token] if place == 0 else bearers.middle[token],
-        )
-        out |= (place < m) & (borne <= 1) & (held != token[:, None]).all(axis=1)
+        token, last = theirs[:, place], place == m - 1
+        borne = bearers.at(place, last, token)
+        rare = (borne <= 1) | (borne * OUTSHONE <= commonest.at(place, last, token))
+        out |= (place < m) & rare & (held != token[:, None]).all(axis=1)
     return out
+
+
+def commoner_held(held: np.ndarray, theirs: np.ndarray, bearers: Bearers) -> np.ndarray:
+    """Whether names of as many tokens differ in one that is :data:`OUTSHONE` times as common as the
+    register's in its place: bool[k]; the register's looks like the slip.
+    """
+    n, m = (held != 0).sum(axis=1), (theirs != 0).sum(axis=1)
+    out = np.zeros(held.shape[0], bool)
+    for place in range(held.shape[1]):
+        a, b, last = held[:, place], theirs[:, place], place == n - 1
+        mine, other = bearers.at(place, last, a), bearers.at(place, last, b)
+        out |= (a != b) & (mine > 0) & (other * OUTSHONE <= mine)
+    return out & (n == m)

@@ -17,7 +17,7 @@ class Stage:
 
 STAGES: tuple[Stage, ...] = (
     Stage("intake", ("files", "contract"), ("records", "rejects"), "parts of files"),
-    Stage("standardise", ("records",), ("coded", "repairs"), "parts of files"),
+    Stage("standardise", ("records",), ("coded", "repairs", "queries"), "parts of files"),
     Stage("vocabulary", ("coded",), ("tokens",), "one"),
     Stage("columns", ("coded", "tokens"), ("coded",), "columns"),
     Stage("frequency", ("coded",), ("frequencies", "holders"), "ranges of rows"),

@@ -107,7 +107,7 @@ STEPS: Mapping[str, tuple[str, str]] = {
         "Sửa các dòng bị từ chối tại nguồn; tệp rejects/{source}.parquet liệt kê đủ số dòng và mã lỗi.",
     ),
     "look_at_queries": (
-        "Look at the values to be looked at, all of them in queries.parquet; mend those that are wrong.",
+        "Look at the values named above (all of them: queries.parquet); mend those that are wrong.",
         "Kiểm tra các giá trị nêu trên (đủ trong tệp queries.parquet); giá trị nào sai thì sửa tại nguồn.",
     ),
     "judge_review": (
@@ -131,6 +131,15 @@ STEPS: Mapping[str, tuple[str, str]] = {
         "Xem xét tệp register_cases.parquet; điểm nào sai thì sửa ngay trong CSDL dân cư.",
     ),
     "nothing": ("Nothing is to be done.", "Không phải làm gì thêm."),
+}
+
+#: Why a source was not used, by what is wrong: code of the error -> (English, Vietnamese).
+_UNUSED: Mapping[str, tuple[str, str]] = {
+    "E-INPUT-019": ("Too many rows are refused.", "Quá nhiều dòng bị từ chối."),
+    "": (
+        "A file cannot be read as its contract says.",
+        "Có tệp không đọc được theo quy cách dữ liệu đã thống nhất.",
+    ),
 }
 
 _VALID: Mapping[Language, str] = {
@@ -359,7 +368,10 @@ def _head(held: Mapping[str, Any], language: Language) -> list[str]:
         "stopped": ("NOT USED: the run was stopped.", "KHÔNG SỬ DỤNG: lần chạy đã dừng."),
     }.get(held["outcome"])
     if said is not None:
-        lines += [said[0 if english else 1], *(wording.wrapped(held["why"], 2) if held["why"] else [])]
+        why = held["why"] or ""
+        what = _UNUSED[next(code for code in _UNUSED if why.startswith(code))][0 if english else 1]
+        detail = "" if not why else f" ({why})" if english else f" (Chi tiết bằng tiếng Anh: {why})"
+        lines += [said[0 if english else 1], *wording.wrapped(what + detail, 2)]
     return lines
 
 
@@ -455,8 +467,9 @@ def _corrections(held: Mapping[str, Any], language: Language) -> list[str]:
             name = wording.field_name(standard, language)
             table.append([name, *(wording.count(n, language) if n else "-" for n in sums)])
         lines += wording.columns(table)
+        lines.append(("  of these", "  trong đó")[place])
         lines += wording.aligned(
-            (SORTS[k][place], wording.count(n, language))
+            [(SORTS[k][place], wording.count(n, language))
             for k in KINDS
             if (n := sum(c["rows"] for c in found if c["kind"] == k))
         )

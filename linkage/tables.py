@@ -209,8 +209,8 @@ REPAIRS = Table(
         "confidence": Column(pa.float32(), "That the repair is right, 0 to 1."),
         "outcome": Column(
             TEXT,
-            "explains (the value agrees with the linked person only when repaired), undone (it contradicts its"
-            " own row, or is a guess and does not agree) or open (nothing to compare with, or no difference).",
+            "explains (the value agrees with the linked person only when repaired), undone (it contradicts"
+            " its own row, or is a guess and does not agree) or open (nothing to compare, or no difference).",
         ),
     },
     ("source", "record_id", "field", "kind"),
@@ -306,7 +306,7 @@ REGISTER_CASES = Table(
         "agency_value": Column(TEXT, "What is held against it, in standard form.", null=True),
         "agencies": Column(REASONS, "The sources that agree against the register."),
         "records": Column(pa.int32(), "Their records."),
-        "evidence": Column(REASONS, "Codes of the evidence."),
+        "evidence": Column(REASONS, "Codes of the evidence, see docs/register-cases.md."),
         "confidence": Column(pa.float64(), "That the register is wrong, 0 to 1."),
         "register_version": Column(TEXT, "Day and digest of the register's extract."),
     },
@@ -319,8 +319,8 @@ VERIFICATIONS = Table(
     {
         "source": Column(TEXT, "Name of the source."),
         "record_id": Column(TEXT, "The record."),
-        "result": Column(TEXT, "The first finding's code; 000 where everything compared agrees."),
-        "findings": Column(REASONS, "Every code, see docs/artefacts.md."),
+        "result": Column(TEXT, "The gravest finding's code; 000 where everything compared agrees."),
+        "findings": Column(REASONS, "Every code, the gravest first, see docs/verification.md."),
         "fields": Column(REASONS, "'field=finding' for every field compared."),
         "decision_id": Column(ID, "The decision on the record."),
     },

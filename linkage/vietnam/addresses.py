@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -103,6 +104,7 @@ class AddressBook:
         for key, members in self._new_of.items():
             for gso in members:
                 keys_of_new.setdefault(gso, []).append(key)
+        sets = _sets(units)
         places: dict[str, tuple[str, Place]] = {}
         for code, name, gso, district in before.select(
             "code", "name", "province_gso", "district"
@@ -113,7 +115,7 @@ class AddressBook:
                 commune.type,
                 _marked(commune),
                 within.type,
-                _set(units, units.communes_old[code]),
+                sets[units.communes_old[code]],
                 False,
             )
             for key in ["", *keys_of[gso]]:
@@ -126,7 +128,7 @@ class AddressBook:
             sources.setdefault(new, set()).add(old)
         for code, name, gso in after.select("code", "name", "province_gso").iter_rows():
             commune = _readings(name.lower())[0]
-            meant = _set(units, units.communes_new[code])
+            meant = sets[units.communes_new[code]]
             for key in keys_of_new[gso]:
                 self._by_province.setdefault((key, commune.key), []).append(
                     (commune.type, _marked(commune), "", meant, True)
@@ -331,8 +333,10 @@ def _marked(place: Place) -> str:
     return place.marked or place.key
 
 
-def _set(units: UnitTable, unit: int) -> tuple[int, ...]:
-    return units.members(unit)
+def _sets(units: UnitTable) -> list[tuple[int, ...]]:
+    """The members of every set of communes."""
+    members, offsets = units.set_members.tolist(), units.set_offsets.tolist()
+    return [tuple(members[a:b]) for a, b in pairwise(offsets[: units.commune_sets + 1])]
 
 
 def _preferring(entries: Sequence[_Entry], at: int, wanted: str) -> Sequence[_Entry]:
@@ -348,13 +352,12 @@ def _with_unions(
     units: UnitTable, unions: Iterable[tuple[int, ...]]
 ) -> tuple[UnitTable, Mapping[tuple[int, ...], int]]:
     """The table with further sets behind its own, and the number of every set of communes."""
-    ids = {units.members(unit): unit for unit in range(units.commune_sets)}
+    sets = _sets(units)
+    ids = {members: unit for unit, members in enumerate(sets)}
     more = sorted({union for union in unions if len(union) <= MAX_MEMBERS and union not in ids})
     ids |= {members: len(units) + place for place, members in enumerate(more)}
     owner = {
-        units.members(unit)[0]: int(units.set_province[unit])
-        for unit in range(units.commune_sets)
-        if len(units.members(unit)) == 1
+        members[0]: int(units.set_province[unit]) for unit, members in enumerate(sets) if len(members) == 1
     }
     owners = [{owner[member] for member in members} for members in more]
     return replace(

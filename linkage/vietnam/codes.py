@@ -282,12 +282,19 @@ def passports(values: pl.Series, digits: Digits | None = None) -> pl.DataFrame:
     )
     seven = pl.col("read").str.slice(1).cast(pl.Int64, strict=False)
     placeholder = known & is_placeholder(seven)
+    foreign = ~known & text.str.contains(_FOREIGN_PASSPORT)
+    fine = foreign | (known & ~placeholder)
+    base_36 = pl.when(foreign).then(text).otherwise(pl.lit("0")).str.to_integer(base=36)
     return _finish(
         frame.select(
-            code=pl.when(known & ~placeholder).then(_coded(pl.lit(9), letter * 10**7 + seven)).otherwise(0),
+            code=pl.when(foreign)
+            .then(_coded(pl.lit(16), base_36))
+            .when(fine)
+            .then(_coded(pl.lit(9), letter * 10**7 + seven))
+            .otherwise(0),
             issue=pl.when(placeholder)
             .then(pl.lit("placeholder_number"))
-            .when(~known)
+            .when(~known & ~foreign)
             .then(pl.lit("malformed_number")),
             repair=pl.when(known & ~placeholder & (text != pl.col("read")))
             .then(pl.lit("ocr"))

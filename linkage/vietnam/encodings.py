@@ -93,7 +93,18 @@ def _vni() -> dict[str, str]:
 
 _VNI = _vni()
 _VNI_BYTES = _charmap(_of_python("cp1252") | {b: chr(b) for b in range(0xC0, 0x100)})
-_VNI_PAIR = re.compile("|".join(sorted((k for k in _VNI if len(k) == 2), reverse=True)) + "|[\u00c0-\u00ff]")
+_VNI_MARKS = "â" + _VNI_CIRCUMFLEX + "ê" + _VNI_BREVE + _VNI_PLAIN
+# Marks are no letters of their own, so a pair never takes the letter that begins the next one.
+_VNI_PAIR = re.compile(f"[aeouyAEOUYôÔöÖ][{_VNI_MARKS}{_VNI_MARKS.upper()}]|[\u00c0-\u00ff]")
+
+
+def _vni_letter(found: re.Match[str]) -> str:
+    written = found[0]
+    letter = _VNI.get(written)
+    if letter is None:  # a letter with a mark that it never bears, or a mark by itself
+        letter = "".join(_VNI.get(c) or (c if c.isascii() else _escaped(ord(c))) for c in written)
+    return letter
+
 
 _VIQR_MARK = {"^": "\u0302", "(": "\u0306", "+": "\u031b"}
 _VIQR_TONE = {"`": "\u0300", "?": "\u0309", "~": "\u0303", "'": "\u0301", ".": "\u0323"}
@@ -124,7 +135,7 @@ def decode_vietnamese(data: bytes, encoding: str) -> str:
         return unicodedata.normalize("NFC", _mapped(data, _CP1258))
     if encoding == "vni":
         text = _mapped(data, _VNI_BYTES)
-        return _VNI_PAIR.sub(lambda found: _VNI.get(found[0]) or _escaped(ord(found[0])), text)
+        return _VNI_PAIR.sub(_vni_letter, text)
     return _VIQR.sub(_viqr_letter, data.decode("ascii", "surrogateescape"))
 
 

@@ -13,7 +13,8 @@ import unicodedata
 from linkage.vietnam.encodings import decode_vietnamese
 from linkage.vietnam.syllables import canonical_syllables
 
-_VIQR_SURE = re.compile(r"[aeoAEO]\^|[aA]\(|[ouOU]\+|[aeiouyAEIOUY][`'~?.](?=[a-z])")
+_VIQR_SURE = re.compile(r"[aeo]\^|a\(|[ou]\+|[aeiouy][`~]|[aeiouy]['?.](?=[a-z])", re.IGNORECASE)
+_VIQR_TONE = re.compile(r"[aeiouy]['?.]", re.IGNORECASE)
 _BYTES_OF_UTF8 = re.compile("[\u00c3-\u00c6]|\u00e1[\u00ba\u00bb]")
 _ABBREVIATION = re.compile(r"^(?:[a-zđ]|ng|th|tr|ph|kh)\.?$")
 _SIGN = re.compile(r"[^\w\s']")
@@ -34,7 +35,7 @@ def may_be_legacy(text: str) -> bool:
     if text == text.lower() and _SIGN.search(text) is None:
         return False
     if text.isascii():
-        return _VIQR_SURE.search(text) is not None
+        return _VIQR_SURE.search(text) is not None or len(_VIQR_TONE.findall(text)) > 1
     return max(text) <= "\u00ff" or _BYTES_OF_UTF8.search(text) is not None
 
 

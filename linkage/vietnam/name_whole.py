@@ -33,6 +33,7 @@ EVERY_STRONG = STRONG_SURNAMES | STRONG_SURNAMES_ASCII
 FIRST_ONLY = COMMON_SURNAMES - PURE_MIDDLES
 """With one of these at the front, a surname at the end is taken for a given name."""
 RELIGIOUS_FIRSTS = frozenset(first for first, _ in RELIGIOUS_TITLES) | SAINT_FIRSTS
+_AFTER_CLERICS_TITLE = FIRST_ONLY | SAINTS | {"thích"}
 _MEN_AND_WOMEN = ("a", "y")
 """First words of Xơ Đăng, Ba Na and Ê Đê names."""
 
@@ -106,8 +107,7 @@ def _is_highland(tokens: Sequence[str]) -> bool:
 
 def _without_religion(tokens: list[str]) -> list[str]:
     """Without a cleric's title and a saint's name of one or two words, where a name of its own follows."""
-    follows = FIRST_ONLY | SAINTS | {"thích"}
-    if len(tokens) >= 4 and (tokens[0], tokens[1]) in RELIGIOUS_TITLES and tokens[2] in follows:
+    if len(tokens) >= 4 and (tokens[0], tokens[1]) in RELIGIOUS_TITLES and tokens[2] in _AFTER_CLERICS_TITLE:
         tokens = tokens[2:]
     for words in (2, 1):
         saint = "".join(tokens[:words])

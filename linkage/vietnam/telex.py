@@ -40,8 +40,11 @@ def looks_like_telex(token: str) -> bool:
 
 
 def looks_like_vni(token: str) -> bool:
-    """Whether a lower-case token has digits after at least one letter, as VNI keys would leave them."""
-    return len(token) >= 3 and token.isalnum() and _VNI_RESIDUE.match(token) is not None
+    """Whether a lower-case token has digits after at least one letter, as VNI keys would leave them.
+
+    Two characters are too few to tell from a number behind a name, but for `y1`.
+    """
+    return (len(token) >= 3 or token[:1] == "y") and token.isalnum() and _VNI_RESIDUE.match(token) is not None
 
 
 def _start(token: str) -> list[tuple[str, int]]:

@@ -19,15 +19,31 @@ from linkage.tables import ARTEFACTS
 SOURCES = ("education", "insurance", "tax")
 
 
+#: Tables that every agency has one of, in the folder of its feed.
+FEEDS = ("corrections", "merge_orders")
+
+
 def table(folder, name):
     return pl.read_parquet(folder / f"{name}.parquet")
 
 
+def places(folder, name):
+    """The files of a declared table."""
+    if name in FEEDS:
+        return [folder / "feeds" / source / f"{name}.parquet" for source in SOURCES]
+    return [folder / f"{name}.parquet"]
+
+
 def test_folder__holds_the_artefacts_and_nothing_else(finished):
     files = {p.relative_to(finished).as_posix() for p in finished.rglob("*") if p.is_file()}
-    tables = {f"{name}.parquet" for name in ARTEFACTS}
-    rejects = {f"rejects/{source}.parquet" for source in (*SOURCES, "register")}
-    assert files == tables | rejects | {"review.csv", "model.json", "run.json", "journal.jsonl"}
+    tables = {p.relative_to(finished).as_posix() for n in ARTEFACTS for p in places(finished, n)}
+    sources = (*SOURCES, "register")
+    rejects = {f"rejects/{source}.parquet" for source in sources}
+    receipts = {f"receipts/{source}.{ending}" for source in sources for ending in ("json", "txt")}
+    feeds = {f"feeds/{s}/{n}" for s in SOURCES for n in (*(f"{t}.csv" for t in FEEDS), "manifest.json")}
+    texts = {"review.csv", "register_cases.csv", "answers_refused.csv", "scorecard.txt"}
+    records = {"model.json", "run.json", "journal.jsonl"}
+    assert files == tables | rejects | receipts | feeds | texts | records
 
 
 def test_folder__is_its_owners_alone(finished):
@@ -44,7 +60,11 @@ def test_folder__run_record_is_written_last(finished):
 @pytest.mark.parametrize("name", ARTEFACTS)
 def test_tables__have_exactly_the_declared_columns(finished, name):
     declared = ARTEFACTS[name]
-    held = pq.read_table(finished / f"{name}.parquet")
+    for place in places(finished, name):
+        assert_declared(declared, pq.read_table(place))
+
+
+def assert_declared(declared, held):
     names = list(declared.columns)
     assert held.column_names[: len(names)] == names
     assert declared.open or held.column_names == names
@@ -66,8 +86,9 @@ def test_tables__have_exactly_the_declared_columns(finished, name):
 @pytest.mark.parametrize("name", ARTEFACTS)
 def test_tables__are_sorted_as_declared(finished, name):
     by = list(ARTEFACTS[name].sorted_by)
-    held = table(finished, name).select(by)
-    assert held.equals(held.sort(by))
+    for place in places(finished, name):
+        held = pl.read_parquet(place).select(by)
+        assert held.equals(held.sort(by))
 
 
 def test_rows__in_are_accepted_plus_refused(finished, nation):

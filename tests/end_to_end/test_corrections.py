@@ -12,7 +12,7 @@ import pytest
 
 from jobs.feeds import read_csv_feed
 from tests.end_to_end.apply_feed import apply_feed, held, read_feed, read_manifest
-from tests.end_to_end.runs import copy_nation, run
+from tests.end_to_end.runs import copy_nation, run, shuffle, split
 
 DELIMITERS = {"education": ",", "insurance": ",", "tax": ";"}
 
@@ -218,3 +218,19 @@ def test_feed__names_no_person_of_the_register(nation, finished):
             assert not persons & {cell for row in cells_ for cell in row}
         elif path.suffix == ".json":
             assert json.loads(path.read_text(encoding="utf-8"))["source"] == path.parent.name
+
+
+def said(folder):
+    """What the feeds of a run say, without what names the very files it read."""
+    cited = ("decision_id", "policy_id", "register_version")
+    return {s: pl.read_parquet(folder / "feeds" / s / "corrections.parquet").drop(cited) for s in DELIMITERS}
+
+
+def test_feeds__are_the_same_for_any_order_files_parts_and_threads(nation, finished, tmp_path):
+    other = copy_nation(nation, tmp_path / "nation")
+    shuffle(other, seed=2)
+    split(other, 2)
+    run(other, tmp_path / "run", threads=1, parts=3, model=finished / "model.json")
+    first, second = said(finished), said(tmp_path / "run")
+    for source, table in first.items():
+        assert second[source].equals(table, null_equal=True)

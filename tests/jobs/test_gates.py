@@ -15,6 +15,7 @@ from jobs.gates import (
     exit_code,
     feeds_path,
     orders_path,
+    run_gates,
     settle,
     unaccepted,
     withhold,
@@ -24,6 +25,7 @@ from jobs.project import load_project
 from jobs.run_folder import RunFolder, read_run
 from jobs.store import make_folder, write_bytes
 from linkage.errors import ConfigError, ConflictError
+from linkage.policy import Limits, Policy
 from linkage.receipt import Facts, receipt
 
 CONTRACT = """
@@ -250,6 +252,57 @@ def loaded(tmp_path):
     text = 'schema = 1\n[project]\nname = "p"\nlocale = ["vietnam"]\n' + "".join(sources)
     (tmp_path / "project.toml").write_text(text)
     return load_project(tmp_path / "project.toml")
+
+
+def facts_of(**tax):
+    decided = {"link": 900, "review": 10, "new": 50, "conflict": 30, "ineligible": 10, **tax}
+    taken = {"rows": 1100, "accepted": 1000, "refused": {"superseded": 60, "missing_key": 40}}
+    return {
+        "intake": {"sources": {"tax": taken, "register": {"rows": 9, "accepted": 9, "refused": {}}}},
+        "decide": {"by_source": {"tax": decided}, "estimates": {"tax": {"links": 900, "expected": 0.01}}},
+    }
+
+
+COUNTED = {
+    "register": {"corrections": []},
+    "tax": {
+        "corrections": [
+            {"field": "sex", "kind": "fix", "action": "apply", "rows": 20},
+            {"field": "sex", "kind": "format", "action": "apply", "rows": 30},
+            {"field": "sex", "kind": "fix", "action": "confirm", "rows": 500},
+            {"field": "death_date", "kind": "status", "action": "apply", "rows": 7},
+            {"field": "death_date", "kind": "format", "action": "apply", "rows": 4},
+        ]
+    },
+}
+
+
+def test_figures__of_a_run_are_held_to_the_limits_of_project_and_policy(loaded):
+    gates = {g.name: g for g in run_gates(loaded, facts_of(), COUNTED, converged=True)}
+    assert {n: g.value for n, g in gates.items() if g.source == "tax"} == {
+        "refused:tax": 40 / 1100,
+        "precision:tax": 1 - 0.01 / 900,
+        "review:tax": 0.04,
+        "new:tax": 0.05,
+        "corrections:tax.death_date": 0.011,
+        "corrections:tax.sex": 0.05,
+        "deaths:tax": 0.007,
+    }
+    assert [n for n, g in gates.items() if not g.holds] == ["review", "review:tax"]
+    policy = Policy(
+        schema=1, purpose="p", legal_basis="l",
+        limits=Limits(review=0.04, new=0.049, corrections={"sex": 0.01}, deaths=0.0, refused=0.03),
+    )  # fmt: skip
+    loaded.policies["tax"] = policy
+    gates = {g.name: g for g in run_gates(loaded, facts_of(), COUNTED, converged=True)}
+    assert [n for n, g in gates.items() if not g.holds] == [
+        "review", "refused:tax", "new:tax", "corrections:tax.sex", "deaths:tax",
+    ]  # fmt: skip
+
+
+def test_source__that_was_left_out_has_no_gate(loaded):
+    gates = run_gates(loaded, facts_of(), {"register": COUNTED["register"]}, converged=True)
+    assert {g.source for g in gates} == {None, "register"}
 
 
 @pytest.mark.parametrize(

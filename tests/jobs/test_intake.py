@@ -269,8 +269,8 @@ def test_check__a_mutated_file_ends_in_an_exit_code_and_a_message(
         said = capsys.readouterr()
         ends.add(code)
         if code:
-            told = json.loads(said.err)
-            assert code == 3
+            told = json.loads(said.err)["error"]
+            assert (code, told["exit_code"]) == (3, 3)
             assert told["code"].startswith("E-INPUT-")
             assert "tax.csv" in told["what"]
     os.umask(before)

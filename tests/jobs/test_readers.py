@@ -2,6 +2,7 @@
 
 import csv
 import datetime as dt
+import gzip
 import io
 import json
 import pickle
@@ -310,6 +311,25 @@ def test_open_source__suggests_the_column_and_the_delimiter(tmp_path: Path):
     apart = write(tmp_path, b"K;A;B\n")
     with pytest.raises(ContractError, match="';'"):
         readers.open_source([apart], contract())
+
+
+def test_open_source__says_what_another_encoding_looks_like(tmp_path: Path):
+    names = "\n".join(f"{i},Nguy\xd4n Th\xde,Tr\xc7n" for i in range(9))
+    path = write(tmp_path, f"K,A,B,H\xe4 t\xaan\n{names}\n".encode("latin-1"))
+    with pytest.raises(ContractError, match=r'E-INPUT-005.*Declare encoding = "tcvn3"'):
+        readers.open_source([path], contract())
+    path.write_bytes("K,A,B\n1,2,3\n".encode("utf-16"))
+    with pytest.raises(ContractError, match=r'E-INPUT-005.*Declare encoding = "utf-16-le"'):
+        readers.open_source([path], contract())
+
+
+def test_open_source__packing_is_what_the_contract_declares(tmp_path: Path):
+    plain, packed = write(tmp_path, b"K,A,B\n"), write(tmp_path, gzip.compress(b"K,A,B\n"), "p.csv")
+    assert readers.open_source([packed], contract(compression="gzip"))[0].packing == "gzip"
+    assert readers.open_source([plain], contract(compression="none"))[0].packing == "none"
+    for path, compression in ((plain, "gzip"), (packed, "none"), (packed, "zstd")):
+        with pytest.raises(ContractError, match="E-INPUT-006"):
+            readers.open_source([path], contract(compression=compression))
 
 
 def test_open_source__missing_files_and_odd_delimiters_are_refused(tmp_path: Path):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from data.generator import generate
+from jobs import closing
 from jobs import run as room
 from jobs.executor import Done, ThreadExecutor
 from jobs.fingerprints import code_digest, fingerprints
@@ -139,7 +140,7 @@ def test_failed_run__goes_on_where_it_was(nation, tmp_path, monkeypatch, outcome
     before = len(read_journal(tmp_path / "run" / "journal.jsonl"))
     done = run_project(nation / "project.toml", tmp_path / "run")
     added = read_journal(tmp_path / "run" / "journal.jsonl")[before:]
-    assert {line["stage"] for line in added} == {"publish", "receipts"}
+    assert {line["stage"] for line in added} == {"publish", "correct", "cases", "receipts"}
     assert done.run["decisions"] == outcome.run["decisions"]
     assert done.run["model_id"] == outcome.run["model_id"]
 
@@ -170,6 +171,25 @@ def test_gate__that_fails_withholds_until_it_is_accepted(strict, tmp_path):
     assert run_project(strict, tmp_path / "run").exit_code == 0
     with pytest.raises(ConfigError, match="E-GATE-003"):
         run_project(strict, tmp_path / "run", accept=["review"], reason="seen")
+
+
+def test_gate__that_fails_withholds_though_the_run_was_stopped_in_between(strict, tmp_path, monkeypatch):
+    real = closing.withhold
+
+    def stop_after(*given):
+        real(*given)
+        raise LinkageError("E-RAY-002", "A task was lost", "", "")
+
+    monkeypatch.setattr(closing, "withhold", stop_after)
+    with pytest.raises(LinkageError):
+        run_project(strict, tmp_path / "run")
+    monkeypatch.setattr(closing, "withhold", real)
+    done = run_project(strict, tmp_path / "run")
+    assert done.exit_code == 1
+    assert (tmp_path / "run" / "withheld" / "duplicates.parquet").exists()
+    assert not (tmp_path / "run" / "feeds").exists()
+    receipt = json.loads((tmp_path / "run" / "receipts" / "tax.json").read_text())
+    assert receipt["withheld"] is True
 
 
 def test_gate__may_be_accepted_by_the_first_run(strict, tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -200,19 +201,26 @@ def test_read_source__an_arrow_file_without_batches_has_no_rows(tmp_path: Path):
         assert rows(tmp_path / "s", contract(format="arrow"), 3) == ([], [], [0, 0])
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    st.booleans(), st.integers(0, 10_000), st.integers(0, 255), st.integers(0, 10_000), st.sampled_from("agz")
+    st.booleans(),
+    st.integers(0, 10_000),
+    st.integers(0, 255),
+    st.integers(0, 10_000),
+    st.sampled_from("apgz"),
 )
 def test_read_source__mutated_tables_and_packed_files_are_read_or_refused_with_a_code(
     tmp_path: Path, stream: bool, at: int, byte: int, cut: int, kind: str
 ):
     path = tmp_path / "m"
     held = [str(i) for i in range(40)]
-    if kind == "a":
+    if kind in "ap":
         table = pa.table({"K": held, "A": held, "B": pa.array(held).dictionary_encode()})
-        with (ipc.new_stream if stream else ipc.new_file)(path.as_posix(), table.schema) as out:
-            out.write_table(table, max_chunksize=9)
+        if kind == "p":
+            pq.write_table(table, path, row_group_size=9)
+        else:
+            with (ipc.new_stream if stream else ipc.new_file)(path.as_posix(), table.schema) as out:
+                out.write_table(table, max_chunksize=9)
     else:
         text = "K,A,B\n" + "".join(f"{x},{x},{x}\n" for x in held)
         path.write_bytes(pack(text.encode(), "gzip" if kind == "g" else "zstd"))
@@ -221,7 +229,7 @@ def test_read_source__mutated_tables_and_packed_files_are_read_or_refused_with_a
     path.write_bytes(data if cut % 4 else data[: cut % len(data)])
     code = "E-INPUT-"
     try:
-        records, rejects, _ = rows(path, contract(format="arrow" if kind == "a" else "csv"), 2)
+        records, rejects, _ = rows(path, contract(format={"a": "arrow", "p": "parquet"}.get(kind, "csv")), 2)
         assert len(records) + len(rejects) >= 0
     except ContractError as fault:
         code = fault.code

@@ -19,7 +19,9 @@ def gather(cells: list[bytes], doubled: bool = False, strip: bool = False) -> li
     offsets = np.empty(len(cells) + 1, np.int64)
     data = np.zeros(buffer.size, np.uint8)
     state = np.empty(len(cells), np.uint8)
-    used = delimited.gather(buffer, begin, end, np.full(len(cells), doubled), ord('"'), strip, offsets, data, state)
+    used = delimited.gather(
+        buffer, begin, end, np.full(len(cells), doubled), ord('"'), strip, offsets, data, state
+    )
     assert used == offsets[-1]
     whole = data.tobytes()
     return [(int(s), whole[offsets[i] : offsets[i + 1]]) for i, s in enumerate(state)]

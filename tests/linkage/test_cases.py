@@ -324,6 +324,33 @@ def test_cases__agencies_that_slip_alike_open_none() -> None:
     assert not opened(cases).any()
 
 
+def test_cases__deaths_that_two_agencies_hold_and_the_register_lacks() -> None:
+    """An agency without a date says nothing against one that has it."""
+    chance = random.Random(8)
+    records, dead = [], {}
+    for person in range(30_000):
+        died = chance.randrange(1, 4_000) if chance.random() < 0.005 else 0
+        dead[person] = died
+        for source in (1, 2):
+            told = died if chance.random() < 0.6 else 0
+            if chance.random() < 0.001:
+                told = chance.randrange(1, 4_000)
+            records.append(record(person, source, ALONE if told else SILENT, told, theirs=0))
+    voices = voices_of(holdings(records))
+    rates = field_rates(voices, ALONE)
+    assert rates.wrong == pytest.approx(0.005 * 0.6**2, rel=0.4)
+    assert rates.same_slip < 0.01
+    cases = judge_field(voices, ALONE, rates)
+    chosen = opened(cases)
+    value = {i: r[4] for i, r in enumerate(records)}
+    true = [
+        dead[int(p)] == value[int(r)] for p, r in zip(cases.person[chosen], cases.row[chosen], strict=True)
+    ]
+    both = sum(records[i][4] == records[i + 1][4] == dead[i // 2] != 0 for i in range(0, len(records), 2))
+    assert len(true) >= 0.9 * both > 30
+    assert all(true)
+
+
 def test_manners__less_complete_values_never_speak() -> None:
     relation = np.arange(len(agreement.RELATIONS), dtype=np.uint8)
     spoken = {agreement.RELATIONS[i]: int(m) for i, m in enumerate(manners(relation)) if m != UNHEARD}

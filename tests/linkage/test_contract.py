@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkage.contract import Contract, date_format_fault, parse_contract
+from linkage.contract import STANDARD_KINDS, Contract, date_format_fault, parse_contract
 from linkage.schema import DeclarationError, json_schema
 
 CONTRACT = """
@@ -64,6 +64,33 @@ def test_contract__defaults():
     assert (contract.on_repeat, contract.order_by) == ("reject", None)
     assert (contract.records_per_person, contract.survivor) == ("one", "lowest_key")
     assert (contract.format, contract.delimiter, contract.alias_file) == ("csv", ",", None)
+    assert (contract.quote, contract.compression, contract.sheet) == ('"', "auto", None)
+    assert (contract.unpack_ratio, contract.unpack_max) == (200, 256)
+
+
+def test_contract__says_the_form_of_the_files():
+    text = CONTRACT.replace('delimiter = ";"', 'delimiter = "auto"\nquote = "none"\nencoding = "auto"')
+    contract = parse_contract(text.replace('format = "csv"', 'compression = "zstd"'))
+    assert (contract.delimiter, contract.quote, contract.encoding) == ("auto", "none", "auto")
+    assert contract.compression == "zstd"
+    excel = parse_contract(
+        CONTRACT.replace('format = "csv"\ndelimiter = ";"', 'format = "excel"\nsheet = "Hai"')
+    )
+    assert (excel.format, excel.sheet) == ("excel", "Hai")
+
+
+def test_contract__an_address_needs_no_day():
+    text = CONTRACT.replace('codes = "gso"\nas_of = 2025-06-30', 'codes = "address"')
+    field = parse_contract(text).by_standard()["commune"]
+    assert (field.codes, field.as_of) == ("address", None)
+    dated = parse_contract(CONTRACT.replace('codes = "gso"', 'codes = "address"'))
+    assert dated.by_standard()["commune"].as_of == datetime.date(2025, 6, 30)
+
+
+@pytest.mark.parametrize("name", ["tax_code", "insurance_number", "health_card", "passport"])
+def test_contract__knows_the_codes_of_agencies_as_identifiers(name):
+    assert STANDARD_KINDS[name] == "identifier"
+    assert name in parse_contract(CONTRACT.replace('"full_name"', f'"{name}"')).by_standard()
 
 
 def test_contract__a_parquet_date_needs_no_formats():
@@ -82,7 +109,27 @@ def test_contract__a_parquet_date_needs_no_formats():
         (('"one"', '"many"\nper = ["sex"]'), "E-CONTRACT-006", "per with"),
         (('"one"', '"one"\nper = ["comune"]'), "E-CONTRACT-006", "Did you mean 'commune'?"),
         (('delimiter = ";"', 'delimiter = ";;"'), "E-CONTRACT-007", "One character"),
+        (('delimiter = ";"', 'delimiter = "semicolon"'), "E-CONTRACT-007", 'Did you mean ";"?'),
+        (('delimiter = ";"', 'delimiter = "Tab"'), "E-CONTRACT-007", r'Did you mean "\t"?'),
+        (('delimiter = ";"', 'delimiter = "autto"'), "E-CONTRACT-007", 'Did you mean "auto"?'),
+        (('delimiter = ";"', 'delimiter = "§"'), "E-CONTRACT-007", "of ASCII"),
+        (('delimiter = ";"', "quote = ','"), "E-CONTRACT-007", "is the delimiter too"),
+        (('delimiter = ";"', 'quote = "nonne"'), "E-CONTRACT-007", 'Did you mean "none"?'),
+        (('delimiter = ";"', 'encoding = "utf8"'), "E-CONTRACT-004", "Did you mean 'utf-8'?"),
+        (('delimiter = ";"', 'encoding = "TCVN3"'), "E-CONTRACT-004", "Did you mean 'tcvn3'?"),
+        (('delimiter = ";"', 'format = "exel"'), "E-CONTRACT-001", ""),
+        (('format = "csv"', 'format = "exel"'), "E-CONTRACT-004", "Did you mean 'excel'?"),
+        (('delimiter = ";"', 'compression = "gz"'), "E-CONTRACT-004", "gzip"),
+        (('delimiter = ";"', 'sheet = "A"'), "E-CONTRACT-007", "belongs to Excel"),
+        (('delimiter = ";"', "unpack_ratio = 0"), "E-CONTRACT-004", "at least 1"),
+        (('"commune"', '"record_id"'), "E-CONTRACT-018", "engine's own"),
         (('format = "csv"', 'format = "parquet"'), "E-CONTRACT-007", "belongs to CSV"),
+        (('format = "csv"', 'format = "excel"'), "E-CONTRACT-007", "belongs to CSV"),
+        (
+            ('format = "csv"\ndelimiter = ";"', 'format = "arrow"\nunpack_max = 1'),
+            "E-CONTRACT-007",
+            "belongs to CSV and Excel",
+        ),
         (('"commune"', '"sex"'), "E-CONTRACT-008", "stands at field 3"),
         (("required = true", 'formats = ["yyyy"]'), "E-CONTRACT-009", "no date"),
         (('formats = ["dd/mm/yyyy", "yyyy"]', ""), "E-CONTRACT-010", "without formats"),

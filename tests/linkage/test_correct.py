@@ -105,6 +105,7 @@ def test_fill__is_not_applied_against_other_agencies():
     )
     assert one("full_name", "less", against=1, register=1)[1] == "apply"
     assert one("full_name", "less", rare_spelling=True)[1] == "confirm"
+    assert one("full_name", "different", register=1, rare_spelling=True)[1] == "confirm"
 
 
 def test_status__wants_the_exact_person():

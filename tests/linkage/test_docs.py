@@ -12,7 +12,7 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from linkage import config, contract, tables
+from linkage import config, contract, policy, tables
 from linkage.levels import BITS, MEASURES
 from linkage.plan import comparison_parts
 from linkage.reasons import REASONS
@@ -82,6 +82,8 @@ def test_examples__are_projects_and_contracts_that_are_right(name, text):
         project = config.parse_project(text, name)
         parts = comparison_parts(project.comparisons)
         assert all(part.levels[0].name == "null" for part in parts)
+    elif "purpose" in held:
+        policy.parse_policy(text, name, contract.STANDARD_KINDS)
     else:
         read = contract.parse_contract(text, name)
         reader = Reader("CONTRACT", name)
@@ -136,6 +138,12 @@ STRUCTS = [
     (config.Model, "project-file.md"),
     (config.Training, "project-file.md"),
     (config.Prior, "project-file.md"),
+    (config.Gates, "project-file.md"),
+    (policy.Authority, "policy.md"),
+    (policy.Policy, "policy.md"),
+    (policy.Rule, "policy.md"),
+    (policy.Thresholds, "policy.md"),
+    (policy.Limits, "policy.md"),
     (contract.Contract, "contract.md"),
     (contract.Field, "contract.md"),
 ]
@@ -146,7 +154,7 @@ def test_keys__every_one_is_documented(struct, name):
     text = page(name)
     for field in msgspec.structs.fields(struct):
         key = field.encode_name
-        assert f"`{key}`" in text or f"[{key}]" in text, key
+        assert f"`{key}`" in text or f"[{key}]" in text or f"[{key}." in text, key
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,9 @@ def test_drop_repeats__moves_rows_with_their_text_and_keeps_the_balance():
     raw = arrow_part(rows(("a", "A", "1"), (None, "B", "2"), ("a", "C", "3")), 0, 11, "KEY")
     intake = accept(raw, agreed)
     assert intake.keys.column("order_by").to_pylist() == ["1", "3"]
-    dropped = drop_repeats(intake, 0, {0: "superseded"}, ["the row"], Spans(raw.spans.lines[:1], raw.spans.bytes[:1]), "KEY")
+    dropped = drop_repeats(
+        intake, 0, {0: "superseded"}, ["the row"], Spans(raw.spans.lines[:1], raw.spans.bytes[:1]), "KEY"
+    )
     assert dropped.records.column("name").to_pylist() == ["C"]
     assert dropped.keys.num_rows == 1
     assert [(r["line"], r["code"]) for r in dropped.rejects.to_pylist()] == [

@@ -6,9 +6,10 @@ import msgspec
 import pytest
 
 from linkage.config import parse_project
+from linkage.contract import parse_contract
 from linkage.errors import ConfigError
 from linkage.levels import compile_parts
-from linkage.plan import comparison_parts, effective_plan, training_plan
+from linkage.plan import brought_kinds, comparison_parts, effective_plan, training_plan
 from linkage.rules import compile_rules
 from linkage.vietnam.defaults import DEFAULTS
 
@@ -186,3 +187,14 @@ def test_training_plan__of_the_pack_trains_every_group() -> None:
         "birth_commune",
         "phone_given",
     ]
+
+
+@pytest.mark.parametrize(
+    ("field", "within"),
+    [("personal_number", "old_number"), ("health_card", "insurance_number"), ("tax_code", None)],
+)
+def test_brought_kinds__hold_what_stands_within_a_field(field: str, within: str | None) -> None:
+    contract = parse_contract(f'schema = 1\nkey = "ID"\n[[field]]\ncolumn = "A"\nstandard = "{field}"\n')
+    brought = brought_kinds(parse_project(PROJECT), [contract])
+    assert set(brought) == {field, within} - {None}
+    assert set(brought.values()) == {"identifier"}

@@ -1,4 +1,4 @@
-"""The twins write names in the old encodings from tables of their own, one row a letter, as fonts had them."""
+"""The twins write names in the old encodings, from tables of their own with the letters as fonts had them."""
 
 import random
 import unicodedata
@@ -82,8 +82,8 @@ def test_decode_legacy__leaves_every_syllable_and_its_capitals():
 
 @pytest.mark.parametrize(
     "name",
-    ["Y Ñuk", "H'Bia", "K'Brôi", "Y Bhôk Êban", "Nguyen T. Hoa.", "Ng. T. Hoa", "Nguyễn Văn A (Tư)", "Vò Dòng",
-     "José Muñoz", "Müller", "O'Neil", "Lê Thanh Bình", "MÃ THỊ LÊ"],
+    ["Y Ñuk", "H'Bia", "K'Brôi", "Y Bhôk Êban", "Nguyen T. Hoa.", "Ng. T. Hoa", "Nguyễn Văn A (Tư)",
+     "Vò Dòng", "José Muñoz", "Müller", "O'Neil", "Lê Thanh Bình", "MÃ THỊ LÊ"],
 )  # fmt: skip
 def test_decode_legacy__leaves_other_names(name):
     assert decode_legacy(name) is None

@@ -46,6 +46,11 @@ EXAMPLES = [
     ("Nguye^~n Thi. Thu'y", "nguyễn thị thúy", "viqr"),
     ("Nguyá»…n Thá»‹ HÃ²a", "nguyễn thị hòa", "utf8_twice"),
     ("Võ Dòng", "võ dòng", ""),
+    ("Phan Thi. Be'", "phan thị bé", "viqr"),
+    ("Vu~ Ha` Sang", "vũ hà sang", "viqr"),
+    ("Nguyen Thi Hoa'", "nguyen thi hoa", ""),
+    ("Nguye6n4 Va8n Y1", "nguyễn văn ý", "vni"),
+    ("Nguyễn Văn A1", "nguyễn văn a", "digits"),
     # lost diacritics are not guessed
     ("NGUYEN THI HOA", "nguyen thi hoa", ""),
     ("Tran Van Binh", "tran van binh", ""),
@@ -139,6 +144,13 @@ def test_parse_names__layout():
     assert parsed.tokens.tolist() == [2, 3, 0, 2, 3, 0, 1, 0]
     assert parsed.repairs.schema == {"value": pl.UInt32, "kind": pl.String, "confidence": pl.Float32}
     assert parsed.repairs["value"].to_list() == [1, 1, 2]
+
+
+def test_parse_names__leaves_the_values_as_they_came():
+    held = ["NguyÔn ThÞ Lan", "Ng. T. Hoa", "Trần Văn An"]
+    values = pl.Series(held)
+    parse_names(values)
+    assert values.to_list() == held
 
 
 def test_parse_names__of_nothing():

@@ -187,7 +187,8 @@ def test_numbers__read_as_integers_are_the_same(values, more):
 
 @pytest.mark.parametrize(
     ("value", "unrepaired"),
-    [("1085000123", "1085000123"), ("1234567", ""), ("12345679", "12345679"), ("O01085000123", ""), ("001 085 000 123", "")],
+    [("1085000123", "1085000123"), ("1234567", ""), ("12345679", "12345679"), ("O01085000123", ""),
+     ("001 085 000 123", "")],
 )  # fmt: skip
 def test_numbers__how_a_value_reads_without_its_repair(value, unrepaired):
     assert one(value)["unrepaired"] == (len(unrepaired) << 56 | int(unrepaired) if unrepaired else 0)

@@ -108,7 +108,9 @@ def test_phones__are_a_fixed_point(values):
     st.lists(
         st.text("0123456789", min_size=1, max_size=16)
         | st.from_regex("0[35789][0-9]{8}", fullmatch=True)
-        | st.sampled_from(["0312345678", "0912345678", "0333333333", "0999999990", "0871234567", "01688888888"]),
+        | st.sampled_from(
+            ["0312345678", "0912345678", "0333333333", "0999999990", "0871234567", "01688888888"]
+        ),
         min_size=1,
         max_size=40,
     )

@@ -74,8 +74,8 @@ def test_unit_codes__are_those_that_alone_mean_their_set(table, field, day):
 
 
 def test_dated_units__say_code_and_day_of_the_list_that_was_meant(table):
-    old_only = sorted(set(table.communes_old) - set(table.communes_new))[0]
-    new_only = sorted(set(table.communes_new) - set(table.communes_old))[0]
+    old_only = min(set(table.communes_old) - set(table.communes_new))
+    new_only = min(set(table.communes_new) - set(table.communes_old))
     texts = pl.Series(["00004", "4", " 4.0", old_only, new_only, "99999", "không rõ"])
     assert dated_units(table, "commune", texts, AFTER)[:3] == ["00004@2025-07-01"] * 3
     assert dated_units(table, "commune", texts, AFTER)[3:] == [
