@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import polars as pl
 
+from jobs.gates import feeds_path
 from jobs.store import read_parquet
 from linkage.evaluate_feeds import FeedEvidence, evaluate_feeds
 
@@ -19,12 +20,6 @@ def _frame(path: Path, columns: list[str]) -> pl.DataFrame:
     return cast("pl.DataFrame", pl.from_arrow(read_parquet(path, columns))).with_columns(
         pl.col(c).cast(pl.String) for c in columns
     )
-
-
-def feeds_folder(run: Path) -> Path:
-    """Where the feeds of a run lie: ``feeds``, or ``withheld/feeds`` while a gate holds them back."""
-    held_back = run / "withheld" / "feeds"
-    return held_back if held_back.exists() else run / "feeds"
 
 
 def judge_feeds(
@@ -39,7 +34,7 @@ def judge_feeds(
     policies = record.get("policies")
     if not cases.exists() or not errors.exists() or not policies:
         return None
-    feeds = feeds_folder(run)
+    feeds = feeds_path(run)
     corrections = [
         _frame(feeds / source / "corrections.parquet", _CORRECTION).with_columns(source=pl.lit(source))
         for source in sorted(policies)

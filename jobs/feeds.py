@@ -30,8 +30,9 @@ from linkage.basis import basis_texts
 from linkage.correct import ACTION_NAMES, APPLY, FORMAT, KIND_NAMES, STATUS
 from linkage.spreadsheet import DECLARATION, escape, unescape
 
-#: Folder of the feeds in a run's folder.
+#: Folders of corrections and of merge orders in a run's folder, with a folder for each source.
 FEEDS = "feeds"
+ORDERS = "orders"
 MANIFEST = "manifest.json"
 
 #: Sequence number of a feed until runs remember earlier nights.
@@ -39,50 +40,64 @@ SEQUENCE = 1
 
 
 def publish_feed(work: str, out: str, source: int, run_id: str) -> dict[str, Any]:
-    """Write one agency's folder of feeds; an agency without corrections gets an empty one.
+    """Write one agency's corrections and merge orders; an agency without any gets empty ones.
 
     Gives counts of corrections by kind, action and field, and of records by field that an ``apply`` changes.
     """
     space = Workspace.open(work)
-    info = space.sources[source]
-    folder = make_folder(Path(out) / FEEDS / info.name)
+    name = space.sources[source].name
     corrections = tables.CORRECTIONS.check(_corrections(space, out, source))
-    orders = tables.MERGE_ORDERS.check(_orders(out, info.name))
-    files = [
-        *_both(folder, "corrections", corrections),
-        *_both(folder, "merge_orders", orders),
-    ]
+    orders = tables.MERGE_ORDERS.check(_orders(out, name))
     counts = _counts(corrections)
-    policy = space.loaded.policies.get(info.name)
-    held = rights(space.loaded, info.name)
-    write_json(
-        folder / MANIFEST,
-        {
-            "schema": 1,
-            "source": info.name,
-            "run_id": run_id,
-            "sequence": SEQUENCE,
-            "extract_date": info.extract_date.isoformat(),
-            "key": info.contract.key,
-            "register_version": _version(space),
-            "policy_id": policy_record(space.loaded, info.name)["policy_id"],
-            "purpose": policy.purpose if policy is not None else None,
-            "legal_basis": policy.legal_basis if policy is not None else None,
-            "contract": file_digest(space.loaded.base / _contract_path(space, info.name)),
-            "fields": {
-                f: {"column": info.contract.by_standard()[f].column, "holder": held.authority[f].holder}
-                for f in corrected_fields(space, info.name)
+    held = rights(space.loaded, name)
+    columns = space.sources[source].contract.by_standard()
+    fields = {
+        f: {"column": columns[f].column, "holder": held.authority[f].holder}
+        for f in corrected_fields(space, name)
+    }
+    stamp = _stamp(space, source, run_id)
+    survivor = space.sources[source].contract.survivor
+    for place, table_name, table, counted, more in (
+        (FEEDS, "corrections", corrections, counts, {"fields": fields}),
+        (ORDERS, "merge_orders", orders, {}, {"survivor": survivor}),
+    ):
+        folder = make_folder(Path(out) / place / name)
+        files = _both(folder, table_name, table)
+        escaped = {"files": [f["name"] for f in files if f["name"].endswith(".csv")], **DECLARATION}
+        write_json(
+            folder / MANIFEST,
+            {
+                **stamp,
+                "rows": {table_name: table.num_rows, **counted},
+                **more,
+                "escaping": escaped,
+                "files": files,
             },
-            "rows": {"corrections": corrections.num_rows, "merge_orders": orders.num_rows, **counts},
-            "escaping": {"files": [f["name"] for f in files if f["name"].endswith(".csv")], **DECLARATION},
-            "files": files,
-        },
-    )
+        )
     return {
         "rows_out": corrections.num_rows,
         "orders": orders.num_rows,
         **counts,
         "applied": _applied(corrections),
+    }
+
+
+def _stamp(space: Workspace, source: int, run_id: str) -> dict[str, Any]:
+    """What every manifest of a source says: whose run it is, and what allowed it."""
+    info = space.sources[source]
+    policy = space.loaded.policies.get(info.name)
+    return {
+        "schema": 1,
+        "source": info.name,
+        "run_id": run_id,
+        "sequence": SEQUENCE,
+        "extract_date": info.extract_date.isoformat(),
+        "key": info.contract.key,
+        "register_version": _version(space),
+        "policy_id": policy_record(space.loaded, info.name)["policy_id"],
+        "purpose": policy.purpose if policy is not None else None,
+        "legal_basis": policy.legal_basis if policy is not None else None,
+        "contract": file_digest(space.loaded.base / _contract_path(space, info.name)),
     }
 
 

@@ -34,12 +34,12 @@ from linkage.gates import (
     limits_of,
     reasons_text,
 )
-from linkage.receipt import receipt_text
+from linkage.receipt_page import receipt_text
 
 WITHHELD = "withheld"
 
 #: What an agency's system would act on by itself: withheld when a gate fails.
-GUARDED = ("feeds", "duplicates.parquet")
+GUARDED = ("feeds", "orders", "duplicates.parquet")
 
 #: Longest reason that ``--reason`` takes, in characters.
 REASON_LENGTH = 500

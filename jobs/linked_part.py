@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from jobs.agreements import held_by, linked, read_agreement, read_doubtful, read_older
 from jobs.store import read_array
@@ -55,17 +56,21 @@ class LinkedPart:
 
     def texts(self, standard: str, at: np.ndarray) -> pl.Series:
         """Texts that some of the records submitted."""
-        column = frame(self.records.select([standard]))[standard].cast(pl.String)
-        return column.gather(pl.Series(self.place[at].astype(np.uint32)))
+        return _taken(self.records, standard, self.place[at])
 
     def register_texts(self, standard: str, at: np.ndarray) -> pl.Series:
         """Texts that the register submitted for some of the records' persons."""
-        parts = [
-            frame(self.space.records(s, p).select([standard]))[standard].cast(pl.String)
-            for s, p, _, _ in self.space.layout["parts"]
-            if s == 0
-        ]
-        return pl.concat(parts).gather(pl.Series(self.persons[at].astype(np.uint32)))
+        persons = self.persons[at]
+        pieces, places = [], []
+        for source, part, start, count in self.space.layout["parts"]:
+            mine = np.flatnonzero((persons >= start) & (persons < start + count)) if source == 0 else ()
+            if len(mine):
+                pieces.append(_taken(self.space.records(0, part), standard, persons[mine] - start))
+                places.append(mine)
+        if not pieces:
+            return pl.Series(standard, [], dtype=pl.String)
+        order = np.argsort(np.concatenate(places))
+        return pl.concat(pieces).gather(pl.Series(order.astype(np.uint32)))
 
     def person_ids(self, at: np.ndarray) -> list[str]:
         """The register's keys of some of the records' persons."""
@@ -85,7 +90,13 @@ class LinkedPart:
         return Person(column("sex", np.uint8), column("birth_date", np.int32), NumberSays(sex, born))
 
 
+def _taken(records: pa.Table, standard: str, rows: np.ndarray) -> pl.Series:
+    """Texts of a column of records at some rows; no more than these are copied."""
+    return frame(records.select([standard]).take(pa.array(rows)))[standard].cast(pl.String)
+
+
 def relations_of(rows: LinkedPart, standard: str) -> Relations:
+    """One field of the records against their persons, with the grounds that hold for it."""
     space = rows.space
     whole = read_agreement(space, standard)
     relation = np.asarray(whole.relation[rows.own])
@@ -164,6 +175,7 @@ def exact_records(rows: LinkedPart) -> np.ndarray:
 
 
 def structure_of(rows: LinkedPart) -> Structure:
+    """What the numbers of records and persons say against each other."""
     mine, person = rows.side(False), rows.side(True)
 
     def against(said: np.ndarray, value: np.ndarray) -> np.ndarray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,29 +19,24 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def measure_speed(threads: int, rounds: int = 5) -> float:
-    """Speed of this machine as it is busy now: 1 is that of the machine the costs were measured on.
+def measure_speed(rounds: int = 7) -> float:
+    """Speed of one of this machine's processors: 1 is that of the machine the costs were measured on.
 
-    Hashes and sorts a fixed amount on as many threads as the run will have; the middle of ``rounds`` counts.
+    Hashes and sorts a fixed amount and takes the best of ``rounds``: what else the machine does just now says
+    little of what it will do during the run.
     """
-    wide = max(1, min(threads, processors()))
     text = np.arange(1 << 20, dtype=np.int64).astype(np.uint8)
     offsets = np.arange(0, text.shape[0] + 1, 16, dtype=np.int64)
-
-    def work(_: int) -> None:
-        out = np.empty(offsets.shape[0] - 1, np.uint64)
+    out = np.empty(offsets.shape[0] - 1, np.uint64)
+    hash_bytes(offsets[:2], text, np.uint64(0), out[:1])
+    spent = []
+    for _ in range(rounds):
+        began = time.perf_counter()
         for turn in range(12):
             hash_bytes(offsets, text, np.uint64(turn), out)
             out.sort()
-
-    hash_bytes(offsets[:2], text, np.uint64(0), np.empty(1, np.uint64))
-    spent = []
-    with ThreadPoolExecutor(wide) as pool:
-        for _ in range(rounds):
-            began = time.perf_counter()
-            list(pool.map(work, range(wide)))
-            spent.append(time.perf_counter() - began)
-    return float(np.clip(YARDSTICK / sorted(spent)[rounds // 2], 0.05, 20.0))
+        spent.append(time.perf_counter() - began)
+    return float(np.clip(YARDSTICK / min(spent), 0.05, 20.0))
 
 
 def describe(folder: Path, speed: float) -> dict[str, Any]:

@@ -252,7 +252,9 @@ def _walk(
     )
     columns = [*space.columns, *space.carried, "@source", "@order"]
     columns += [
-        f"{c}.alias" for c in space.columns if c == "personal_number" and loaded.alias_file is not None
+        f"{c}.alias"
+        for c in (*space.columns, *space.carried)
+        if c == "personal_number" and loaded.alias_file is not None
     ]
     facts["columns"] = stages.stage(
         "columns",
@@ -438,6 +440,4 @@ def _close(
 ) -> dict[str, Any]:
     model = Model.from_json((space.work / "model.json").read_bytes())
     run_id = folder.fingerprint[:16]
-    return close_run(
-        stages, loaded, space, folder.artefacts, facts, run_id=run_id, converged=model.converged
-    )
+    return close_run(stages, loaded, space, folder.artefacts, facts, run_id=run_id, converged=model.converged)

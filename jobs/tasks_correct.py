@@ -10,20 +10,12 @@ import numpy as np
 import polars as pl
 
 from jobs import tasks
-from jobs.agreements import relate_field
 from jobs.linked_part import LinkedPart, exact_records, relations_of, structure_of
 from jobs.policies import rights
 from jobs.store import make_folder, read_table, write_array, write_table
 from jobs.workspace import Workspace, frame
 from linkage.agreement import DIFFERENT, EARLIER, LESS
-from linkage.correct import (
-    FILL,
-    FORMAT,
-    STATUS,
-    Proposals,
-    propose,
-    travel_together,
-)
+from linkage.correct import FILL, FORMAT, STATUS, Proposals, propose, travel_together
 from linkage.grounds import Bearers
 from linkage.render import (
     NATIONAL_NUMBERS,
@@ -36,8 +28,6 @@ from linkage.render import (
     in_capitals,
     read_digits,
 )
-
-__all__ = ["correct_part", "relate_field", "survey_names", "tell_register_names"]
 
 
 def corrected_fields(space: Workspace, source: str) -> tuple[str, ...]:
@@ -163,7 +153,7 @@ def _values(rows: LinkedPart, standard: str, writer: Writer, made: Proposals) ->
     """Held and proposed values of a field, by row of what is proposed; what cannot be written is weakened."""
     at = np.flatnonzero(made.kind >= 0)
     held = rows.texts(standard, at)
-    register = rows.register_texts(standard, at)
+    register = rows.register_texts(standard, at) if writer.copies else held.clear(at.size)
     codes = rows.theirs(standard)[at]
     proposed, good = writer.proposed(codes, held, register)
     same = (proposed == held).fill_null(value=False).to_numpy()

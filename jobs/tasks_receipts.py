@@ -254,7 +254,7 @@ def write_source_receipt(
         counted=counted,
         decisions=found["by_source"][source] if agency and counted is not None else None,
         outcome="taken" if counted is not None else "left_out",
-        why=left_out["message"] if left_out else None,
+        why=f"{left_out['code']}: {left_out['message']}" if left_out else None,
     )
     write_receipt(make_folder(place / "receipts"), receipt(facts))
     return {"rows_in": facts.read}

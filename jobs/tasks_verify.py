@@ -19,14 +19,12 @@ from linkage.agreement import DIFFERENT, MORE, value_keys
 from linkage.artefacts import arrow_text, coded_text
 from linkage.decisions import LINK
 from linkage.errors import IntegrityError
+from linkage.spreadsheet import escape
 from linkage.verify import DISPUTED, Verified, same_initials, texts, verify
-
-#: First characters of a text that a spreadsheet would run, or take for its own mark of a text.
-_RUN = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
 def publish_verifications(work: str, out: str) -> dict[str, Any]:
-    """``verifications.parquet``, and ``feeds/<source>/verification.csv`` of every source that asks for it.
+    """``verifications.parquet``, and ``verifications/<source>.csv`` of every source that asks for it.
 
     Needs the published decisions, whose ids it cites.
     """
@@ -48,7 +46,7 @@ def publish_verifications(work: str, out: str) -> dict[str, Any]:
         counts[name] = dict(sorted(by_result.items()))
         pieces.append(_table(name, ids, verified, _decision_ids(out, name, ids)))
         page = _page(ids, verified)
-        write_bytes(make_folder(Path(out) / "feeds" / name) / "verification.csv", page, rows.size)
+        write_bytes(make_folder(Path(out) / "verifications") / f"{name}.csv", page, rows.size)
     whole = pa.concat_tables(pieces) if pieces else _none()
     table = tables.VERIFICATIONS.check(whole)
     write_parquet(Path(out) / "verifications.parquet", table)
@@ -159,11 +157,7 @@ def _page(ids: pl.Series, verified: Verified) -> bytes:
         },
         schema=dict.fromkeys(("result", "findings", "fields", "vi", "en"), pl.String),
     )
-    safe = pl.Series("record_id", ids.cast(pl.String))
-    run = pl.any_horizontal(pl.col("record_id").str.starts_with(mark) for mark in _RUN)
-    keys = safe.to_frame().select(
-        pl.when(run).then(pl.concat_str(pl.lit("'"), "record_id")).otherwise("record_id").alias("record_id")
-    )
+    keys = pl.Series("record_id", ids.cast(pl.String)).to_frame().select(escape(pl.col("record_id")))
     page = pl.concat([keys, frame[verified.index]], how="horizontal")
     text = page.write_csv(include_bom=False, line_terminator="\r\n")
     return b"\xef\xbb\xbf" + text.encode()

@@ -30,7 +30,7 @@ DRIVERS: Mapping[str, str] = {
 THREADS = 2
 
 #: Seconds that the fixed work of :func:`jobs.planning.measure_speed` took there.
-YARDSTICK = 0.030
+YARDSTICK = 0.0236
 
 #: Threads beyond these gain nothing: a stage has so many tasks of its own only on large inputs.
 MOST_THREADS = 64
@@ -69,26 +69,26 @@ SHAPES: Mapping[str, tuple[tuple[str, ...], bool]] = {
 
 # fitted begin
 #: Bytes, by what holds them. Memory is that of one process with its threads.
-MEMORY = Cost({"one": 5.984e08, "rows": 811.1})
-WORK = Cost({"one": 4.665e06, "rows": 1065})
-ARTEFACTS = Cost({"one": 1.164e06, "rows": 200.2})
+MEMORY = Cost({"one": 6.063e08, "rows": 745.3})
+WORK = Cost({"one": 3.747e06, "rows": 1072})
+ARTEFACTS = Cost({"one": 1.153e06, "rows": 200.3})
 #: Seconds.
 SECONDS: Mapping[str, Cost] = {
-    "intake": Cost({"one": 0.378, "rows": 5.096e-07, "bytes": 7.37e-09}),
-    "standardise": Cost({"one": 1.04, "rows": 1.752e-06}),
-    "vocabulary": Cost({"one": 0.03504, "rows": 1.499e-08}, serial=True),
-    "columns": Cost({"rows": 5.719e-07}),
-    "frequency": Cost({"rows": 1.964e-06}),
-    "block": Cost({"one": 0.3484, "keys": 3.783e-08, "pairs": 1.788e-07}),
-    "train": Cost({"one": 1.926, "rows": 2.364e-06, "random": 1.926e-07, "trained": 1.004e-06}),
-    "match": Cost({"one": 0.3006, "rows": 6.757e-07, "compared": 1.367e-06}),
-    "decide": Cost({"agency": 1.634e-06}, serial=True),
-    "resolve": Cost({"one": 0.04495, "agency": 6.08e-07}, serial=True),
-    "publish": Cost({"rows": 1.795e-06, "agency": 3.251e-06}),
-    "correct": Cost({"one": 0.2973, "agency": 8.827e-06}),
-    "cases": Cost({"one": 0.3096, "agency": 1.88e-06}, serial=True),
-    "receipts": Cost({"one": 0.1857, "agency": 7.901e-07}),
-    "between": Cost({"one": 0.1444, "bytes": 3.61e-09}, serial=True),
+    "intake": Cost({"rows": 1.732e-06}),
+    "standardise": Cost({"one": 0.7319, "rows": 2.03e-06}),
+    "vocabulary": Cost({"one": 0.03723, "rows": 1.803e-08}, serial=True),
+    "columns": Cost({"rows": 5.412e-07}),
+    "frequency": Cost({"rows": 1.599e-06}),
+    "block": Cost({"one": 0.2988, "keys": 7.935e-08}),
+    "train": Cost({"one": 1.398, "rows": 1.153e-08, "random": 1.398e-07, "trained": 1.507e-06}),
+    "match": Cost({"one": 0.1155, "rows": 2.503e-06, "compared": 4.131e-08}),
+    "decide": Cost({"agency": 1.663e-06}, serial=True),
+    "resolve": Cost({"one": 0.01161, "agency": 5.816e-07}, serial=True),
+    "publish": Cost({"one": 0.08249, "rows": 1.079e-06, "agency": 2.028e-06}),
+    "correct": Cost({"one": 0.4998, "agency": 6.312e-06}),
+    "cases": Cost({"one": 0.08817, "agency": 1.82e-06}, serial=True),
+    "receipts": Cost({"one": 0.1269, "agency": 4.168e-07}),
+    "between": Cost({"one": 0.03936, "bytes": 1.635e-09}, serial=True),
 }
 # fitted end
 

@@ -178,6 +178,11 @@ class Writer:
         return [f for f in forms if {"d", "m", "y"} <= set(f)]
 
     @property
+    def copies(self) -> bool:
+        """Whether the register's own texts are needed to write a value."""
+        return self.kind in ("unit", "text", "identifier") and not self._national
+
+    @property
     def writes_days(self) -> bool:
         """Whether a date can be written whole."""
         return bool(self._full)

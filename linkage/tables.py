@@ -288,7 +288,7 @@ CORRECTIONS = Table(
 
 MERGE_ORDERS = Table(
     "merge_orders",
-    "one record of the source to be merged into another, in the feed of its source",
+    "one record of the source to be merged into another",
     {name: column for name, column in DUPLICATES.columns.items() if name != "source"},
     ("absorbed_record_id",),
 )

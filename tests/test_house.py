@@ -31,7 +31,20 @@ THIRD_PARTY = {
 }
 
 #: The rooms of the method: each takes tables and gives tables, and knows none of the others.
-STAGES = ("ingest", "standardise", "frequency", "block", "train", "match", "resolve", "decide", "evaluate")
+STAGES = (
+    "ingest",
+    "standardise",
+    "frequency",
+    "block",
+    "train",
+    "match",
+    "resolve",
+    "decide",
+    "correct",
+    "cases",
+    "verify",
+    "evaluate",
+)
 
 #: Modules of the standard library that reach into the world, which ``linkage`` leaves to ``jobs``.
 WORLD = {

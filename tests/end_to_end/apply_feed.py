@@ -31,10 +31,7 @@ def read_feed(feed, name="corrections.csv"):
     assert name in manifest["escaping"]["files"]
     with (Path(feed) / name).open(encoding="utf-8-sig", newline="") as stream:
         return [
-            {
-                column: value.removeprefix(prefix)
-                for column, value in row.items()
-            }
+            {column: value.removeprefix(prefix) for column, value in row.items()}
             for row in csv.DictReader(stream)
         ]
 

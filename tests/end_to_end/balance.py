@@ -165,7 +165,8 @@ def _assert_feed(folder, name, receipt, held, decisions, orders):
         assert receipt["corrections"] == []
         return
     corrections = pl.read_parquet(feed / "corrections.parquet")
-    merge_orders = pl.read_parquet(feed / "merge_orders.parquet")
+    ordered = _placed(folder, "orders") / name
+    merge_orders = pl.read_parquet(ordered / "merge_orders.parquet")
     assert sorted(merge_orders["absorbed_record_id"].to_list()) == sorted(merged)
     texts = [corrections[c].cast(pl.String).to_list() for c in ("field", "kind", "action")]
     told = {(c["field"], c["kind"], c["action"]): c["rows"] for c in receipt["corrections"]}
@@ -177,4 +178,5 @@ def _assert_feed(folder, name, receipt, held, decisions, orders):
     assert set(corrections["record_id"].to_list()) <= linked
     manifest = json.loads((feed / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["rows"]["corrections"] == corrections.height
-    assert manifest["rows"]["merge_orders"] == merge_orders.height
+    asked = json.loads((ordered / "manifest.json").read_text(encoding="utf-8"))
+    assert asked["rows"]["merge_orders"] == merge_orders.height

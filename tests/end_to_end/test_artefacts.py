@@ -19,8 +19,8 @@ from linkage.tables import ARTEFACTS
 SOURCES = ("education", "insurance", "tax")
 
 
-#: Tables that every agency has one of, in the folder of its feed.
-FEEDS = ("corrections", "merge_orders")
+#: Tables that every agency has one of, and the folder that they are in.
+FEEDS = {"corrections": "feeds", "merge_orders": "orders"}
 
 
 def table(folder, name):
@@ -30,7 +30,7 @@ def table(folder, name):
 def places(folder, name):
     """The files of a declared table."""
     if name in FEEDS:
-        return [folder / "feeds" / source / f"{name}.parquet" for source in SOURCES]
+        return [folder / FEEDS[name] / source / f"{name}.parquet" for source in SOURCES]
     return [folder / f"{name}.parquet"]
 
 
@@ -40,7 +40,8 @@ def test_folder__holds_the_artefacts_and_nothing_else(finished):
     sources = (*SOURCES, "register")
     rejects = {f"rejects/{source}.parquet" for source in sources}
     receipts = {f"receipts/{source}.{ending}" for source in sources for ending in ("json", "txt")}
-    feeds = {f"feeds/{s}/{n}" for s in SOURCES for n in (*(f"{t}.csv" for t in FEEDS), "manifest.json")}
+    feeds = {f"{place}/{s}/{t}.csv" for s in SOURCES for t, place in FEEDS.items()}
+    feeds |= {f"{place}/{s}/manifest.json" for s in SOURCES for place in FEEDS.values()}
     texts = {"review.csv", "register_cases.csv", "answers_refused.csv", "scorecard.txt"}
     records = {"model.json", "run.json", "journal.jsonl"}
     assert files == tables | rejects | receipts | feeds | texts | records

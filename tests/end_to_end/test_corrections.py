@@ -178,8 +178,8 @@ def test_manifest__balances_with_its_files_and_the_duplicates(finished):
             counted = table[column].cast(pl.String).value_counts().rows()
             assert manifest["rows"][f"by_{column}"] == dict(counted)
         assert manifest["rows"]["corrections"] == table.height
-        orders = pl.read_parquet(feed / "merge_orders.parquet")
-        assert orders.height == manifest["rows"]["merge_orders"]
+        orders = pl.read_parquet(finished / "orders" / source / "merge_orders.parquet")
+        assert orders.height == read_manifest(finished / "orders" / source)["rows"]["merge_orders"]
         assert orders.height == duplicates.filter(pl.col("source") == source).height
         assert set(manifest["fields"]) >= set(table["field"].cast(pl.String))
         digest = {f["name"]: f["blake2b"] for f in manifest["files"]}

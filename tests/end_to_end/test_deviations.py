@@ -173,3 +173,30 @@ def test_number__that_was_cancelled_holds_until_the_new_one(nation, finished):
                 seen += 1
                 assert row["effective_date"] == ends[person[source, row["record_id"]], row["held_standard"]]
     assert seen
+
+
+def test_column__without_diacritics_is_not_told_to_have_them(nation, finished, tmp_path):
+    folder = copy_nation(nation, tmp_path / "nation")
+    with (nation / "insurance.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    before = read_feed(finished / "feeds" / "insurance")
+    clean = {r["SO_BHXH"] for r in rows} - {r["record_id"] for r in before}
+    shortened = {}
+    for row in rows:
+        row["HO_TEN"] = bare(row["HO_TEN"])
+        if row["SO_BHXH"] in clean and len(row["HO_TEN"].split()) > 2 and len(shortened) < 30:
+            shortened[row["SO_BHXH"]] = row["HO_TEN"]
+            row["HO_TEN"] = without_middle(row["HO_TEN"])
+    with (folder / "insurance.csv").open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    run_project(folder / "project.toml", tmp_path / "run", threads=2, model=finished / "model.json")
+    found = [r for r in read_feed(tmp_path / "run" / "feeds" / "insurance") if r["column"] == "HO_TEN"]
+    assert all(r["proposed_value"].isascii() for r in found)
+    assert not [r for r in found if r["proposed_value"] == r["held_value"]]
+    restored = {r["record_id"]: r["proposed_value"] for r in found if r["record_id"] in shortened}
+    assert len(restored) > 20
+    assert all(restored[record] == shortened[record] for record in restored)
+    assert not all(r["proposed_standard"].isascii() for r in found)
+    assert len(found) < len(rows) / 10

@@ -162,16 +162,13 @@ def test_verifications__find_the_errors_and_nothing_else(folder, nation, truth) 
 
 def test_verifications__the_page_for_the_source(folder) -> None:
     told = pl.read_parquet(folder / "verifications.parquet")
-    pages = [p for p in (folder / "feeds", folder / "withheld" / "feeds") if p.exists()]
-    raw = (pages[0] / "education" / "verification.csv").read_bytes()
+    raw = (folder / "verifications" / "education.csv").read_bytes()
     assert raw.startswith(b"\xef\xbb\xbf")
     rows = list(csv.DictReader(raw.decode("utf-8-sig").splitlines()))
     assert [(r["record_id"], r["result"]) for r in rows] == list(
         told.select("record_id", "result").iter_rows()
     )
-    assert not any(
-        (p / s).exists() for p in pages for s in ("tax/verification.csv", "insurance/verification.csv")
-    )
+    assert [p.name for p in (folder / "verifications").iterdir()] == ["education.csv"]
 
 
 @pytest.mark.slow

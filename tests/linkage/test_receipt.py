@@ -15,21 +15,8 @@ from linkage import ingest, wording
 from linkage.decisions import DECISIONS as KNOWN
 from linkage.errors import IntegrityError
 from linkage.policy import ACTIONS, KINDS
-from linkage.receipt import (
-    DECISIONS,
-    DEEDS,
-    REFUSALS,
-    SORTS,
-    STEPS,
-    Correction,
-    Facts,
-    Query,
-    Refused,
-    Text,
-    receipt,
-    receipt_text,
-    steps,
-)
+from linkage.receipt import DECISIONS, REFUSALS, Correction, Facts, Query, Refused, Text, receipt, steps
+from linkage.receipt_page import DEEDS, SORTS, STEPS, receipt_text
 
 PLAIN = Facts(
     run_id="0123456789abcdef",
@@ -191,8 +178,13 @@ def test_left_out__says_so_first_and_why():
     )
     vietnamese, english = receipt_text(held).split("-" * wording.PAGE)
     assert "KHÔNG SỬ DỤNG" in vietnamese.split("1. ")[0]
+    assert "Quá nhiều dòng bị từ chối" in vietnamese.split("1. ")[0]
     assert "E-INPUT-019" in vietnamese.split("1. ")[0]
     assert "NOT USED" in english.split("1. ")[0]
+    assert "Too many rows are refused." in english
+    unread = receipt_text({**held, "outcome": "stopped", "why": "E-INPUT-001: a file"})
+    assert "Có tệp không đọc được" in unread
+    assert "lần chạy đã dừng" in unread
 
 
 counts = st.integers(0, 10**9)
