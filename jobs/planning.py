@@ -219,7 +219,8 @@ def _gather(source: Taken, files: Sequence[tuple[SampledFile, list[Intake]]]) ->
     source.accepted = float(round(source.rows - sum(source.refused.values())))
     source.records = pa.concat_tables(tables)
     source.stretch = np.concatenate(stretches)
-    source.rate = min(1.0, inside / max(1.0, source.accepted)) if source.how != "whole" else 1.0
+    known = source.how != "whole" and inside > 0
+    source.rate = min(1.0, inside / max(1.0, source.accepted)) if known else 1.0
 
 
 def _standardise(space: Workspace, taken: Sequence[Taken], threads: int) -> None:

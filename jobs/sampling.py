@@ -33,6 +33,10 @@ STRETCH_ROWS = 8
 #: Rows of Parquet row groups that are decoded at most, of one source.
 DECODED_ROWS = 4_000_000
 
+#: Compressed texts of at most so many bytes are read whole: what a decoder has read ahead would hide how much
+#: of a small file its beginning is.
+PACKED_WHOLE = 4 << 20
+
 _HEAD = 1 << 20
 _BEYOND = 1 << 16
 #: Physical lines that are looked at for one that begins a record.
@@ -93,14 +97,15 @@ def sample_file(file: SourceFile, contract: Contract, rate: float, place: str, f
     Where the stretches lie follows from ``place`` alone: the same file gives the same sample, and the
     stretches of two files lie independently of one another.
     """
-    if rate >= 1.0 or file.form in ("excel", "arrow stream"):
+    packed = file.packing != "none"
+    if rate >= 1.0 or file.form in ("excel", "arrow stream") or (packed and file.size <= PACKED_WHOLE):
         return SampledFile(file.path, 1.0, np.ones(1, np.int64), "whole")
     seed = int.from_bytes(hashlib.blake2b(place.encode(), digest_size=8).digest(), "big")
     chance = np.random.default_rng(seed)
     copy = make_folder(folder / place) / file.path.name
     if file.form in ("parquet", "arrow"):
         return _sample_table(file, list(contract.columns()), rate, chance, copy)
-    if file.packing != "none":
+    if packed:
         return _sample_beginning(file, rate, copy)
     return _sample_text(file, rate, chance, copy)
 
@@ -224,13 +229,16 @@ def _unpacked(path: Path, kind: str, wanted: int) -> tuple[bytes, int]:
 
 def _sample_beginning(file: SourceFile, rate: float, copy: Path) -> SampledFile:
     head, read = _beginning(file, _HEAD)
-    whole = len(head) * file.size / read
-    head, read = _beginning(file, int(whole * rate) + 1)
-    text = _Text.of(head, file)
-    if read >= file.size:
+    wanted = int(len(head) * file.size / read * rate) + 1
+    if wanted > len(head):
+        head, read = _beginning(file, wanted)
+    if read >= file.size and wanted >= len(head):
         return SampledFile(file.path, 1.0, np.ones(1, np.int64), "whole")
-    cut = head.rfind(text.end)
-    held = head[: cut + text.width] if cut >= 0 else head
+    whole = len(head) * file.size / read
+    text = _Text.of(head, file)
+    body = text.body(head)
+    cut = head.rfind(text.end, 0, max(wanted, body + 1))
+    held = head[: max(cut + text.width, body)]
     with (
         copy.open("wb") as stream,
         pa.CompressedOutputStream(pa.PythonFile(stream, "w"), file.packing) as out,
@@ -238,7 +246,7 @@ def _sample_beginning(file: SourceFile, rate: float, copy: Path) -> SampledFile:
         out.write(held)
     count = max(1, min(STRETCHES, _lines(held, text) // STRETCH_ROWS))
     lines = np.linspace(1, held.count(text.end) + 1, count, endpoint=False).astype(np.int64)
-    return SampledFile(copy, min(1.0, read / file.size), lines, "beginning")
+    return SampledFile(copy, min(1.0, len(held) / whole), lines, "beginning")
 
 
 def _batches(path: Path) -> tuple[Any, list[int]]:

@@ -410,11 +410,11 @@ def _csv(table: pa.Table) -> bytes:
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(table.column_names)
     for row in table.to_pylist():
-        writer.writerow([_cell(v) for v in row.values()])
+        writer.writerow([_safe(v) for v in row.values()])
     return b"\xef\xbb\xbf" + text.getvalue().encode()
 
 
-def _cell(value: Any) -> str:
+def _safe(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bytes):

@@ -85,14 +85,14 @@ def test_help__imports_nothing_heavy():
 def test_run__passes_its_options_on(fakes, tmp_path, capsys):
     code = cli.invoke(
         ["run", "p.toml", "--out", str(tmp_path), "--engine", "ray", "--threads", "3", "--parts", "7",
-         "--model", "m.json", "--address", "here:1"]
+         "--model", "m.json", "--address", "here:1", "--plan", "plan.json"]
     )  # fmt: skip
     assert code == 0
     ((project, out, words),) = fakes.calls
     assert (project, out) == (Path("p.toml"), tmp_path)
     assert words == {
         "engine": "ray", "threads": 3, "parts": 7, "model": Path("m.json"), "address": "here:1",
-        "accept": (), "reason": None,
+        "accept": (), "reason": None, "plan": Path("plan.json"),
     }  # fmt: skip
     assert "links: 12,345" in capsys.readouterr().out
 
@@ -103,6 +103,7 @@ def test_run__has_defaults_for_all_but_the_paths(fakes, tmp_path):
     assert words.pop("threads") >= 1
     assert words == {
         "engine": "threads", "parts": None, "model": None, "address": None, "accept": (), "reason": None,
+        "plan": None,
     }  # fmt: skip
 
 

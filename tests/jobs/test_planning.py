@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import random
 import shutil
 
 import polars as pl
 import pytest
 
 from data.generator import generate
-from jobs import planning
+from jobs import planning, sampling
 from jobs.cli import invoke
 from jobs.plan_record import compare, read_plan, refuse_stale, render
 from jobs.planning import make_plan
@@ -122,6 +124,32 @@ def test_sample__of_a_part_is_near(nation, plan, monkeypatch):
         if whole[rule["name"]] > 500:
             assert rule["error"] > 0
             assert rule["pairs"] == pytest.approx(whole[rule["name"]], rel=0.1 + 4 * rule["error"])
+
+
+def test_plan__of_a_compressed_file_says_that_it_saw_the_beginning_only(copy, monkeypatch):
+    monkeypatch.setattr(sampling, "PACKED_WHOLE", 1 << 19)
+    head = (copy / "tax.csv").read_bytes().splitlines(keepends=True)[0]
+    rng = random.Random(1)
+    rows = [f"{rng.getrandbits(120):036d}{',' * head.count(b',')}\n".encode() for _ in range(60_000)]
+    (copy / "tax.csv").write_bytes(gzip.compress(b"".join([head, *rows]), 1))
+    made = make_plan(copy / "project.toml", sample=1_000)
+    assert made["sources"]["tax"]["how"] == "beginning"
+    assert not made["sources"]["tax"]["rows_exact"]
+    assert made["sources"]["tax"]["rows"] == pytest.approx(60_000, rel=0.3)
+    assert "W-PLAN-003" in [w["code"] for w in made["warnings"]]
+
+
+def test_plan__of_an_agency_without_rows_and_of_one_whose_rows_all_fall(copy, plan):
+    for name in ("tax", "education"):
+        lines = (copy / f"{name}.csv").read_bytes().splitlines(keepends=True)
+        rows = [] if name == "tax" else [b"," * lines[0].count(b",") + b"\r\n"] * 60_000
+        (copy / f"{name}.csv").write_bytes(b"".join([lines[0], *rows]))
+    made = make_plan(copy / "project.toml", sample=1_000)
+    assert made["sources"]["tax"]["rows"] == made["sources"]["tax"]["accepted"] == 0
+    assert made["sources"]["education"]["accepted"] == 0
+    assert made["sources"]["education"]["rows"] == pytest.approx(60_000, rel=0.02)
+    assert "W-PLAN-006" in [w["code"] for w in made["warnings"]]
+    assert 0 < made["pairs"] < plan["pairs"]
 
 
 def test_render__fits_a_page_of_a_hundred_columns(plan):

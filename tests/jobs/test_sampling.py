@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import ipc
 
+from jobs import sampling
 from jobs.readers import read_source
 from jobs.sampling import guess_rows, sample_file
 from jobs.source_files import open_source
@@ -140,12 +141,14 @@ def test_sample__takes_every_row_about_as_often_as_any_other(tmp_path):
 
 
 @pytest.mark.parametrize("packing", ["gzip", "zstd"])
-def test_compressed__is_read_at_its_beginning_only(packing, tmp_path):
+def test_compressed__is_read_at_its_beginning_only(packing, tmp_path, monkeypatch):
     path = tmp_path / f"source.csv.{packing}"
     rng = np.random.default_rng(2)
     lines = [f"K{n},{rng.integers(1 << 60)},{rng.integers(1 << 60)}\n" for n in range(120_000)]
     data = ("ID,NAME,NO\n" + "".join(lines)).encode()
     path.write_bytes(gzip.compress(data, 1) if packing == "gzip" else pa.compress(data, "zstd", asbytes=True))
+    assert taken(tmp_path, path, contract(), 0.2)[0].how == "whole"
+    monkeypatch.setattr(sampling, "PACKED_WHOLE", 1 << 20)
     sample, rows, refused = taken(tmp_path, path, contract(), 0.2)
     assert (sample.how, refused) == ("beginning", 0)
     assert [int(key[1:]) for _, key, _, _ in rows] == list(range(len(rows)))
