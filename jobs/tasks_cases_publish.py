@@ -15,7 +15,7 @@ from jobs.policies import register_version
 from jobs.store import read_table, write_bytes, write_parquet
 from jobs.tasks_cases import case_fields
 from jobs.tasks_decide import load_decided, record_ids
-from jobs.workspace import Workspace, frame, read_arrays
+from jobs.workspace import Workspace, frame, read_arrays, submitted
 from linkage import tables
 from linkage.artefacts import arrow_text, content_ids, id_array, joined, numbers, text_at
 from linkage.cases import ALONE, FULLER, SPELLING_MIN
@@ -102,22 +102,6 @@ def _words(space: Workspace) -> Words:
     return Words.of(tokens, space.pack)
 
 
-def _submitted(space: Workspace, standard: str, rows: np.ndarray) -> pl.Series:
-    """A field of a few rows as it was submitted, trimmed."""
-    out: list[str | None] = [None] * rows.shape[0]
-    for source, part, start, count in space.layout["parts"]:
-        mine = np.flatnonzero((rows >= start) & (rows < start + count))
-        if not mine.size:
-            continue
-        records = space.records(source, part)
-        if standard not in records.column_names:
-            continue
-        found = records.column(standard).take(pa.array(rows[mine] - start)).to_pylist()
-        for place, text in zip(mine.tolist(), found, strict=True):
-            out[place] = text.strip() if text is not None else None
-    return pl.Series(standard, out, dtype=pl.String)
-
-
 def _standard(space: Workspace, standard: str, rows: np.ndarray, words: Words) -> pl.Series:
     """A field of a few rows in standard form; null for nothing."""
     kind = space.kinds[standard]
@@ -130,7 +114,7 @@ def _standard(space: Workspace, standard: str, rows: np.ndarray, words: Words) -
         return sex_texts(codes)
     if kind in ("identifier", "phone"):
         return identifier_texts(codes)
-    texts = _submitted(space, standard, rows)
+    texts = submitted(space, standard, rows).str.strip_chars()
     return _dated(space, standard, rows, texts) if kind == "unit" else texts
 
 
@@ -158,7 +142,7 @@ def _field_cases(space: Workspace, standard: str, words: Words) -> pl.DataFrame:
     repaired = held["repaired"]
     theirs = _standard(space, standard, held["person"], words)
     theirs = theirs.zip_with(
-        pl.Series(~repaired, dtype=pl.Boolean), _submitted(space, standard, held["person"])
+        pl.Series(~repaired, dtype=pl.Boolean), submitted(space, standard, held["person"]).str.strip_chars()
     )
     evidence = []
     for case in range(n):

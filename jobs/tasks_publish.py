@@ -18,7 +18,7 @@ from jobs.store import make_folder, read_table, write_bytes, write_parquet
 from jobs.tasks_decide import load_decided, record_ids
 from jobs.tasks_match import scoring_of
 from jobs.tasks_train import read_model
-from jobs.workspace import Workspace, read_arrays, write_arrays
+from jobs.workspace import Workspace, read_arrays, submitted, write_arrays
 from linkage import tables
 from linkage.artefacts import (
     arrow_text,
@@ -380,28 +380,12 @@ def publish_review(work: str, out: str) -> dict[str, Any]:
         "answer": coded_text(np.zeros(rows.shape[0], np.int64), ("",)),
     }
     for field in space.kinds:
-        columns[f"{field}_l"] = arrow_text(_submitted(space, field, left))
-        columns[f"{field}_r"] = arrow_text(_submitted(space, field, right))
+        columns[f"{field}_l"] = arrow_text(submitted(space, field, left))
+        columns[f"{field}_r"] = arrow_text(submitted(space, field, right))
     table = tables.REVIEW.check(pa.table(columns))
     write_parquet(Path(out) / "review.parquet", table)
     write_bytes(Path(out) / "review.csv", _csv(table), table.num_rows)
     return {"rows_out": table.num_rows}
-
-
-def _submitted(space: Workspace, field: str, rows: np.ndarray) -> pl.Series:
-    """A field of the given rows as it was submitted."""
-    out: list[str | None] = [None] * rows.shape[0]
-    for source, part, start, count in space.layout["parts"]:
-        mine = np.flatnonzero((rows >= start) & (rows < start + count))
-        if not mine.size:
-            continue
-        records = space.records(source, part)
-        if field not in records.column_names:
-            continue
-        texts = records.column(field).take(pa.array(rows[mine] - start)).to_pylist()
-        for place, text in zip(mine.tolist(), texts, strict=True):
-            out[place] = text
-    return pl.Series(field, out, dtype=pl.String)
 
 
 def _csv(table: pa.Table) -> bytes:

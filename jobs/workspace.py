@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from data import reference
 from jobs.project import LoadedProject, load_project
@@ -298,3 +299,19 @@ def slice_of(coded: Coded, start: int, stop: int, columns: Sequence[str]) -> Cod
 def frame(table: Any) -> pl.DataFrame:
     """An Arrow table as a Polars frame."""
     return pl.DataFrame(pl.from_arrow(table))
+
+
+def submitted(space: Workspace, field: str, rows: np.ndarray) -> pl.Series:
+    """A field of a few rows (global) as it was submitted; null for nothing."""
+    out: list[str | None] = [None] * rows.shape[0]
+    for source, part, start, count in space.layout["parts"]:
+        mine = np.flatnonzero((rows >= start) & (rows < start + count))
+        if not mine.size:
+            continue
+        records = space.records(source, part)
+        if field not in records.column_names:
+            continue
+        texts = records.column(field).take(pa.array(rows[mine] - start)).to_pylist()
+        for place, text in zip(mine.tolist(), texts, strict=True):
+            out[place] = text
+    return pl.Series(field, out, dtype=pl.String)

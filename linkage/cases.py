@@ -13,6 +13,7 @@ import numpy as np
 
 from kernels.tokens import TokenForms
 from linkage import agreement
+from linkage.evidence import starts_of
 
 #: Least probability that the register is wrong for a case to be opened.
 CASE_MIN = 0.9
@@ -197,7 +198,7 @@ def voices_of(holdings: Holdings) -> Voices:
     holdings : by person and source, the best linked record first (equally good records of a source hold one
         value, or it has no voice: which of them comes first makes no difference)
     """
-    starts = _starts(holdings.person, holdings.source)
+    starts = starts_of(holdings.person, holdings.source)
     counts = np.diff(np.append(starts, holdings.person.shape[0]))
     if not starts.size:
         return Voices(holdings, counts.astype(np.int32))
@@ -308,7 +309,7 @@ def _groups(voices: Voices, chosen: np.ndarray) -> tuple[FieldCases, np.ndarray]
     said = voices.said
     held = np.flatnonzero(chosen)
     held = held[np.lexsort((said.source[held], said.value[held], said.person[held]))]
-    begin = _starts(said.person[held], said.value[held])
+    begin = starts_of(said.person[held], said.value[held])
     sizes = np.diff(np.append(begin, held.shape[0]))
     records = np.bincount(np.repeat(np.arange(sizes.size), sizes), voices.records[held], sizes.size)
     at = held[begin]
@@ -347,7 +348,7 @@ def _same_slip(theirs: np.ndarray, value: np.ndarray) -> float:
 
 def _pairs_within(*columns: np.ndarray) -> float:
     """Number of pairs of equal rows of sorted columns."""
-    starts = _starts(*columns)
+    starts = starts_of(*columns)
     sizes = np.diff(np.append(starts, columns[0].shape[0])).astype(np.float64)
     return float((sizes * (sizes - 1.0) / 2.0).sum())
 
@@ -366,12 +367,3 @@ def _pairs_of_sources(person: np.ndarray, source: np.ndarray, value: np.ndarray)
         pairs += np.bincount(source[same] << 8 | source[same + lag], minlength=1 << 16)
         agreed += int(((value[same] == value[same + lag]) & (value[same] != 0)).sum())
     return pairs.reshape(256, 256), agreed
-
-
-def _starts(*columns: np.ndarray) -> np.ndarray:
-    """Where a new run of equal rows begins in sorted columns: int64[runs]."""
-    new = np.zeros(columns[0].shape[0], bool)
-    new[:1] = True
-    for column in columns:
-        new[1:] |= column[1:] != column[:-1]
-    return np.flatnonzero(new)

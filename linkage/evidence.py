@@ -113,7 +113,7 @@ def seats_of(person: np.ndarray, source: np.ndarray) -> Seats:
     key = person.astype(np.int64) << 8 | source
     order = np.argsort(key, kind="stable")
     key = key[order]
-    seat, first = _starts(key), _starts(key >> 8)
+    seat, first = starts_of(key), starts_of(key >> 8)
     many = np.diff(np.append(np.searchsorted(seat, first), seat.shape[0])) > 1
     shared = order[np.repeat(many, np.diff(np.append(first, key.shape[0])))]
     return Seats(order, seat, first, shared)
@@ -156,13 +156,13 @@ def votes(
     if rows.size:
         # Stable: rows stand by (person, source) already.
         rows = rows[np.lexsort((value[rows], person[rows]))]
-        first = _starts(person[rows], value[rows])
-        seat = _starts(person[rows], value[rows], source[rows])
+        first = starts_of(person[rows], value[rows])
+        seat = starts_of(person[rows], value[rows], source[rows])
         for_held[rows] = _others(np.ones(seat.shape[0], bool), seat, first, rows.shape[0])
     return Votes(for_register, for_held)
 
 
-def _starts(*columns: np.ndarray) -> np.ndarray:
+def starts_of(*columns: np.ndarray) -> np.ndarray:
     """Where a new run of equal rows begins in sorted columns: int64[runs]."""
     new = np.zeros(columns[0].shape[0], bool)
     new[:1] = True
