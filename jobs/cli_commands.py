@@ -137,7 +137,7 @@ def run(
         reason=reason,
         plan=plan,
     )
-    console.result("run", outcome.summary())
+    console.result("run", outcome.summary(), None if as_json else outcome.text())
     return int(outcome.exit_code)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from jobs.cli_commands import Console, limit_threads, reconcile, render
+from jobs.cli_commands import Console, limit_threads, reconcile
 from linkage.errors import ConflictError
 
 
@@ -69,7 +69,11 @@ def demo(people: int, out: Path, threads: int | None, as_json: bool) -> int:
         **{name: str(path) for name, path in _artefacts(run).items()},
     }
     values: dict[str, Any] = {"run": summary, "figures": figures, "places": places, "seconds": seconds}
-    text = "" if as_json else "\n\n".join([render(summary), render_figures(figures), _where(nation, run)])
+    text = (
+        ""
+        if as_json
+        else "\n\n".join([outcome.text(), render_figures(figures).rstrip(), _where(nation, run)])
+    )
     console.result("demo", values, text)
     return int(outcome.exit_code)
 
@@ -86,21 +90,27 @@ def _artefacts(run: Path) -> dict[str, Path]:
     withheld = run / "withheld"
     feeds = withheld / "feeds" if (withheld / "feeds").exists() else run / "feeds"
     return {
-        "decisions": run / "decisions.parquet",
-        "feeds": feeds,
-        "register_cases": run / "register_cases.parquet",
         "receipts": run / "receipts",
+        "feeds": feeds,
+        "orders": feeds.parent / "orders",
+        "verifications": feeds.parent / "verifications",
+        "register_cases": run / "register_cases.csv",
         "review": run / "review.csv",
+        "scorecard": run / "scorecard.txt",
+        "decisions": run / "decisions.parquet",
         "record": run / "run.json",
     }
 
 
 _SAID = {
-    "decisions": "the decisions, a row a record",
-    "feeds": "the corrections, a folder an agency",
-    "register_cases": "where the register looks wrong",
     "receipts": "what each agency gets back at once",
+    "feeds": "the corrections, a folder an agency",
+    "orders": "the records to be merged, a folder an agency",
+    "verifications": "the exam candidates, verified one by one",
+    "register_cases": "where the register looks wrong",
     "review": "the pairs that a clerk should look at",
+    "scorecard": "how correct, complete, clean and live each source is",
+    "decisions": "the decisions, a row a record",
     "record": "what the run did, stage by stage",
 }
 

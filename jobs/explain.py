@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.readers import read_source
+from jobs.run_folder import read_run
 from jobs.store import make_folder, read_parquet, write_json, write_table
 from jobs.tasks import build_vocabulary, join_column, standardise_part
 from jobs.workspace import Workspace
@@ -25,7 +26,7 @@ def explain_lost(run: Path, project: Path, pairs: pl.DataFrame) -> pl.DataFrame:
 
     ``blocking``: no rule brings the two records together; ``refinement``: one did, until its blocks were
     refined; ``floor``: they were compared, and came below the floor or behind five better ones. Reads the
-    project's files.
+    project's files, save those of sources that the run left out: their pairs are lost in ``blocking``.
     """
     if pairs.is_empty():
         return pairs.with_columns(stage=pl.lit(None, dtype=pl.String))
@@ -34,7 +35,8 @@ def explain_lost(run: Path, project: Path, pairs: pl.DataFrame) -> pl.DataFrame:
         work = Path(folder)
         write_json(work / "settings.json", {"project": str(project)})
         space = Workspace(work)
-        rows = _take_in(space, pairs)
+        left_out = {entry["source"] for entry in (read_run(run) or {}).get("left_out", [])}
+        rows = _take_in(space, pairs, left_out)
         Workspace.open.cache_clear()
         for source, part, _, _ in space.layout["parts"]:
             standardise_part(folder, source, part)
@@ -48,12 +50,14 @@ def explain_lost(run: Path, project: Path, pairs: pl.DataFrame) -> pl.DataFrame:
     return pairs.with_columns(stage=pl.Series(stages, dtype=pl.String))
 
 
-def _take_in(space: Workspace, pairs: pl.DataFrame) -> np.ndarray:
+def _take_in(space: Workspace, pairs: pl.DataFrame, left_out: Collection[str]) -> np.ndarray:
     """Write the wanted records as a run's intake; rows int64[pairs, 2] (agency, register; -1 absent)."""
     make_folder(space.work / "intake")
     parts, at = [], 0
     places: dict[tuple[int, str], int] = {}
     for number, info in enumerate(space.sources):
+        if info.name in left_out:
+            continue
         if info.role == "register":
             wanted = pairs["person_id"].unique().sort()
         else:
@@ -69,9 +73,9 @@ def _take_in(space: Workspace, pairs: pl.DataFrame) -> np.ndarray:
         at += kept.num_rows
     layout: dict[str, Any] = {"parts": parts, "rows": at, "n_register": parts[0][3]}
     write_json(space.work / "layout.json", layout)
-    names = [s.name for s in space.sources]
+    numbers = {info.name: number for number, info in enumerate(space.sources)}
     rows = [
-        (places.get((names.index(source), record_id), -1), places.get((0, person_id), -1))
+        (places.get((numbers.get(source, -1), record_id), -1), places.get((0, person_id), -1))
         for source, record_id, person_id in pairs.select("source", "record_id", "person_id").iter_rows()
     ]
     return np.array(rows, np.int64).reshape(-1, 2)

@@ -38,8 +38,8 @@ from linkage.receipt_page import receipt_text
 
 WITHHELD = "withheld"
 
-#: What an agency's system would act on by itself: withheld when a gate fails.
-GUARDED = ("feeds", "orders", "duplicates.parquet")
+#: What goes to agencies, whose systems act on it by themselves: withheld when a gate fails.
+GUARDED = ("feeds", "orders", "verifications", "duplicates.parquet")
 
 #: Longest reason that ``--reason`` takes, in characters.
 REASON_LENGTH = 500

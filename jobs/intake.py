@@ -69,6 +69,8 @@ def take_in(
         sources[info.name] = facts
         if number in kept and (fault := beyond_limit(by_name[info.name], facts)) is not None:
             faults[number] = fault
+        elif number in kept and info.role == "register" and facts["accepted"] == 0:
+            faults[number] = _nobody()
         if number in faults:
             continue
         for spec, part in zip(specs[number], kept[number], strict=True):
@@ -118,6 +120,15 @@ def _plans(loaded: LoadedProject, space: Workspace, parts: int | None, threads: 
     return calls
 
 
+def _nobody() -> ContractError:
+    return ContractError(
+        "E-INPUT-020",
+        "No row of the register is accepted;",
+        "the people that records are held against were wanted.",
+        "Look at its files and at its rejects, and send it again: every record would be new.",
+    )
+
+
 def _fault(said: Mapping[str, str]) -> ContractError:
     return ContractError(said["code"], said["what"], said["wanted"], said["do"])
 
@@ -142,8 +153,10 @@ def _leave_out(
         stops = sorted(faults)
     if stops:
         fault = faults[stops[0]]
+        others = ", ".join(space.sources[n].name for n in sorted(faults) if n != stops[0])
+        more = f" At fault too: {others}; see work/artefacts/receipts." if others else ""
         raise ContractError(
-            fault.code, f"source {space.sources[stops[0]].name}: {fault.what}", fault.wanted, fault.do
+            fault.code, f"source {space.sources[stops[0]].name}: {fault.what}", fault.wanted, fault.do + more
         )
     for number, fault in faults.items():
         sources[space.sources[number].name]["left_out"] = {

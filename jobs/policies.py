@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
 
 from jobs.project import LoadedProject
 from jobs.store import file_digest
+from linkage.artefacts import content_ids, joined
 from linkage.config import Decision
 from linkage.policy import Rights, Thresholds, rights_of
 
@@ -46,7 +51,7 @@ def policy_record(loaded: LoadedProject, source: str) -> dict[str, Any]:
         for number, file in enumerate(listed):
             files[f"{name}.{number}"] = file_digest(file.path)
     if loaded.alias_file is not None:
-        files["aliases"] = file_digest(loaded.alias_file.path)
+        files["aliases"] = rows_digest(alias_table(loaded.alias_file.path))
     record = {
         "decision": msgspec.to_builtins(decision_settings(loaded, source)),
         "authority": msgspec.to_builtins(project.authority),
@@ -57,6 +62,25 @@ def policy_record(loaded: LoadedProject, source: str) -> dict[str, Any]:
     }
     digest = hashlib.blake2b(msgspec.json.encode(record, order="sorted"), digest_size=16)
     return {"policy_id": digest.hexdigest(), **record}
+
+
+def alias_table(path: Path) -> pl.DataFrame:
+    """The register's file of earlier numbers, Parquet or CSV, as texts where it is CSV."""
+    if path.suffix == ".parquet":
+        return pl.DataFrame(pl.from_arrow(pq.read_table(path)))
+    return pl.read_csv(path, infer_schema=False)
+
+
+def rows_digest(table: pl.DataFrame) -> str:
+    """Digest of a table's rows in any order, 32 hex digits: the sum of the rows' own, and their number."""
+    names = sorted(table.columns)
+    rows = (
+        content_ids(joined(*(table[name].cast(pl.String) for name in names))) if names else np.zeros((0, 16))
+    )
+    halves = np.ascontiguousarray(rows, np.uint8).view("<u8").reshape(-1, 2).sum(axis=0, dtype=np.uint64)
+    digest = hashlib.blake2b("\x1f".join(names).encode(), digest_size=16)
+    digest.update(np.array([*halves, len(table)], "<u8").tobytes())
+    return digest.hexdigest()
 
 
 def policy_ids(loaded: LoadedProject) -> dict[str, str]:

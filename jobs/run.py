@@ -199,6 +199,8 @@ def run_project(
 def _settled(out: Path, accept: Sequence[str], reason: str, progress: Progress) -> Outcome:
     """The outcome of the finished run in ``out``, once what was accepted has been released."""
     run = settle(out, accept, reason)
+    for left in run.get("left_out", []):
+        progress.message(f"left out: source {left['source']}: {left['code']}: {left['message']}")
     for name in unaccepted(run):
         gate = next(g for g in run["gates"] if g["name"] == name)
         progress.message(f"withheld: gate {name} fails. {gate['en']}")

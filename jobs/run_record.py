@@ -13,6 +13,7 @@ import linkage
 from jobs.gates import exit_code
 from jobs.policies import policy_record
 from jobs.project import LoadedProject
+from jobs.run_text import run_text
 from linkage.pipeline import STAGES
 from linkage.posterior import false_links_interval
 
@@ -25,6 +26,10 @@ class Outcome:
     folder: Path
     run: dict[str, Any]
 
+    def text(self) -> str:
+        """The same for people, see :func:`jobs.run_text.run_text`."""
+        return run_text(self.run, str(self.folder))
+
     def summary(self) -> dict[str, Any]:
         """The figures a person looks at first."""
         keys = (
@@ -34,6 +39,8 @@ class Outcome:
             "estimates",
             "registered",
             "duplicates",
+            "corrections",
+            "cases",
             "left_out",
             "warnings",
             "seconds",
@@ -113,6 +120,8 @@ def run_record(
         "records_per_person": {name: c.records_per_person for name, c in sorted(loaded.contracts.items())},
         "duplicates": facts["resolve"]["duplicates"],
         "review_pairs": facts["publish"]["review_pairs"],
+        "corrections": facts["correct"]["by_source"],
+        "cases": facts["cases"]["cases"],
         "blocking": {
             "rules": facts["block"]["rules"],
             "refined_keys": facts["block"]["refined"],

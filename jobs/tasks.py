@@ -6,13 +6,12 @@ a small dictionary. The same functions run on threads and in Ray.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 
+from jobs.policies import alias_table
 from jobs.store import make_folder, read_table, write_array, write_table
 from jobs.workspace import Workspace, frame, read_arrays, slice_of, write_arrays
 from kernels.partition import partition_rows
@@ -38,7 +37,7 @@ def standardise_part(work: str, source: int, part: int) -> dict[str, Any]:
     info = space.sources[source]
     aliases = None
     if info.role == "register" and space.loaded.alias_file is not None:
-        aliases = _alias_table(space.loaded.alias_file.path)
+        aliases = alias_table(space.loaded.alias_file.path).to_arrow()
     records = space.records(source, part)
     done = standardise(
         records, info.contract, space.kinds, info.name, info.extract_date, space.pack, space.secret, aliases
@@ -57,14 +56,6 @@ def standardise_part(work: str, source: int, part: int) -> dict[str, Any]:
         "repairs": done.repairs.height,
         "queries": done.queries.height,
     }
-
-
-def _alias_table(path: Path) -> pa.Table:
-    import pyarrow.parquet as pq
-
-    if path.suffix == ".parquet":
-        return pq.read_table(path)
-    return pl.read_csv(path, infer_schema=False).to_arrow()
 
 
 def build_vocabulary(work: str) -> dict[str, Any]:

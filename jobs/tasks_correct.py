@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from jobs import tasks
 from jobs.linked_part import LinkedPart, exact_records, relations_of, structure_of
-from jobs.policies import rights
+from jobs.policies import alias_table, rights
 from jobs.store import make_folder, read_table, write_array, write_table
 from jobs.workspace import Workspace, frame
 from linkage.agreement import DIFFERENT, EARLIER, LESS
@@ -250,7 +249,7 @@ def _effective(
 def _alias_ends(space: Workspace) -> dict[tuple[str, int], datetime.date | None]:
     """(person, code of an earlier number) -> the day it ended, of the register's alias file."""
     assert space.loaded.alias_file is not None
-    table = frame(tasks._alias_table(space.loaded.alias_file.path))
+    table = alias_table(space.loaded.alias_file.path)
     if "valid_to" not in table.columns:
         return {}
     numbers = table["number"].cast(pl.String)

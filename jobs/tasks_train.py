@@ -111,7 +111,7 @@ def count_random(work: str, chunk: int, chunks: int) -> dict[str, Any]:
         space.programme,
         agency,
         register,
-        [(int(shift) * 7919 + 1) % side for shift in mine],
+        [(int(shift) * 7919 + 1) % max(side, 1) for shift in mine],
         _training_columns(space),
     )
     _save(space.path("train", f"random-{chunk:05d}.npz"), whole)

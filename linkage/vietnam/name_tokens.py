@@ -88,9 +88,18 @@ def _prefixed(text: str, lowered: str) -> Word | None:
         return None
     if ascii_letters(lowered) in ascii_syllables() or "'" in lowered or not lowered.isalpha():
         return None
+    if text[0] == "Y":
+        return _behind_y(lowered[1:])
     rest = canonical_syllables().get(lowered[1:], lowered[1:])
-    tokens = ("y", rest) if text[0] == "Y" else (f"{lowered[0]}'{rest}",)
-    return _same(tokens, (("prefix", 0.95),))
+    return _same((f"{lowered[0]}'{rest}",), (("prefix", 0.95),))
+
+
+def _behind_y(lowered: str) -> Word:
+    """Y and the name written together with it, which may be keyboard residue in a name of other peoples."""
+    rest, split = _plain(lowered), ("prefix", 0.95)
+    return Word(
+        ("y", *rest.tokens), ("y", *rest.as_typed), (split, *rest.repairs), (split, *rest.repairs_as_typed)
+    )
 
 
 def _with_apostrophe(lowered: str) -> Word:
@@ -104,7 +113,7 @@ def _with_apostrophe(lowered: str) -> Word:
             return _same((parts[0] + "'",), ())
         return _plain(parts[0])
     if parts[0] == "y" and len(parts) == 2:
-        return _same(("y", parts[1]), (("prefix", 0.95),))
+        return _behind_y(parts[1])
     return _same(("'".join(parts),), ())
 
 

@@ -39,6 +39,9 @@ class Outcome:
     def summary(self):
         return {"run_id": "r1", "links": 12345, "sources": [{"source": "tax", "linked": 3}]}
 
+    def text(self):
+        return "12,345 links"
+
 
 @pytest.fixture
 def fakes(monkeypatch):
@@ -94,7 +97,7 @@ def test_run__passes_its_options_on(fakes, tmp_path, capsys):
         "engine": "ray", "threads": 3, "parts": 7, "model": Path("m.json"), "address": "here:1",
         "accept": (), "reason": None, "plan": Path("plan.json"),
     }  # fmt: skip
-    assert "links: 12,345" in capsys.readouterr().out
+    assert "12,345 links" in capsys.readouterr().out
 
 
 def test_run__has_defaults_for_all_but_the_paths(fakes, tmp_path):

@@ -177,6 +177,21 @@ def test_take_in__a_register_only_stops_and_so_does_a_run_without_agencies(case:
         case.take_in()
 
 
+def test_take_in__a_register_without_anybody_stops_the_run(tmp_path: Path):
+    made = Case(tmp_path)
+    made.source("register", {"register.csv": good(0)}, role="register")
+    made.source("tax", {"tax.csv": good(10)}, "on_failure = 'leave_out'")
+    with pytest.raises(ContractError, match="E-INPUT-020: source register"):
+        made.take_in()
+
+
+def test_take_in__sources_that_are_at_fault_too_are_named(case: Case):
+    for name in ("tax", "bank", "exam"):
+        case.source(name, {f"{name}.csv": bad(100, 50 if name != "bank" else 0)})
+    with pytest.raises(ContractError, match=r"E-INPUT-019: source tax: .* At fault too: exam;"):
+        case.take_in()
+
+
 def test_take_in__a_file_broken_further_in_is_told_by_its_name(case: Case):
     import gzip
 

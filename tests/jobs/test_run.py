@@ -9,6 +9,7 @@ import pytest
 from data.generator import generate
 from jobs import closing
 from jobs import run as room
+from jobs.evaluation import evaluate_run
 from jobs.executor import Done, ThreadExecutor
 from jobs.fingerprints import code_digest, fingerprints
 from jobs.journal import Journal, read_journal
@@ -122,6 +123,32 @@ def test_input__that_breaks_its_contract_leaves_no_artefact(copy, tmp_path):
         run_project(copy / "project.toml", tmp_path / "run")
     assert caught.value.exit_code == 3
     assert {p.name for p in (tmp_path / "run").iterdir()} <= {"work", "journal.jsonl"}
+
+
+def test_agencies__without_any_record_leave_nothing_to_decide(copy, tmp_path):
+    for name in ("insurance", "tax", "education"):
+        path = copy / f"{name}.csv"
+        path.write_text(path.read_text().splitlines()[0] + "\n")
+    done = run_project(copy / "project.toml", tmp_path / "run")
+    assert done.exit_code == 0
+    assert {name: facts["rows"] for name, facts in done.run["sources"].items() if name != "register"} == {
+        "insurance": 0,
+        "tax": 0,
+        "education": 0,
+    }
+    assert json.loads((tmp_path / "run" / "receipts" / "tax.json").read_text())["outcome"] == "taken"
+
+
+def test_left_out_source__is_told_and_its_run_can_be_judged(copy, tmp_path):
+    (copy / "tax.csv").write_bytes(b"")
+    project = copy / "project.toml"
+    project.write_text(project.read_text().replace('name = "tax"', 'name = "tax"\non_failure = "leave_out"'))
+    watching = Watching()
+    done = run_project(project, tmp_path / "run", progress=watching)
+    assert done.exit_code == 3
+    assert [m for m in watching.messages if m.startswith("left out: source tax: E-INPUT-003")]
+    figures = evaluate_run(tmp_path / "run", copy / "truth")
+    assert figures["sources"]["insurance"]["registered"] > 0
 
 
 def test_failed_run__goes_on_where_it_was(nation, tmp_path, monkeypatch, outcome):

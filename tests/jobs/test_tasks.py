@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -182,12 +181,3 @@ def test_probe__finds_every_number_one_slip_away_and_no_held_one(space):
             if sum(a != b for a, b in zip(text, have, strict=True)) == 1
         }
         assert one_digit <= found
-
-
-def test_alias_table__is_read_from_both_formats(tmp_path):
-    rows = {"person_id": ["1"], "number": ["001085000123"], "valid_from": ["2010-01-01"]}
-    pl.DataFrame(rows).write_csv(tmp_path / "a.csv")
-    pl.DataFrame(rows).write_parquet(tmp_path / "a.parquet")
-    for name in ("a.csv", "a.parquet"):
-        held = tasks._alias_table(Path(tmp_path / name))
-        assert held.column("number").to_pylist() == ["001085000123"]

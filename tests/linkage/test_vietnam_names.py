@@ -237,3 +237,12 @@ def test_parse_names__many_names_in_little_time():
     parsed = parse_names(values)
     assert len(parsed.offsets) == len(values) + 1
     assert parsed.offsets[-1] == len(parsed.tokens)
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"), [("ai YHuR", "ai y hủ"), ("ai y'hur", "ai y hủ"), ("YHuR Niê", "y hur niê")]
+)
+def test_parse_names__y_written_together_is_read_as_when_it_stands_apart(raw, text):
+    """`ai YHuR` came apart as `ai y hur`, which a second reading took for `hủ` typed by Telex."""
+    assert parse_names(pl.Series([raw])).texts().to_list() == [text]
+    check_idempotent(raw)

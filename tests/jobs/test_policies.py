@@ -1,0 +1,42 @@
+"""Fingerprints of policies, and the register's file of earlier numbers."""
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.policies import alias_table, rows_digest
+
+ROWS = st.lists(
+    st.tuples(st.text("ab\x00", max_size=2) | st.none(), st.integers(0, 3)), min_size=1, max_size=6
+)
+
+
+def frame(rows) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema={"number": pl.String, "until": pl.Int64}, orient="row")
+
+
+@given(ROWS, st.randoms(use_true_random=False))
+def test_rows_digest__is_that_of_the_rows_in_any_order(rows, shuffle) -> None:
+    other = list(rows)
+    shuffle.shuffle(other)
+    assert rows_digest(frame(rows)) == rows_digest(frame(other))
+    assert rows_digest(frame(rows)) == rows_digest(frame(rows).select("until", "number"))
+
+
+@given(ROWS, ROWS)
+def test_rows_digest__tells_other_rows_apart(one, two) -> None:
+    plain = [sorted(((a or "", b) for a, b in rows)) for rows in (one, two)]
+    assert (rows_digest(frame(one)) == rows_digest(frame(two))) == (plain[0] == plain[1])
+
+
+def test_rows_digest__of_nothing_knows_the_columns() -> None:
+    assert rows_digest(frame([])) != rows_digest(frame([]).select("number"))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
+def test_alias_table__is_read_from_both_formats(tmp_path, name) -> None:
+    rows = pl.DataFrame({"person_id": ["1"], "number": ["001085000123"], "valid_from": ["2010-01-01"]})
+    rows.write_csv(tmp_path / "a.csv")
+    rows.write_parquet(tmp_path / "a.parquet")
+    assert alias_table(tmp_path / name).equals(rows)
