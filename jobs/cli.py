@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 import click
 
-from linkage.errors import LinkageError, did_you_mean
+from linkage.errors import ConfigError, LinkageError, did_you_mean
 
 _OURS = ("jobs", "linkage", "kernels", "data")
 
@@ -157,7 +157,7 @@ def _usage(error: click.ClickException) -> LinkageError:
         if isinstance(error, click.UsageError) and error.ctx
         else ""
     )
-    return LinkageError(
+    return ConfigError(
         "E-USAGE-001",
         error.format_message(),
         f"Wanted: {usage}" if usage else "",

@@ -34,7 +34,7 @@ REFUSALS: dict[str, tuple[str, str]] = {
     ),
     "not_agency_register": (
         "A judgement is about an agency's record and a register person; this row names other ones.",
-        "Kết luận phải về một bản ghi của cơ quan và một người trong CSDL; dòng này nêu cặp khác.",
+        "Kết luận phải về một bản ghi của cơ quan và một người trong CSDL dân cư; dòng này nêu cặp khác.",
     ),
     "contradiction": (
         "The same pair is answered both ways.",

@@ -90,7 +90,7 @@ def take_in(
         told: list[Call] = [
             (
                 "jobs.tasks_receipts:write_stopped_receipt",
-                (work, str(artefacts), space.sources[n].name, {"sources": sources}, str(faults[n])),
+                (work, str(artefacts), space.sources[n].name, {"sources": sources}, _why(faults[n])),
             )
             for n in sorted(faults)
         ]
@@ -98,7 +98,9 @@ def take_in(
         _leave_out(space, by_name, sources, faults)
     return {
         "left_out": [
-            {"source": name, **facts["left_out"]} for name, facts in sources.items() if "left_out" in facts
+            {"source": name, **{k: facts["left_out"][k] for k in ("code", "message")}}
+            for name, facts in sources.items()
+            if "left_out" in facts
         ],
         "layout": {
             "parts": layout,
@@ -127,6 +129,11 @@ def _nobody() -> ContractError:
         "the people that records are held against were wanted.",
         "Look at its files and at its rejects, and send it again: every record would be new.",
     )
+
+
+def _why(fault: ContractError) -> str:
+    """What is wrong, for a receipt: without what the owner of the project could do about it."""
+    return f"{fault.code}: {fault.what} {fault.wanted}"
 
 
 def _fault(said: Mapping[str, str]) -> ContractError:
@@ -162,6 +169,7 @@ def _leave_out(
         sources[space.sources[number].name]["left_out"] = {
             "code": fault.code,
             "message": f"{fault.what} {fault.wanted} {fault.do}",
+            "why": _why(fault),
         }
 
 

@@ -87,7 +87,11 @@ def load_project(path: Path) -> LoadedProject:
                 finder.reader.problems += error.problems
             except ConfigError as error:
                 finder.reader.add(
-                    20, f"source {number} ({source.name}) policy", error.what, error.wanted, error.do
+                    int(error.code[-3:]),
+                    f"source {number} ({source.name}) policy",
+                    error.what,
+                    error.wanted,
+                    error.do,
                 )
         try:
             contract = parse_contract(read_declaration(base / source.contract), f"contract of {source.name}")
@@ -96,7 +100,11 @@ def load_project(path: Path) -> LoadedProject:
             continue
         except ConfigError as error:
             finder.reader.add(
-                20, f"source {number} ({source.name}) contract", error.what, error.wanted, error.do
+                int(error.code[-3:]),
+                f"source {number} ({source.name}) contract",
+                error.what,
+                error.wanted,
+                error.do,
             )
             continue
         contracts[source.name] = contract

@@ -63,8 +63,8 @@ def _expected(run: Mapping[str, Any]) -> str:
 
 
 def _left_out(run: Mapping[str, Any]) -> list[str]:
-    names = run.get("left_out") or []
-    return [_wrapped(f"Left out, because they broke their contract: {', '.join(names)}.")] if names else []
+    told = [f"{entry['source']} ({entry['code']})" for entry in run.get("left_out") or []]
+    return [_wrapped(f"Left out, because they broke their contract: {', '.join(told)}.")] if told else []
 
 
 def _gates(run: Mapping[str, Any]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -259,16 +260,18 @@ _HEADINGS = {
     "case_id": "Mã vụ việc",
     "kind": "Loại",
     "person_id": "Mã người",
-    "other_person_id": "Mã người kia",
+    "other_person_id": "Mã người thứ hai",
     "field": "Trường",
-    "register_value": "Giá trị trong CSDL quốc gia",
-    "agency_value": "Giá trị trái với CSDL quốc gia",
+    "register_value": "Giá trị trong CSDL dân cư",
+    "agency_value": "Giá trị trái với CSDL dân cư",
     "agencies": "Cơ quan",
     "records": "Số bản ghi",
     "evidence": "Căn cứ",
     "confidence": "Độ tin cậy",
-    "register_version": "Phiên bản CSDL quốc gia",
+    "register_version": "Phiên bản CSDL dân cư",
 }
+_DATES = ("birth_date", "death_date")
+_ISO = re.compile(r"[0-9]{4}(-[0-9]{2}){1,2}")
 _KINDS = {"field": "Giá trị có thể sai", "duplicate": "Có thể trùng người"}
 
 
@@ -282,6 +285,9 @@ def _page(table: pa.Table) -> bytes:
     writer.writerow(_HEADINGS[c] for c in table.column_names)
     for row in table.to_pylist():
         row["case_id"] = row["case_id"].hex()
+        if row["field"] in _DATES:
+            for column in ("register_value", "agency_value"):
+                row[column] = _day(row[column])
         row["kind"] = _KINDS[row["kind"]]
         row["field"] = field_name(row["field"], "vi") if row["field"] else ""
         row["agencies"] = ", ".join(row["agencies"])
@@ -289,6 +295,11 @@ def _page(table: pa.Table) -> bytes:
         row["confidence"] = f"{row['confidence']:.6g}"
         writer.writerow(_safe("" if v is None else str(v)) for v in row.values())
     return b"\xef\xbb\xbf" + out.getvalue().encode()
+
+
+def _day(text: str | None) -> str | None:
+    """A date, which may lack day or month, as Vietnamese clerks write it: ``dd/mm/yyyy``."""
+    return "/".join(reversed(text.split("-"))) if text and _ISO.fullmatch(text) else text
 
 
 def _safe(text: str) -> str:

@@ -12,8 +12,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from jobs import clerk_pages
 from jobs.readers import PartSpec, find_repeats, intake_part, plan_parts, refuse_repeats
-from jobs.store import make_folder, read_table, write_parquet, write_table
+from jobs.store import make_folder, read_table, write_table
 from jobs.workspace import Workspace
 from linkage.errors import ContractError
 from linkage.ingest import Intake
@@ -95,9 +96,9 @@ def settle_repeats(
 
 
 def write_rejects(work: str, source: int, parts: list[int], path: str) -> dict[str, Any]:
-    """The refused rows of a source as one Parquet file."""
+    """The refused rows of a source as one Parquet file, and the CSV beside it."""
     space = Workspace.open(work)
     rejects = pa.concat_tables([read_table(_paths(space, source, part)[1]) for part in parts])
     make_folder(Path(path).parent)
-    write_parquet(Path(path), rejects)
-    return {"rows_out": rejects.num_rows}
+    files = [f.path for f in space.loaded.files[space.sources[source].name]]
+    return {"rows_out": clerk_pages.write_rejects(Path(path), rejects, files)}

@@ -12,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from jobs.answers import guarded, review_text
+from jobs.clerk_pages import write_rejects
 from jobs.constraints import review_ids
 from jobs.policies import policy_ids
 from jobs.store import make_folder, read_table, write_bytes, write_parquet
@@ -35,7 +36,7 @@ from linkage.artefacts import (
 from linkage.decisions import CONFLICT, DECISIONS, LINK, NEW, REVIEW
 from linkage.model import STEP
 from linkage.posterior import power_of_two
-from linkage.reasons import reason_lists
+from linkage.reasons import reason_lists, texts
 
 #: Best pairs of a record that are published.
 PAIRS_KEPT = 5
@@ -359,6 +360,8 @@ def publish_review(work: str, out: str) -> dict[str, Any]:
     ids = record_ids(space)
     source = np.asarray(space.coded.source)
     names = pl.Series(_names(space))
+    distinct, why = np.unique(decided.reasons[rows], return_inverse=True)
+    lists = reason_lists(distinct).to_list()
     columns: dict[str, Any] = {
         "review_id": id_array(
             review_ids(
@@ -378,6 +381,8 @@ def publish_review(work: str, out: str) -> dict[str, Any]:
         "pattern": pattern_texts(picked.pattern, space.programme),
         "reasons": reason_lists(decided.reasons[rows]).to_arrow(),
         "answer": coded_text(np.zeros(rows.shape[0], np.int64), ("",)),
+        "vi": coded_text(why.ravel(), [" ".join(texts(codes, "vi")) for codes in lists]),
+        "en": coded_text(why.ravel(), [" ".join(texts(codes, "en")) for codes in lists]),
     }
     for field in space.kinds:
         columns[f"{field}_l"] = arrow_text(submitted(space, field, left))
@@ -418,7 +423,7 @@ def publish_answers(work: str, out: str) -> dict[str, Any]:
 
 
 def publish_rejects(work: str, out: str) -> dict[str, Any]:
-    """``rejects/<source>.parquet``: every refused row."""
+    """``rejects/<source>.parquet`` and ``.csv``: every refused row."""
     space = Workspace.open(work)
     written = 0
     folder = make_folder(Path(out) / "rejects")
@@ -429,9 +434,8 @@ def publish_rejects(work: str, out: str) -> dict[str, Any]:
             if s == number
         ]
         if parts:
-            whole = pa.concat_tables(parts)
-            write_parquet(folder / f"{info.name}.parquet", whole)
-            written += whole.num_rows
+            files = [f.path for f in space.loaded.files[info.name]]
+            written += write_rejects(folder / f"{info.name}.parquet", pa.concat_tables(parts), files)
     return {"rows_out": written}
 
 

@@ -22,7 +22,7 @@ from jobs.workspace import Workspace, frame
 from linkage import tables
 from linkage.agreement import RELATIONS
 from linkage.contract import Contract
-from linkage.decisions import LINK
+from linkage.decisions import CONFLICT, LINK, REVIEW
 from linkage.gates import REPLACED
 from linkage.queries import QUERIES
 from linkage.receipt import Correction, Facts, Outcome, Query, Refused, Text, receipt
@@ -39,8 +39,9 @@ def count_source(work: str, out: str, number: int) -> dict[str, Any]:
     """What was found of one source, in numbers that its receipt, its gates and the scorecard need.
 
     ``fields`` (filled, repaired, readable, relations by field), ``corrections`` (field, kind, action, rows),
-    ``queries`` (field, code, rows, line), ``duplicates``, ``dead_unmarked`` (None where the register holds
-    no dates of death), ``cases`` of the register by kind.
+    ``queries`` (field, code, rows, line), ``duplicates``, ``paired`` (undecided records that have a
+    candidate), ``dead_unmarked`` (None where the register holds no dates of death), ``cases`` of the register
+    by kind.
     """
     space = Workspace.open(work)
     info = space.sources[number]
@@ -50,6 +51,7 @@ def count_source(work: str, out: str, number: int) -> dict[str, Any]:
         "queries": _queries(Path(out), info.name),
         "corrections": [],
         "duplicates": 0,
+        "paired": None,
         "dead_unmarked": None,
         "cases": None if agency else _cases(Path(out)),
     }
@@ -58,6 +60,7 @@ def count_source(work: str, out: str, number: int) -> dict[str, Any]:
         orders = _texts_of(orders_path(Path(out)), ["source"])["source"]
         found["duplicates"] = int((orders == info.name).sum())
         found["dead_unmarked"] = _dead_unmarked(space, number)
+        found["paired"] = _paired(space, number)
     return found
 
 
@@ -182,6 +185,17 @@ def _dead_unmarked(space: Workspace, number: int) -> int | None:
     return count
 
 
+def _paired(space: Workspace, number: int) -> int:
+    """Records of a source in review or conflict that have a candidate."""
+    first = space.layout["n_register"]
+    with np.load(space.path("decided", "decided.npz"), allow_pickle=False) as held:
+        decision, person = held["decision"], held["person"]
+    open_ = np.isin(decision, (REVIEW, CONFLICT)) & (person >= 0)
+    return sum(
+        int(open_[start - first : start - first + rows].sum()) for _, start, rows in _parts(space, number)
+    )
+
+
 def _filled(space: Workspace, number: int, part: int, standard: str) -> np.ndarray:
     return np.asarray(pc.is_valid(space.records(number, part).column(standard)).to_numpy())
 
@@ -254,7 +268,7 @@ def write_source_receipt(
         counted=counted,
         decisions=found["by_source"][source] if agency and counted is not None else None,
         outcome="taken" if counted is not None else "left_out",
-        why=f"{left_out['code']}: {left_out['message']}" if left_out else None,
+        why=left_out["why"] if left_out else None,
     )
     write_receipt(make_folder(place / "receipts"), receipt(facts))
     return {"rows_in": facts.read}
@@ -299,7 +313,7 @@ def source_facts(
     policy = loaded.policies.get(source)
     withheld = found["withheld"] and counted is not None and agency
     lines, text_bytes = _texts(taken.get("text"))
-    held = counted or {"queries": (), "corrections": (), "duplicates": None, "cases": None}
+    held = counted or {"queries": (), "corrections": (), "duplicates": None, "cases": None, "paired": None}
     return Facts(
         run_id=found["run_id"],
         project=loaded.project.name,
@@ -321,6 +335,8 @@ def source_facts(
         duplicates=held["duplicates"] if agency else None,
         corrections=[Correction(**c) for c in held["corrections"]],
         cases=held["cases"],
+        paired=held["paired"],
+        verified=stated.verify and counted is not None,
         withheld=withheld,
         gates=[g for g in found["gates"] if not g["holds"] and g["source"] in (None, source)]
         if withheld

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from jobs.clerk_pages import write_queries
 from jobs.store import read_table, write_parquet
 from jobs.tasks_decide import load_decided, record_ids
 from jobs.workspace import Workspace, frame, read_arrays
@@ -30,7 +31,10 @@ def publish_repairs(work: str, out: str) -> dict[str, Any]:
 
 
 def publish_queries(work: str, out: str) -> dict[str, Any]:
-    """``queries.parquet``: every value that somebody must look at, numbers of many records among them."""
+    """``queries.parquet``: every value that somebody must look at, numbers of many records among them.
+
+    And ``queries/<source>.csv``: those of one source for its clerks.
+    """
     space = Workspace.open(work)
     held = pl.concat([_of_parts(space, "queries", QUERY_COLUMNS), *_many(space)])
     line = np.zeros(held.height, np.int64)
@@ -40,7 +44,10 @@ def publish_queries(work: str, out: str) -> dict[str, Any]:
         if mine.size:
             lines = space.records(source, part).column("line").to_numpy()
             line[mine] = lines[row[mine] - start]
-    return {"rows_out": _write(space, out, tables.QUERIES, held.with_columns(line=pl.Series(line)))}
+    rows = _write(space, out, tables.QUERIES, held.with_columns(line=pl.Series(line)))
+    taken = {source for source, *_ in space.layout["parts"]}
+    write_queries(Path(out), [s.name for n, s in enumerate(space.sources) if n in taken])
+    return {"rows_out": rows}
 
 
 def _of_parts(space: Workspace, name: str, columns: dict[str, Any]) -> pl.DataFrame:

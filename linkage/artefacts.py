@@ -63,9 +63,17 @@ def record_entity_ids(sources: pl.Series, record_ids: pl.Series) -> np.ndarray:
 
 
 def coded_text(codes: np.ndarray, texts: Sequence[str]) -> pa.DictionaryArray:
-    """Texts by their number, dictionary-encoded; null where the number is negative."""
-    indices = pa.array(np.where(codes >= 0, codes, 0).astype(np.int32), mask=codes < 0)
-    return pa.DictionaryArray.from_arrays(indices, pa.array(list(texts), pa.large_string()))
+    """Texts by their number, dictionary-encoded; null where the number is negative.
+
+    Every text is in the dictionary once: Parquet writers make its page as long as the entries they are given,
+    and what is left behind the distinct ones is memory as it was.
+    """
+    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    chosen = np.where(codes >= 0, codes, 0)
+    if len(places) < len(texts):
+        chosen = np.array([places[text] for text in texts], np.int32)[chosen]
+    indices = pa.array(chosen.astype(np.int32), mask=codes < 0)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(list(places), pa.large_string()))
 
 
 def pattern_texts(

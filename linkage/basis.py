@@ -10,14 +10,14 @@ from linkage.artefacts import coded_text
 #: Code -> (English, Vietnamese), in the order in which they are told. Codes never change their meaning; new
 #: ones are added at the end.
 BASIS: dict[str, tuple[str, str]] = {
-    "register": ("The register holds this value.", "CSDL quốc gia có giá trị này."),
+    "register": ("The register holds this value.", "CSDL dân cư có giá trị này."),
     "agency": (
         "Another agency holds the register's value of this person.",
-        "Cơ quan khác cũng có giá trị này của CSDL quốc gia về người này.",
+        "Cơ quan khác cũng có giá trị này của CSDL dân cư về người này.",
     ),
     "agency_against": (
         "Another agency contradicts the register's value of this person.",
-        "Cơ quan khác có giá trị trái với CSDL quốc gia về người này.",
+        "Cơ quan khác có giá trị trái với CSDL dân cư về người này.",
     ),
     "number_structure": (
         "What the personal number says of sex and birth year is against the held value.",
@@ -25,7 +25,7 @@ BASIS: dict[str, tuple[str, str]] = {
     ),
     "number_for_held": (
         "What the personal number says of sex or birth year is the held value, against the register's.",
-        "Giới tính, năm sinh trong số định danh trùng với giá trị đang lưu, khác với CSDL quốc gia.",
+        "Giới tính, năm sinh trong số định danh trùng với giá trị đang lưu, khác với CSDL dân cư.",
     ),
     "alias": (
         "The held number is a cancelled number of this person.",
@@ -41,7 +41,7 @@ BASIS: dict[str, tuple[str, str]] = {
     ),
     "spelling": (
         "The held spelling is nobody's in the register, the register's is common.",
-        "Cách viết đang lưu không có ai dùng trong CSDL quốc gia, cách viết của CSDL quốc gia là phổ biến.",
+        "Cách viết đang lưu không có ai dùng trong CSDL dân cư, cách viết của CSDL dân cư là phổ biến.",
     ),
     "unreadable": (
         "The held text is no value of this field.",
@@ -49,7 +49,7 @@ BASIS: dict[str, tuple[str, str]] = {
     ),
     "incomplete": (
         "The held value is a less complete form of the register's.",
-        "Giá trị đang lưu là dạng chưa đầy đủ của giá trị trong CSDL quốc gia.",
+        "Giá trị đang lưu là dạng chưa đầy đủ của giá trị trong CSDL dân cư.",
     ),
     "exact_person": (
         "Number, full name and birth date of the record are each those of the person.",
@@ -57,15 +57,15 @@ BASIS: dict[str, tuple[str, str]] = {
     ),
     "rare_spelling": (
         "The register's own spelling is nobody else's, or far rarer than another.",
-        "Cách viết trong CSDL quốc gia không có ở ai khác, hoặc hiếm hơn nhiều so với cách viết khác.",
+        "Cách viết trong CSDL dân cư không có ở ai khác, hoặc hiếm hơn nhiều so với cách viết khác.",
     ),
     "register_repaired": (
         "The register's own text had to be repaired to be read.",
-        "Chính nội dung trong CSDL quốc gia phải sửa mới đọc được.",
+        "Chính nội dung trong CSDL dân cư phải sửa mới đọc được.",
     ),
     "no_equivalent": (
         "The register's value has no single equivalent in the source's format or code list.",
-        "Giá trị của CSDL quốc gia không có một giá trị tương đương duy nhất trong danh mục của nguồn.",
+        "Giá trị của CSDL dân cư không có một giá trị tương đương duy nhất trong danh mục của nguồn.",
     ),
 }
 

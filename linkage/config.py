@@ -158,7 +158,7 @@ class Gates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     refused: Annotated[Share, Meta(description="Largest share of a source's rows refused.")] = 0.05
     review: Annotated[
         Share | None,
-        Meta(description="Largest share of a source's records in review or conflict; else review_max."),
+        Meta(description="Largest share of a source's records in review or conflict; else twice review_max."),
     ] = None
     new: Annotated[Share, Meta(description="Largest share of a source's records that are new.")] = 0.10
     corrections: Annotated[

@@ -137,7 +137,7 @@ def decide(
     p_best = np.where(blind, corrected(posterior.p_best, rehearsal), posterior.p_best)
     allowed = weights.allowed[pattern]
     contradicted = _contradicted(scored, record, posterior, weights, n, model.register)
-    reasons = _identifier_reasons(programme, pattern, has)
+    reasons = _identifier_reasons(programme, pattern, has, subjects.state)
 
     reasons |= np.where(has & ~allowed, BIT["given_name_differs"], 0).astype(np.uint32)
     reasons |= np.where(contradicted, BIT["number_against_name"], 0).astype(np.uint32)
@@ -235,7 +235,10 @@ def _contradicted(
     return by_number & likely & (strongest >= own + int(CONTRADICTION_BITS * STEP))
 
 
-def _identifier_reasons(programme: Programme, pattern: np.ndarray, has: np.ndarray) -> np.ndarray:
+def _identifier_reasons(
+    programme: Programme, pattern: np.ndarray, has: np.ndarray, state: np.ndarray
+) -> np.ndarray:
+    """How the number compares with the best candidate's; without one, whether there is none to compare."""
     number, _ = groups_of(programme.parts)
     out = np.zeros(pattern.shape[0], np.uint32)
     if number < 0:
@@ -253,7 +256,8 @@ def _identifier_reasons(programme: Programme, pattern: np.ndarray, has: np.ndarr
     )
     step = int(programme.radix[number])
     level = (pattern // step) % len(programme.parts[number].levels)
-    return np.where(has, of_level[level], np.uint32(BIT["number_absent"])).astype(np.uint32)
+    without = np.where(state == 0, BIT["number_absent"], 0)
+    return np.where(has, of_level[level], without).astype(np.uint32)
 
 
 def calibration(

@@ -154,17 +154,20 @@ def quote_byte(quote: str) -> int:
 
 
 def refuse_doubles(names: Sequence[str]) -> None:
-    """Raise ContractError E-INPUT-004 if a column name that is not empty comes twice."""
-    seen: set[str] = set()
-    for name in names:
+    """Raise ContractError E-INPUT-004 if a column name that is not empty comes twice.
+
+    It says which columns, not their name: of a file without a header that would be a value of its first row.
+    """
+    seen: dict[str, int] = {}
+    for place, name in enumerate(names, start=1):
         if name and name in seen:
             raise ContractError(
                 "E-INPUT-004",
-                f"The header names column '{name}' twice;",
+                f"Columns {seen[name]} and {place} of the header have the same name;",
                 "each column once was wanted.",
-                "Rename or drop one of the two columns.",
+                "Rename or drop one of the two; if the first line is a row of data, put a header above it.",
             )
-        seen.add(name)
+        seen[name] = place
 
 
 def cut_points(

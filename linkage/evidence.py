@@ -13,47 +13,47 @@ import numpy as np
 EVIDENCE: dict[str, tuple[str, str]] = {
     "agencies_agree": (
         "Two or more agencies hold the same value against the register.",
-        "Từ hai cơ quan trở lên cùng có một giá trị khác với CSDL quốc gia.",
+        "Từ hai cơ quan trở lên cùng có một giá trị khác với CSDL dân cư.",
     ),
     "agency_holds": (
         "One agency holds another value than the register.",
-        "Một cơ quan có giá trị khác với CSDL quốc gia.",
+        "Một cơ quan có giá trị khác với CSDL dân cư.",
     ),
     "no_agency_confirms": (
         "No agency holds the register's value.",
-        "Không có cơ quan nào có giá trị trùng với CSDL quốc gia.",
+        "Không có cơ quan nào có giá trị trùng với CSDL dân cư.",
     ),
     "agency_confirms": (
         "An agency holds the register's value.",
-        "Có cơ quan có giá trị trùng với CSDL quốc gia.",
+        "Có cơ quan có giá trị trùng với CSDL dân cư.",
     ),
     "number_structure": (
         "Sex or birth year in the personal number are those of the agencies, not those of the register.",
-        "Giới tính hoặc năm sinh trong số định danh trùng với cơ quan, khác với CSDL quốc gia.",
+        "Giới tính hoặc năm sinh trong số định danh trùng với cơ quan, khác với CSDL dân cư.",
     ),
     "number_against": (
         "Sex or birth year in the personal number are those of the register.",
-        "Giới tính hoặc năm sinh trong số định danh trùng với CSDL quốc gia.",
+        "Giới tính hoặc năm sinh trong số định danh trùng với CSDL dân cư.",
     ),
     "register_incomplete": (
         "The register's value is a less complete form of the agencies'.",
-        "Giá trị trong CSDL quốc gia là dạng kém đầy đủ hơn của giá trị tại các cơ quan.",
+        "Giá trị trong CSDL dân cư là dạng kém đầy đủ hơn của giá trị tại các cơ quan.",
     ),
     "register_empty": (
         "The register holds nothing where agencies hold a value.",
-        "CSDL quốc gia để trống trong khi các cơ quan có giá trị.",
+        "CSDL dân cư để trống trong khi các cơ quan có giá trị.",
     ),
     "register_spelling": (
         "Hardly anyone bears the register's spelling; the agencies' is common.",
-        "Cách viết trong CSDL quốc gia hầu như không ai dùng, cách viết của cơ quan là phổ biến.",
+        "Cách viết trong CSDL dân cư hầu như không ai dùng, cách viết của cơ quan là phổ biến.",
     ),
     "register_mistyped": (
         "The register's text reads as a mistyping of the agencies' value.",
-        "Nội dung trong CSDL quốc gia là dạng gõ sai của giá trị tại các cơ quan.",
+        "Nội dung trong CSDL dân cư là dạng gõ sai của giá trị tại các cơ quan.",
     ),
     "number_contradicts_holder": (
         "The person's own number says another sex or birth year than the register.",
-        "Số định danh của chính người này cho giới tính hoặc năm sinh khác với CSDL quốc gia.",
+        "Số định danh của chính người này cho giới tính hoặc năm sinh khác với CSDL dân cư.",
     ),
     "name_same": ("Both have the same full name.", "Hai người có cùng họ tên."),
     "birth_date_same": ("Both were born on the same day.", "Hai người có cùng ngày sinh."),
@@ -63,7 +63,7 @@ EVIDENCE: dict[str, tuple[str, str]] = {
     "old_number_same": ("Both have the same nine-digit number.", "Hai người có cùng số CMND 9 số."),
     "number_near": (
         "The personal numbers differ by one slip.",
-        "Hai số định danh chỉ lệch một lỗi gõ.",
+        "Hai số định danh chỉ sai khác một lỗi gõ.",
     ),
     "number_earlier": (
         "The number of one is an earlier number of the other.",

@@ -77,6 +77,11 @@ class SourceLimits:
     fields: Mapping[str, float] = field(default_factory=dict)
 
 
+#: A source may have this many times the share in review that all agencies together may have: one is cleaner
+#: than another, and a small one varies.
+SOURCE_REVIEW = 2
+
+
 def limits_of(gates: Gates, own: Limits | None, *, precision: float, review_max: float) -> SourceLimits:
     """A source's limits: its policy's ``[limits]`` over the project's ``[gates]``.
 
@@ -90,7 +95,7 @@ def limits_of(gates: Gates, own: Limits | None, *, precision: float, review_max:
     return SourceLimits(
         precision=precision if gates.precision else None,
         refused=stated(own.refused, gates.refused),
-        review=stated(own.review, stated(gates.review, review_max)),
+        review=stated(own.review, stated(gates.review, min(1.0, SOURCE_REVIEW * review_max))),
         new=stated(own.new, gates.new),
         corrections=gates.corrections,
         deaths=stated(own.deaths, gates.deaths),
@@ -216,7 +221,7 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
     ),
     "new": (
         "{share} of the records are of nobody in the register",
-        "{share} số bản ghi không có trong cơ sở dữ liệu dân cư",
+        "{share} số bản ghi không có trong CSDL dân cư",
     ),
     "corrections": (
         "{share} of the records would be changed in the field {field}",
@@ -240,13 +245,15 @@ def _share(
 ) -> Gate:
     value = part / whole if whole else None
     judged = whole >= least
+    # As many decimals as tell on which side of its limit the figure is.
+    digits = next((d for d in (2, 4) if value is None or (round(value, d + 2) > limit) == (value > limit)), 6)
 
     def sentence(language: Language) -> str:
         form = _SENTENCES[gate][0 if language == "en" else 1]
         said = form.format(
-            share=wording.share(value, language), field=wording.field_name(standard or "", language)
+            share=wording.share(value, language, digits), field=wording.field_name(standard or "", language)
         )
-        of = source or ("all agencies" if language == "en" else "mọi cơ quan")
+        of = source or ("all agencies" if language == "en" else "Tất cả các cơ quan")
         return f"{of}: {said} ({wording.count(part, language)} / {wording.count(whole, language)}); " + (
             f"at most {wording.share(limit, language)} is allowed."
             if language == "en"
@@ -266,18 +273,25 @@ def reasons_text(gates: Sequence[Mapping[str, Any]]) -> str:
     """Why a run is withheld, for people to read: Vietnamese, then English; of failing gates only."""
     broken = [g for g in gates if not g["holds"]]
     lines = [
-        "CHƯA PHÁT HÀNH: các bản sửa đổi và lệnh gộp trong thư mục này chưa được gửi đi, vì:",
+        "CHƯA PHÁT HÀNH: các đề nghị sửa đổi và đề nghị gộp trong thư mục này chưa được gửi đi, vì:",
         "",
-        *(f"  [{g['name']}]  {g['vi']}" for g in broken),
+        *_told(broken, "vi"),
         "",
         "Người có trách nhiệm xem lại từng mục. Nếu chấp nhận, phát hành bằng lệnh",
         "  linkage run PROJECT --out FOLDER --accept GATE --reason LÝ_DO",
         "",
         "WITHHELD: the corrections and merge orders in this folder have not been sent, because:",
         "",
-        *(f"  [{g['name']}]  {g['en']}" for g in broken),
+        *_told(broken, "en"),
         "",
         "Somebody who answers for it looks at each. If it is accepted, this releases them:",
         "  linkage run PROJECT --out FOLDER --accept GATE --reason TEXT",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _told(gates: Sequence[Mapping[str, Any]], language: Language) -> list[str]:
+    """One entry a gate, its further lines further in; no line above :data:`linkage.wording.PAGE` columns."""
+    return [
+        line for gate in gates for line in wording.wrapped(f"[{gate['name']}]  {gate[language]}", 2, hang=2)
+    ]

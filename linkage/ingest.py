@@ -89,7 +89,7 @@ def require_columns(header: Sequence[str], contract: Contract) -> None:
                 break
     raise ContractError(
         "E-INPUT-002",
-        f"The file lacks column {named};",
+        f"The file lacks column{'s' * (len(missing) > 1)} {named};",
         f"its contract reads {len(contract.columns())} columns, and the file has {len(header)}.{hint}",
         "Mend the file's header or the contract.",
     )

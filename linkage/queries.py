@@ -18,8 +18,11 @@ QUERIES: dict[str, tuple[str, str]] = {
     "impossible_date": ("There is no such day.", "Ngày này không tồn tại."),
     "early_date": ("The date is before 1850.", "Ngày trước năm 1850."),
     "date_after_extract": ("The date is after the day of the extract.", "Ngày sau ngày trích xuất dữ liệu."),
-    "age_over_120": ("The person would be older than 120 years.", "Người này sẽ trên 120 tuổi."),
-    "death_before_birth": ("The death is before the birth.", "Ngày mất trước ngày sinh."),
+    "age_over_120": (
+        "The person would be older than 120 years.",
+        "Tính theo ngày sinh thì người này đã trên 120 tuổi.",
+    ),
+    "death_before_birth": ("The death is before the birth.", "Ngày chết trước ngày sinh."),
     "unknown_code": ("The code is not in the contract's table.", "Mã không có trong bảng mã đã khai báo."),
     "unknown_unit": (
         "The administrative unit is not in the lists of before and after 1 July 2025.",
@@ -39,7 +42,7 @@ QUERIES: dict[str, tuple[str, str]] = {
     ),
     "unlikely_number": (
         "The number begins with no province's code, or its year of birth is after the extract.",
-        "Ba số đầu không phải mã tỉnh, hoặc năm sinh trong số sau ngày trích xuất.",
+        "Ba chữ số đầu không phải mã tỉnh, hoặc năm sinh trong số sau ngày trích xuất.",
     ),
     "number_against_sex": (
         "The number says another sex than the record.",
@@ -55,7 +58,7 @@ QUERIES: dict[str, tuple[str, str]] = {
     ),
     "number_of_many": (
         "Five or more records of this source bear the number.",
-        "Số này có ở từ năm bản ghi trở lên của nguồn dữ liệu.",
+        "Số này xuất hiện ở 5 bản ghi trở lên của nguồn dữ liệu.",
     ),
     "wrong_check_digit": ("The check digit of the tax code is wrong.", "Sai số kiểm tra của mã số thuế."),
     "unknown_province": (

@@ -15,7 +15,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "Số là số cũ đã được thay thế của người này.",
     ),
     "old_number_same": ("The nine-digit number is the same.", "Số CMND 9 số trùng khớp."),
-    "number_near": ("The personal number differs by one slip.", "Số định danh lệch một lỗi gõ."),
+    "number_near": (
+        "The personal number differs by one slip.",
+        "Số định danh chỉ sai khác một lỗi gõ.",
+    ),
     "number_different": ("The personal number is another one.", "Số định danh khác nhau."),
     "number_absent": ("There is no usable number to compare.", "Không có số định danh để đối chiếu."),
     "evidence_agrees": (
@@ -44,9 +47,9 @@ REASONS: dict[str, tuple[str, str]] = {
     ),
     "register_double": (
         "Two register persons fit equally; they may be one person.",
-        "Hai người trong CSDL cùng phù hợp; có thể là một người bị trùng.",
+        "Hai người trong CSDL dân cư cùng phù hợp; có thể là một người bị trùng.",
     ),
-    "not_in_register": ("No register person fits.", "Không có người phù hợp trong CSDL."),
+    "not_in_register": ("No register person fits.", "Không có người phù hợp trong CSDL dân cư."),
     "candidate_may_be_missed": (
         "No register person was found, but one may have been missed.",
         "Không tìm thấy người phù hợp, nhưng có thể đã bỏ sót.",

@@ -33,7 +33,7 @@ REFUSALS: Mapping[str, tuple[str, str]] = {
     ),
     "record_too_long": (
         "The row is longer than 64 lines or 1 MiB; most often a quotation mark is missing.",
-        "Dòng dài quá 64 dòng vật lý hoặc 1 MiB; thường do thiếu dấu nháy.",
+        "Dòng dài quá 64 dòng hoặc 1 MiB; thường do thiếu dấu nháy.",
     ),
     "bad_encoding": (
         "Characters cannot be read in the encoding of the file.",
@@ -43,22 +43,22 @@ REFUSALS: Mapping[str, tuple[str, str]] = {
         "A value holds a control character that is no text.",
         "Giá trị có ký tự điều khiển, không phải chữ.",
     ),
-    "missing_key": ("The row has no record key.", "Dòng không có khóa của bản ghi."),
+    "missing_key": ("The row has no record key.", "Dòng không có mã bản ghi (cột khóa để trống)."),
     "missing_field": (
         "A column that must be filled is empty.",
         "Cột bắt buộc phải có giá trị bị bỏ trống.",
     ),
     "repeated_key": (
         "The record key comes more than once; none of these rows was taken.",
-        "Khóa bản ghi xuất hiện nhiều lần; không nhận dòng nào trong số đó.",
+        "Mã bản ghi xuất hiện nhiều lần; không nhận dòng nào trong số đó.",
     ),
     "superseded": (
         "A later row of the same key was taken instead; nothing to do.",
-        "Đã nhận dòng mới hơn có cùng khóa; không phải làm gì.",
+        "Đã nhận dòng mới hơn có cùng mã bản ghi; không phải làm gì.",
     ),
     "repeated_key_tie": (
         "The record key comes more than once, and no row is the latest; none was taken.",
-        "Khóa bản ghi xuất hiện nhiều lần và không dòng nào mới nhất; không nhận dòng nào.",
+        "Mã bản ghi xuất hiện nhiều lần và không dòng nào mới nhất; không nhận dòng nào.",
     ),
 }
 
@@ -70,6 +70,10 @@ DECISIONS: Mapping[str, tuple[str, str]] = {
     "conflict": ("contradicting themselves, to be judged", "Thông tin mâu thuẫn, chờ cán bộ xem xét"),
     "ineligible": ("holding too little to tell who it is", "Quá ít thông tin để xác định người"),
 }
+
+
+#: Decisions that wait for a clerk of the register.
+UNDECIDED = ("review", "conflict")
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,8 @@ class Facts:
     files : name, bytes and sha256 of each;  lines, text_bytes : None of a file that is no text
     decisions, duplicates : None of the register, and of a source that was not decided
     cases : of the register: cases by kind
+    paired : of the records in review and conflict, those with a pair for the register's clerks; None unknown
+    verified : whether the source asked for verification
     gates : the failing gates of this source and of the whole run, as in ``run.json``
     why : of a source that was left out or stopped: what was wrong, in English, without values
     """
@@ -152,6 +158,8 @@ class Facts:
     purpose: str | None = None
     legal_basis: str | None = None
     cases: Mapping[str, int] | None = None
+    paired: int | None = None
+    verified: bool = False
 
 
 def receipt(facts: Facts) -> dict[str, Any]:
@@ -178,6 +186,8 @@ def receipt(facts: Facts) -> dict[str, Any]:
         ],
         "queries": [vars(q) for q in facts.queries],
         "decisions": None if facts.decisions is None else {d: facts.decisions.get(d, 0) for d in DECISIONS},
+        "undecided": _undecided(facts),
+        "verified": facts.verified,
         "duplicates": facts.duplicates,
         "corrections": [vars(c) for c in facts.corrections],
         "cases": None if facts.cases is None else dict(facts.cases),
@@ -189,6 +199,13 @@ def receipt(facts: Facts) -> dict[str, Any]:
             "legal_basis": facts.legal_basis,
         },
     }
+
+
+def _undecided(facts: Facts) -> dict[str, int] | None:
+    if facts.decisions is None or facts.paired is None:
+        return None
+    records = sum(facts.decisions.get(d, 0) for d in UNDECIDED)
+    return {"records": records, "paired": facts.paired, "unpaired": records - facts.paired}
 
 
 def _refusal(code: str, language: Language) -> str:
@@ -214,6 +231,11 @@ def _balance(facts: Facts) -> None:
             )
 
 
+def waiting(held: Mapping[str, Any]) -> int:
+    """Records of a receipt that wait for the clerks of the register."""
+    return sum((held["decisions"] or {}).get(d, 0) for d in UNDECIDED)
+
+
 def steps(held: Mapping[str, Any]) -> list[str]:
     """Codes of what the agency does next, by its receipt."""
     if held["outcome"] != "taken":
@@ -223,14 +245,18 @@ def steps(held: Mapping[str, Any]) -> list[str]:
         found.append("mend_refused")
     if held["queries"]:
         found.append("look_at_queries")
-    decisions = held["decisions"] or {}
-    if decisions.get("review", 0) + decisions.get("conflict", 0):
-        found.append("judge_review")
+    if held.get("verified"):
+        found.append("wait_for_results" if held["withheld"] else "look_at_results")
     if held["corrections"] or held["duplicates"]:
         if held["withheld"]:
             found.append("wait")
         else:
-            found += ["apply_feed"] * bool(held["corrections"]) + ["merge"] * bool(held["duplicates"])
+            if held["corrections"]:
+                applied = any(c["action"] == "apply" for c in held["corrections"])
+                found.append("apply_feed" if applied else "judge_feed")
+            found += ["merge"] * bool(held["duplicates"])
+    if waiting(held):
+        found.append("wait_for_clerks")
     if any((held["cases"] or {}).values()):
         found.append("judge_cases")
     return found or ["nothing"]

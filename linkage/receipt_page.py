@@ -8,14 +8,14 @@ from typing import Any
 
 from linkage import wording
 from linkage.policy import ACTIONS, KINDS
-from linkage.receipt import DECISIONS, steps
+from linkage.receipt import DECISIONS, steps, waiting
 from linkage.wording import LANGUAGES, Language
 
 #: Action -> (English, Vietnamese).
 DEEDS: Mapping[str, tuple[str, str]] = {
-    "apply": ("to apply", "tự sửa"),
-    "confirm": ("to confirm", "xác nhận"),
-    "investigate": ("to investigate", "xác minh"),
+    "apply": ("to apply", "áp dụng ngay"),
+    "confirm": ("to confirm", "cần xác nhận"),
+    "investigate": ("to investigate", "cần xác minh"),
 }
 
 #: Kind of a correction -> (English, Vietnamese).
@@ -40,32 +40,44 @@ STEPS: Mapping[str, tuple[str, str]] = {
         "Dữ liệu này chưa được sử dụng. Sửa lỗi nêu trên rồi gửi lại toàn bộ.",
     ),
     "mend_refused": (
-        "Mend the refused rows where they come from; rejects/{source}.parquet has them all, with lines.",
-        "Sửa các dòng bị từ chối tại nguồn; tệp rejects/{source}.parquet liệt kê đủ số dòng và mã lỗi.",
+        "Mend the refused rows where they come from; rejects/{source}.csv has them all, with lines.",
+        "Sửa các dòng bị từ chối tại nguồn; tệp rejects/{source}.csv liệt kê đủ số dòng và mã lỗi.",
     ),
     "look_at_queries": (
-        "Look at the values named above (all of them: queries.parquet); mend those that are wrong.",
-        "Kiểm tra các giá trị nêu trên (đủ trong tệp queries.parquet); giá trị nào sai thì sửa tại nguồn.",
+        "Look at the values named above (all of them: queries/{source}.csv); mend those that are wrong.",
+        "Kiểm tra các giá trị nêu trên (đủ trong queries/{source}.csv); giá trị nào sai thì sửa tại nguồn.",
     ),
-    "judge_review": (
-        "Judge the pairs in review.csv that are of this source.",
-        "Xem xét các cặp thuộc nguồn này trong tệp review.csv và ghi kết quả.",
+    "look_at_results": (
+        "See what verification says of each record in verifications/{source}.csv.",
+        "Xem kết quả xác thực từng bản ghi trong tệp verifications/{source}.csv.",
+    ),
+    "wait_for_results": (
+        "The results of verification are held back until somebody who answers for the run releases them.",
+        "Kết quả xác thực đang tạm giữ, chờ người có trách nhiệm phê duyệt.",
     ),
     "wait": (
         "Corrections and merge orders are held back until somebody who answers for the run releases them.",
-        "Các bản sửa đổi và lệnh gộp đang tạm giữ, chờ người có trách nhiệm phát hành.",
+        "Các đề nghị sửa đổi và đề nghị gộp đang tạm giữ, chờ người có trách nhiệm phê duyệt.",
     ),
     "apply_feed": (
-        "Take the feed feeds/{source}/: apply what is marked apply, look at the rest.",
-        "Nhận thư mục feeds/{source}/: áp dụng các mục ghi apply, xem xét các mục còn lại.",
+        'Take the feed feeds/{source}/: apply at once what is marked "apply", look at the rest.',
+        'Nhận thư mục feeds/{source}/: mục ghi "apply" thì áp dụng ngay, các mục còn lại cán bộ xem xét.',
+    ),
+    "judge_feed": (
+        "Take the feed feeds/{source}/: look at every correction in it.",
+        "Nhận thư mục feeds/{source}/: cán bộ xem xét từng mục.",
     ),
     "merge": (
-        "Merge the records that the merge orders name.",
-        "Gộp các bản ghi trùng theo lệnh gộp.",
+        "Merge the records that the merge orders in orders/{source}/ name.",
+        "Gộp các bản ghi trùng theo đề nghị gộp trong thư mục orders/{source}/.",
     ),
     "judge_cases": (
-        "Look at register_cases.parquet: what is wrong is mended in the register itself.",
-        "Xem xét tệp register_cases.parquet; điểm nào sai thì sửa ngay trong CSDL dân cư.",
+        "Look at register_cases.csv: what is wrong is mended in the register itself.",
+        "Xem xét tệp register_cases.csv; thông tin nào sai thì sửa tại CSDL dân cư.",
+    ),
+    "wait_for_clerks": (
+        "{waiting} records wait for the clerks of the register; you need do nothing.",
+        "{waiting} bản ghi đang chờ cán bộ quản lý CSDL dân cư xem xét; quý cơ quan chưa phải làm gì.",
     ),
     "nothing": ("Nothing is to be done.", "Không phải làm gì thêm."),
 }
@@ -109,7 +121,7 @@ def _page(held: Mapping[str, Any], language: Language) -> str:
             _queries(held, language),
         ),
         (("Whose records they are", "Kết quả đối chiếu"), _decisions(held, language)),
-        (("Where the register may be wrong", "Nơi CSDL dân cư có thể sai"), _cases(held, language)),
+        (("Where the register may be wrong", "Dữ liệu có thể sai trong CSDL dân cư"), _cases(held, language)),
         (("Corrections for you", "Sửa đổi gửi quý cơ quan"), _corrections(held, language)),
         (("Held back", "Lý do tạm giữ"), _held_back(held, language)),
         (("What to do", "Việc cần làm"), _next(held, language)),
@@ -131,7 +143,8 @@ def _head(held: Mapping[str, Any], language: Language) -> list[str]:
         if english
         else f"Dữ liệu tính đến ngày {extract}, xử lý ngày {made}, mã lần chạy {held['run_id']}"
     )
-    against = f", {'register version' if english else 'phiên bản CSDL dân cư'} {version}" if version else ""
+    of = "register version" if english else "phiên bản Cơ sở dữ liệu quốc gia về dân cư (CSDL dân cư)"
+    against = f", {of} {version}" if version else ""
     lines = [f"{title}: {held['source']}", *wording.wrapped(f"{about}{against}.", 0)]
     said = {
         "left_out": (
@@ -160,7 +173,7 @@ def _files(held: Mapping[str, Any], language: Language) -> list[str]:
         names = (
             ("lines: header", "blank", "of accepted rows", "of refused rows")
             if language == "en"
-            else ("dòng vật lý: tiêu đề", "trống", "của dòng đã nhận", "của dòng bị từ chối")
+            else ("số dòng trong tệp: tiêu đề", "trống", "đã nhận", "bị từ chối")
         )
         keys = ("header", "blank", "accepted", "refused")
         said = ", ".join(f"{n} {wording.count(text[k], language)}" for n, k in zip(names, keys, strict=True))
@@ -178,9 +191,7 @@ def _rows(held: Mapping[str, Any], language: Language) -> list[str]:
     for refused in held["refused"]:
         column = refused["column"]
         of = f" ({'column' if english else 'cột'} {column})" if column else ""
-        where = (
-            f"{'for example line' if english else 'ví dụ dòng'} {wording.count(refused['line'], language)}"
-        )
+        where = f"{'for example line' if english else 'ví dụ dòng'} {refused['line']}"
         where += f" {'of' if english else 'của tệp'} {refused['file']}" if len(held["files"]) > 1 else ""
         rows = wording.count(refused["rows"], language)
         lines += wording.wrapped(f"{rows} x  {refused[language]}{of} [{refused['code']}] {where}", 4)
@@ -193,7 +204,7 @@ def _queries(held: Mapping[str, Any], language: Language) -> list[str]:
     lines = []
     for query in ordered[:_NAMED]:
         where = "for example line" if english else "ví dụ dòng"
-        example = f" ({where} {wording.count(query['line'], language)})" if len(held["files"]) == 1 else ""
+        example = f" ({where} {query['line']})" if len(held["files"]) == 1 else ""
         name = wording.field_name(query["field"], language)
         rows = wording.count(query["rows"], language)
         lines += wording.wrapped(f"{rows} x  {name}: {query[language]}{example}", 2, hang=2)
@@ -214,7 +225,22 @@ def _decisions(held: Mapping[str, Any], language: Language) -> list[str]:
         if n or d == "link"
     ]
     rows.append(("together" if english else "Cộng", wording.count(sum(decisions.values()), language)))
-    return wording.aligned(rows)
+    return [*wording.aligned(rows), *_undecided(held, language)]
+
+
+def _undecided(held: Mapping[str, Any], language: Language) -> list[str]:
+    of = held.get("undecided")
+    if not of or not of["records"]:
+        return []
+    whole, paired, unpaired = (wording.count(of[key], language) for key in ("records", "paired", "unpaired"))
+    said = (
+        f"Undecided: {whole} records, of which {paired} have a pair to be judged, "
+        f"and for {unpaired} nobody was found yet."
+        if language == "en"
+        else f"Chưa kết luận: {whole} bản ghi, trong đó {paired} bản ghi có cặp để xem xét, "
+        f"{unpaired} bản ghi chưa tìm thấy người phù hợp."
+    )
+    return wording.wrapped(said, 2, hang=2)
 
 
 def _cases(held: Mapping[str, Any], language: Language) -> list[str]:
@@ -260,11 +286,12 @@ def _held_back(held: Mapping[str, Any], language: Language) -> list[str]:
 
 
 def _next(held: Mapping[str, Any], language: Language) -> list[str]:
+    figures = {"source": held["source"], "waiting": wording.count(waiting(held), language)}
     return [
         line
         for code in steps(held)
         for line in wording.wrapped(
-            "- " + STEPS[code][0 if language == "en" else 1].format(source=held["source"]), 2, hang=2
+            "- " + STEPS[code][0 if language == "en" else 1].format(**figures), 2, hang=2
         )
     ]
 

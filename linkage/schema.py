@@ -82,7 +82,13 @@ class Reader:
         try:
             return tomllib.loads(text)
         except tomllib.TOMLDecodeError as fault:
-            self.add(1, "", f"it is not TOML: {fault}.", "A TOML 1.0 file is wanted.", "Mend that line.")
+            do = "Mend that line; a key with other letters than a to z stands in quotes."
+            self.add(1, "", f"it is not TOML: {fault}.", "A TOML 1.0 file is wanted.", do)
+            self.finish()
+            raise
+        except (ValueError, RecursionError):  # digits by the thousand, brackets by the thousand
+            what = "a number is too long, or tables lie too deep in one another."
+            self.add(1, "", what, "A TOML 1.0 file is wanted.", "Shorten it.")
             self.finish()
             raise
 

@@ -230,13 +230,16 @@ def scorecard_text(rows: Sequence[Row], order: Sequence[str]) -> str:
 
 def _page(rows: Sequence[Row], order: Sequence[str], language: Language) -> str:
     place = 0 if language == "en" else 1
-    title = ("SCORECARD: correct, complete, clean, live", "THẺ ĐIỂM: đúng, đủ, sạch, sống")[place]
+    title = (
+        "SCORECARD: correct, complete, clean, live",
+        "BẢNG ĐÁNH GIÁ CHẤT LƯỢNG DỮ LIỆU: đúng, đủ, sạch, sống",
+    )[place]
     lines = [title, ""]
     for source in order:
         mine = [r for r in rows if r.source == source]
         if mine:
             lines += [source, *_by_field(mine, language), *_whole(mine, language), ""]
-    lines.append(("What is measured", "Định nghĩa")[place])
+    lines.append(("What is measured", "Định nghĩa (CSDL dân cư: Cơ sở dữ liệu quốc gia về dân cư)")[place])
     for measure in MEASURES.values():
         lines += wording.wrapped(
             f"{AIMS[measure.aim][place]}, {measure.head[place]}: {measure.definition[place]}.", 2, hang=2
@@ -267,7 +270,8 @@ def _whole(mine: Sequence[Row], language: Language) -> list[str]:
     for row in sorted((r for r in mine if r.field is None), key=lambda r: list(MEASURES).index(r.measure)):
         measure = MEASURES[row.measure]
         days = row.measure == "days_behind"
-        figure = wording.count(row.part, language) if days else wording.share(row.share, language, 5)
+        digits = 5 if row.measure == "links_right" else 2
+        figure = wording.count(row.part, language) if days else wording.share(row.share, language, digits)
         of = "" if days else f"{wording.count(row.part, language)} / {wording.count(row.whole, language)}"
         table.append([f"{AIMS[measure.aim][place]}, {measure.head[place]}", figure, of])
     return wording.columns(table)

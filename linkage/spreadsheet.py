@@ -24,6 +24,16 @@ def escape(column: pl.Expr) -> pl.Expr:
     return column.str.replace(r"^([=+\-@\t\r'])", f"{ESCAPE}${{1}}")
 
 
+def guard(column: pl.Expr) -> pl.Expr:
+    """Text cells that a spreadsheet would run, and those of digits that it would change, with the escape.
+
+    It would take leading zeros off, and round what has twelve digits or an exponent. For pages that people
+    read; where a program reads them back, :func:`unescape` undoes this too.
+    """
+    changed = r"0[0-9]+$|[0-9]{12,}$|[0-9]+(?:\.[0-9]+)?[eE][+-]?[0-9]+$"
+    return column.str.replace(rf"^([=+\-@\t\r\n']|{changed})", f"{ESCAPE}${{1}}")
+
+
 def unescape(column: pl.Expr) -> pl.Expr:
     """The cells that :func:`escape` was given."""
     return column.str.strip_prefix(ESCAPE)

@@ -21,7 +21,7 @@ FIELDS: Mapping[str, tuple[str, str]] = {
     "full_name": ("full name", "họ và tên"),
     "birth_date": ("date of birth", "ngày sinh"),
     "sex": ("sex", "giới tính"),
-    "birth_province": ("province of birth", "tỉnh nơi sinh"),
+    "birth_province": ("province of birth", "nơi đăng ký khai sinh (tỉnh)"),
     "commune": ("commune", "xã, phường"),
     "phone": ("telephone", "số điện thoại"),
     "father_name": ("father's name", "họ tên cha"),

@@ -13,6 +13,7 @@ import pytest
 from jobs.evaluation import evaluate_run
 from jobs.journal import read_journal
 from linkage.decisions import DECISIONS
+from linkage.queries import QUERIES
 from linkage.reasons import REASONS
 from linkage.tables import ARTEFACTS
 
@@ -38,13 +39,14 @@ def test_folder__holds_the_artefacts_and_nothing_else(finished):
     files = {p.relative_to(finished).as_posix() for p in finished.rglob("*") if p.is_file()}
     tables = {p.relative_to(finished).as_posix() for n in ARTEFACTS for p in places(finished, n)}
     sources = (*SOURCES, "register")
-    rejects = {f"rejects/{source}.parquet" for source in sources}
+    rejects = {f"rejects/{source}.{ending}" for source in sources for ending in ("csv", "parquet")}
+    queries = {f"queries/{source}.csv" for source in sources}
     receipts = {f"receipts/{source}.{ending}" for source in sources for ending in ("json", "txt")}
     feeds = {f"{place}/{s}/{t}.csv" for s in SOURCES for t, place in FEEDS.items()}
     feeds |= {f"{place}/{s}/manifest.json" for s in SOURCES for place in FEEDS.values()}
     texts = {"review.csv", "register_cases.csv", "answers_refused.csv", "scorecard.txt"}
     records = {"model.json", "run.json", "journal.jsonl"}
-    assert files == tables | rejects | receipts | feeds | texts | records
+    assert files == tables | rejects | queries | receipts | feeds | texts | records
 
 
 def test_folder__is_its_owners_alone(finished):
@@ -169,6 +171,24 @@ def test_review__as_csv_says_what_the_table_says(finished):
         rows = list(csv.DictReader(stream))
     assert len(rows) == review.height
     assert [r["record_id_l"] for r in rows] == review["record_id_l"].to_list()
+    assert list(rows[0])[:5] == ["review_id", "answer", "vi", "en", "source_l"]
+    for row in rows:
+        for language, place in (("en", 0), ("vi", 1)):
+            assert row[language] == " ".join(REASONS[code][place] for code in row["reasons"].split())
+
+
+def test_queries__as_csv_say_what_the_table_says_with_texts(finished):
+    whole = table(finished, "queries").with_columns(pl.col("source", "field", "code").cast(pl.String))
+    for source in (*SOURCES, "register"):
+        raw = (finished / "queries" / f"{source}.csv").read_bytes()
+        assert raw.startswith(b"\xef\xbb\xbf")
+        assert raw.count(b"\r\n") == raw.count(b"\n")
+        rows = list(csv.DictReader(raw.decode("utf-8-sig").splitlines()))
+        mine = whole.filter(pl.col("source") == source)
+        told = [(r["record_id"].removeprefix("'"), int(r["line"]), r["field"], r["code"]) for r in rows]
+        assert told == list(mine.select("record_id", "line", "field", "code").iter_rows())
+        assert all((r["en"], r["vi"]) == QUERIES[r["code"]] for r in rows)
+    assert whole.height > 0
 
 
 def test_run_record__counts_what_the_tables_hold(finished):

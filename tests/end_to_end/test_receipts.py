@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 import json
 
 import polars as pl
 import pytest
 
 from linkage.errors import ContractError
+from linkage.receipt import REFUSALS
 from tests.end_to_end.balance import assert_balanced
 from tests.end_to_end.runs import call, copy_nation, run
 
@@ -75,7 +78,7 @@ def test_scorecard__counts_what_the_other_artefacts_hold(finished):
     assert set(fields["measure"]) == {"equal", "current", "filled", "readable", "as_declared"}
     assert card.filter(pl.col("measure") == "equal")["share"].min() > 0.2
     assert (card.filter(pl.col("whole") > 0)["share"].is_between(0, 1)).all()
-    assert "THẺ ĐIỂM" in (finished / "scorecard.txt").read_text(encoding="utf-8")
+    assert "BẢNG ĐÁNH GIÁ CHẤT LƯỢNG DỮ LIỆU" in (finished / "scorecard.txt").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +105,37 @@ def test_broken_rows__are_told_by_code_with_a_line_that_is_one_of_them(broken):
     assert {r["code"] for r in held["refused"]} == {"field_count", "stray_quote"}
     assert held["refused"][0]["line"] == 2
     assert "[field_count]" in page(folder, "tax")
-    assert "rejects/tax.parquet" in page(folder, "tax")
+    assert "rejects/tax.csv" in page(folder, "tax")
+
+
+def test_broken_rows__stand_in_a_page_as_they_came(broken):
+    folder, refused, _, _ = broken
+    raw = (folder / "rejects" / "tax.csv").read_bytes()
+    assert raw.startswith(b"\xef\xbb\xbf")
+    rows = list(csv.DictReader(io.StringIO(raw.decode("utf-8-sig"), newline="")))
+    held = pl.read_parquet(folder / "rejects" / "tax.parquet").sort("file", "line")
+    assert len(rows) == refused
+    assert [r["row"].removeprefix("'") for r in rows] == held["row"].to_list()
+    assert [(int(r["line"]), r["code"]) for r in rows] == list(held.select("line", "code").iter_rows())
+    assert {r["file"] for r in rows} == {"tax.csv.gz"}
+    assert all((r["en"], r["vi"]) == REFUSALS[r["code"]] for r in rows)
+
+
+def test_undecided__are_told_by_whether_anybody_was_found(finished):
+    decisions = pl.read_parquet(finished / "decisions.parquet").with_columns(
+        pl.col("source", "decision").cast(pl.String)
+    )
+    for source in SOURCES[1:]:
+        mine = decisions.filter(
+            (pl.col("source") == source) & pl.col("decision").is_in(["review", "conflict"])
+        )
+        none = mine["person_id"].null_count()
+        assert receipt(finished, source)["undecided"] == {
+            "records": mine.height,
+            "paired": mine.height - none,
+            "unpaired": none,
+        }
+    assert receipt(finished, "register")["undecided"] is None
 
 
 def test_broken_rows__beyond_the_limit_leave_the_source_out_with_exit_code_3(nation, tmp_path):
@@ -119,6 +152,7 @@ def test_broken_rows__beyond_the_limit_leave_the_source_out_with_exit_code_3(nat
     held = receipt(folder, "tax")
     assert held["outcome"] == "left_out"
     assert "E-INPUT-019" in held["why"]
+    assert "refused_max" not in page(folder, "tax") + held["why"]
     assert held["decisions"] is None
     assert held["rows"]["refused"] == pl.read_parquet(folder / "rejects" / "tax.parquet").height > 100
     assert "KHÔNG SỬ DỤNG" in page(folder, "tax")

@@ -131,6 +131,19 @@ def test_register_cases__the_page_tells_every_case(folder, cases) -> None:
     rows = list(csv.DictReader(raw.decode("utf-8-sig").splitlines()))
     assert [row["Mã vụ việc"] for row in rows] == [i.hex() for i in cases["case_id"]]
     assert all(row["Căn cứ"].endswith(".") for row in rows)
+    dates = 0
+    for row, case in zip(rows, cases.iter_rows(named=True), strict=True):
+        if case["field"] == "birth_date":
+            for column, heading in (
+                ("register_value", "Giá trị trong CSDL dân cư"),
+                ("agency_value", "Giá trị trái với CSDL dân cư"),
+            ):
+                value = case[column]
+                if value and len(value) == 10 and value[4] == "-":
+                    year, month, day = value.split("-")
+                    assert row[heading] == f"{day}/{month}/{year}"
+                    dates += 1
+    assert dates > 0
 
 
 def test_verifications__every_record_of_the_source_that_asked(folder, nation) -> None:
@@ -169,6 +182,9 @@ def test_verifications__the_page_for_the_source(folder) -> None:
         told.select("record_id", "result").iter_rows()
     )
     assert [p.name for p in (folder / "verifications").iterdir()] == ["education.csv"]
+    said = {s: (folder / "receipts" / f"{s}.txt").read_text(encoding="utf-8") for s in ("education", "tax")}
+    assert "verifications/education.csv" in said["education"]
+    assert "verifications/" not in said["tax"]
 
 
 @pytest.mark.slow

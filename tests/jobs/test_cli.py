@@ -233,6 +233,12 @@ def test_usage__is_corrected_with_exit_code_2(arguments, says, capsys, tmp_path,
     assert list(tmp_path.iterdir()) == []
 
 
+def test_usage__the_error_as_json_has_the_exit_code_of_the_command(capsys):
+    assert cli.invoke(["plan", "p.toml", "--sample", "0", "--json"]) == 2
+    error = json.loads(capsys.readouterr().err)["error"]
+    assert (error["code"], error["exit_code"]) == ("E-USAGE-001", 2)
+
+
 def test_usage__every_problem_of_a_project_is_printed(tmp_path, capsys):
     (tmp_path / "project.toml").write_text("schema = 1\n[projct]\n[[source]]\nnam = 'x'\n")
     assert cli.invoke(["check", str(tmp_path)]) == 2

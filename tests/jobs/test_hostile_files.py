@@ -117,6 +117,13 @@ def test_open_source__broken_file_is_refused_with_a_code(tmp_path: Path, case: s
     assert caught.value.exit_code == 3
 
 
+def test_header__that_is_a_row_of_data_is_not_told(tmp_path: Path):
+    path = write(tmp_path, "068099480216,Trần Văn An,068099480216\n1,2,3\n".encode())
+    with pytest.raises(ContractError, match="E-INPUT-004: 's.csv': Columns 1 and 3 ") as caught:
+        open_source([path], contract("K", "A"))
+    assert "068099480216" not in str(caught.value)
+
+
 def cells(folder: Path, data: bytes, **rest: Any) -> list[tuple[Any, ...]]:
     records, rejects, _ = read(write(folder, data), contract(**rest))
     assert rejects == []

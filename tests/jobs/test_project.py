@@ -119,6 +119,9 @@ def test_load_project__a_folder_is_no_file(folder):
 def test_load_project__what_cannot_be_read_is_said(folder):
     with pytest.raises(ConfigError, match="E-CONFIG-020"):
         load_project(folder / "nothing.toml")
+    contract = folder / "contracts/tax.toml"
+    contract.write_bytes(contract.read_text().encode("utf-16"))
+    assert [code for code, _ in codes(folder)] == ["E-CONFIG-021"]
     (folder / "project.toml").write_bytes("schema = 1 # Nguyễn".encode("utf-16"))
     with pytest.raises(ConfigError, match="E-CONFIG-021"):
         load_project(folder)

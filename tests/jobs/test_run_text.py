@@ -23,6 +23,7 @@ RUN = {
     "accepted": [],
     "withheld": False,
 }
+LEFT_OUT = {"source": "school", "code": "E-INPUT-019", "message": "many rows were refused"}
 GATE = {"name": "new:tax", "holds": False, "en": "tax: " + "11 % of the records are new; " * 6}
 
 
@@ -40,11 +41,11 @@ def test_text__says_decisions_corrections_and_cases_by_source() -> None:
 
 def test_text__tells_what_is_withheld_and_how_it_is_released() -> None:
     run = {**RUN, "gates": [GATE, {**GATE, "name": "review"}], "withheld": True, "warnings": ["a", "b"]}
-    text = run_text({**run, "accepted": [{"gate": "review"}], "left_out": ["school"]}, "runs/first")
+    text = run_text({**run, "accepted": [{"gate": "review"}], "left_out": [LEFT_OUT]}, "runs/first")
     assert "2 of 2 gates fail" in text
     assert "new:tax (NOT accepted)" in text
     assert "review (accepted)" in text
     assert "--accept GATE --reason TEXT" in text
-    assert "broke their contract: school" in text
+    assert "broke their contract: school (E-INPUT-019)" in text
     assert "2 warnings" in text
     assert max(map(len, text.splitlines())) <= 98

@@ -62,6 +62,14 @@ def test_coded_text__is_null_for_negative_codes() -> None:
     assert artefacts.coded_text(np.array([1, -1, 0]), ["a", "b"]).to_pylist() == ["b", None, "a"]
 
 
+def test_coded_text__has_every_text_once() -> None:
+    made = artefacts.coded_text(np.array([2, -1, 1, 0, 3]), ["a", "b", "a", "c"])
+    assert made.to_pylist() == ["a", None, "b", "a", "c"]
+    assert made.dictionary.to_pylist() == ["a", "b", "c"]
+    assert artefacts.coded_text(np.array([-1, -1]), ["a", "a"]).to_pylist() == [None, None]
+    assert artefacts.coded_text(np.array([], np.int64), []).to_pylist() == []
+
+
 def test_pattern_texts__name_every_part_and_its_level() -> None:
     levels = (Level("null", "null"), Level("same", "exact"), Level("different", "always"))
     programme = compile_parts(

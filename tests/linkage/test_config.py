@@ -192,6 +192,8 @@ def test_project__a_wrong_line_is_named(change, code, says):
         ("[authority]\nsex = 3", "E-CONFIG-004", "A table is wanted"),
         ("[gates]\nnew = 2", "E-CONFIG-004", "at most 1"),
         ("[[[", "E-CONFIG-001", "not TOML"),
+        ("x = " + "[" * 5000 + "]" * 5000, "E-CONFIG-001", "too deep"),
+        ("schema = " + "9" * 5000, "E-CONFIG-001", "too long"),
     ],
 )
 def test_project__a_wrong_section_is_named(added, code, says):

@@ -122,7 +122,7 @@ def test_limits__of_a_policy_stand_over_those_of_the_project():
     project = Gates(refused=0.04, new=0.2, corrections=0.3, deaths=0.01)
     own = Limits(new=0.5, corrections={"sex": 0.1})
     assert limits_of(project, own, precision=0.999, review_max=0.02) == SourceLimits(
-        precision=0.999, refused=0.04, review=0.02, new=0.5, corrections=0.3, deaths=0.01, fields={"sex": 0.1}
+        precision=0.999, refused=0.04, review=0.04, new=0.5, corrections=0.3, deaths=0.01, fields={"sex": 0.1}
     )
     assert limits_of(Gates(review=0.07, precision=False), None, precision=0.9, review_max=0.02) == (
         SourceLimits(None, 0.05, 0.07, 0.10, 0.50, 0.02)
@@ -211,6 +211,36 @@ def test_reasons__name_what_fails_and_only_that():
     text = reasons_text([g.as_dict() for g in gates])
     assert text.count("[review:tax]") == 2
     assert "[new:tax]" not in text
-    assert "30 %" in text
-    assert "tối đa 1 %" in text
+    assert all(len(line) <= 96 for line in text.splitlines())
+    flat = " ".join(text.split())
+    assert "30 %" in flat
+    assert "tối đa 1 %" in flat
     assert text.index("CHƯA PHÁT HÀNH") < text.index("WITHHELD")
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "limit", "said"),
+    [
+        (1, 3, 0.5, "33.33 %"),
+        (30_001, 1_000_000, 0.03, "3.0001 %"),
+        (30_100, 1_000_000, 0.03, "3.01 %"),
+        (2, 100_000, 0.00001, "0.002 %"),
+        (0, 100_000, 0.00001, "0 %"),
+    ],
+)
+def test_share__is_told_with_the_decimals_that_show_on_which_side_of_its_limit_it_is(
+    part, whole, limit, said
+):
+    (gate,) = [
+        g
+        for g in judge(
+            {"tax": SourceFigures(whole, part, whole - part)},
+            {"tax": tight(refused=limit)},
+            converged=True,
+            converged_wanted=False,
+            review_max=1,
+        )
+        if g.gate == "refused"
+    ]
+    assert gate.en.startswith(f"tax: {said} of")
+    assert gate.holds == (part / whole <= limit)

@@ -77,6 +77,13 @@ def test_accept__the_key_may_also_be_a_field():
     assert intake.records.to_pylist() == [{"line": 1, "record_id": "7", "person_id": "7"}]
 
 
+def test_require_columns__speaks_of_one_column_and_of_several():
+    with pytest.raises(ContractError, match="lacks column 'NAME';"):
+        require_columns(["KEY", "NOTE"], contract())
+    with pytest.raises(ContractError, match="lacks columns 'KEY', "):
+        require_columns(["OTHER"], contract())
+
+
 def test_require_columns__names_what_is_missing():
     require_columns(["NOTE", "KEY", "NAME"], contract())
     with pytest.raises(ContractError, match=r"'NAME', 'NOTE'.*Did you mean 'NAMES'"):

@@ -75,10 +75,11 @@ def test_texts__there_is_one_for_every_code_of_the_engine():
 
 def test_page__says_every_figure_in_the_form_of_its_language():
     vietnamese, english = pages(FULL)
-    for number in (1_234_567, 1_234_560, 7, 4711, 99, 12, 1_234_000, 500, 50, 8, 2, 1_500, 77, 3, 31, 9, 815):
+    for number in (1_234_567, 1_234_560, 7, 99, 12, 1_234_000, 500, 50, 8, 2, 1_500, 77, 3, 31, 9, 815, 508):
         assert wording.count(number, "vi") in vietnamese, number
         assert wording.count(number, "en") in english, number
     for page in (vietnamese, english):
+        assert " 4711" in page  # a line number, as an editor counts
         assert "ab" * 32 in page
         assert "cd" * 16 in page
         assert "field_count" in page
@@ -143,7 +144,10 @@ def test_receipt__that_does_not_add_up_is_not_written(wrong):
         ({"duplicates": 3}, ["merge"]),
         ({"duplicates": 3, "withheld": True}, ["wait"]),
         ({"corrections": [Correction("sex", "fix", "apply", 1)]}, ["apply_feed"]),
-        ({"decisions": {"link": 999, "conflict": 1}}, ["judge_review"]),
+        ({"corrections": [Correction("sex", "fix", "confirm", 1)]}, ["judge_feed"]),
+        ({"decisions": {"link": 999, "conflict": 1}}, ["wait_for_clerks"]),
+        ({"verified": True}, ["look_at_results"]),
+        ({"verified": True, "withheld": True}, ["wait_for_results"]),
         ({"register": True, "decisions": None, "cases": {"field": 2}}, ["judge_cases"]),
         ({"register": True, "decisions": None, "cases": {}}, ["nothing"]),
         ({"queries": [Query("q", "sex", 1, 5, "e", "v")]}, ["look_at_queries"]),
@@ -154,7 +158,7 @@ def test_steps__are_those_that_there_is_reason_for(change, wanted):
     assert steps(held) == wanted
     for page, place in zip(receipt_text(held).split("-" * wording.PAGE), (1, 0), strict=True):
         for code in wanted:
-            first = STEPS[code][place].format(source="tax").split(";")[0].split(".")[0][:40]
+            first = STEPS[code][place].format(source="tax", waiting="1").split(";")[0].split(".")[0][:40]
             assert first in page.replace("\n    ", " ")
 
 
@@ -164,6 +168,21 @@ def test_withheld__says_why_and_after_release_no_more():
     assert "quá nhiều bản ghi chờ" in receipt_text(held)
     assert "too many wait" in receipt_text(held)
     assert "too many wait" not in receipt_text({**held, "withheld": False})
+
+
+def test_undecided__are_told_with_and_without_a_pair_and_are_not_the_agencys_to_judge():
+    vietnamese, english = pages(dataclasses.replace(FULL, paired=120))
+    assert receipt(dataclasses.replace(FULL, paired=120))["undecided"] == {
+        "records": 508,
+        "paired": 120,
+        "unpaired": 388,
+    }
+    flat = " ".join(vietnamese.split())
+    assert "trong đó 120 bản ghi có cặp để xem xét, 388 bản ghi chưa tìm thấy người phù hợp" in flat
+    assert "508 bản ghi đang chờ cán bộ quản lý CSDL dân cư xem xét; quý cơ quan chưa phải làm gì." in flat
+    assert "508 records wait for the clerks of the register; you need do nothing." in english
+    assert "review.csv" not in vietnamese + english
+    assert "388" not in pages(FULL)[0]
 
 
 def test_left_out__says_so_first_and_why():
