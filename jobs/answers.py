@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from linkage.errors import ContractError
@@ -140,7 +141,12 @@ def _unfit(path: Path, what: str) -> ContractError:
 
 
 def _parquet(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    table = pl.DataFrame(pl.from_arrow(pq.read_table(path)))
+    try:
+        table = pl.DataFrame(pl.from_arrow(pq.read_table(path)))
+    except (pa.ArrowException, OSError) as fault:
+        if isinstance(fault, OSError) and fault.errno is not None:
+            raise
+        raise _unfit(path, "cannot be read as Parquet") from None
     texts = [
         c.bin.encode("hex") if c.dtype == pl.Binary else c.cast(pl.String, strict=False)
         for c in table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 import msgspec
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs.project import LoadedProject
 from jobs.store import file_digest
 from linkage.artefacts import content_ids, joined
 from linkage.config import Decision
+from linkage.errors import ContractError
 from linkage.policy import Rights, Thresholds, rights_of
 
 
@@ -65,10 +68,24 @@ def policy_record(loaded: LoadedProject, source: str) -> dict[str, Any]:
 
 
 def alias_table(path: Path) -> pl.DataFrame:
-    """The register's file of earlier numbers, Parquet or CSV, as texts where it is CSV."""
-    if path.suffix == ".parquet":
-        return pl.DataFrame(pl.from_arrow(pq.read_table(path)))
-    return pl.read_csv(path, infer_schema=False)
+    """The register's file of earlier numbers, Parquet or CSV, as texts where it is CSV.
+
+    Raises ContractError ``E-INPUT-021`` if it is no such table.
+    """
+    with contextlib.suppress(pa.ArrowException, pl.exceptions.PolarsError, OSError):
+        if path.suffix == ".parquet":
+            table = pl.DataFrame(pl.from_arrow(pq.read_table(path)))
+        else:
+            table = pl.read_csv(path, infer_schema=False)
+        table.cast(pl.String)  # whatever comes is compared as text
+        table.select("person_id", "number")
+        return table
+    raise ContractError(
+        "E-INPUT-021",
+        f"'{path.name}' cannot be read as a table of earlier numbers;",
+        "Parquet or CSV with the columns person_id and number, values with a text form, was wanted.",
+        "Mend it, or take alias_file out of the register's contract.",
+    )
 
 
 def rows_digest(table: pl.DataFrame) -> str:

@@ -132,11 +132,13 @@ def write_parquet(path: Path, table: pa.Table, sort_by: Sequence[str] = ()) -> E
     table = table.combine_chunks()
 
     def fill(sink: Any) -> None:
-        repeated = [
-            f.name for f in table.schema if pa.types.is_dictionary(f.type) or pa.types.is_list(f.type)
-        ]
+        # A list is named by the path of what it holds.
+        paths = {f.name: f"{f.name}.list.element" if _is_list(f.type) else f.name for f in table.schema}
+        repeated = [paths[f.name] for f in table.schema if pa.types.is_dictionary(f.type) or _is_list(f.type)]
         # Ids are hashes: compressing them, or looking for repeats among them, took a third of the writing.
-        codecs = {f.name: "none" if pa.types.is_fixed_size_binary(f.type) else "zstd" for f in table.schema}
+        codecs = {
+            paths[f.name]: "none" if pa.types.is_fixed_size_binary(f.type) else "zstd" for f in table.schema
+        }
         pq.write_table(
             table,
             sink,
@@ -148,6 +150,10 @@ def write_parquet(path: Path, table: pa.Table, sort_by: Sequence[str] = ()) -> E
         )
 
     return _write(path, table.num_rows, fill)
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
 
 
 def write_array(path: Path, array: NDArray[Any]) -> Entry:

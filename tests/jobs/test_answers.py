@@ -150,3 +150,10 @@ def test_review_id__survives_as_text_and_is_no_number(pair):
     with pytest.raises(ValueError, match="could not convert"):
         float(text)
     assert review_bytes(text[:-1]) is None
+
+
+def test_answers__a_damaged_parquet_file_is_refused_with_its_code(tmp_path):
+    (tmp_path / "answers.parquet").write_bytes(b"PAR1junk")
+    with pytest.raises(ContractError) as caught:
+        read_answers(tmp_path / "answers.parquet", "must_link")
+    assert caught.value.code == "E-INPUT-012"

@@ -37,7 +37,7 @@ def rejects():
 def test_rejects__are_told_by_file_and_line_with_the_row_as_it_came(tmp_path, rejects):
     path = tmp_path / "tax.parquet"
     assert write_rejects(path, rejects, [Path("/in/b.csv"), Path("/in/a.csv")]) == 5
-    assert read_parquet(path).equals(rejects)
+    assert read_parquet(path).to_pylist() == rejects.to_pylist()
     head, rows = rows_of(tmp_path / "tax.csv")
     assert head == ["file", "line", "column", "code", "row", "en", "vi"]
     assert [(r[0], int(r[1]), r[2]) for r in rows] == [

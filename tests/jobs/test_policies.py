@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.policies import alias_table, rows_digest
+from linkage.errors import ContractError
 
 ROWS = st.lists(
     st.tuples(st.text("ab\x00", max_size=2) | st.none(), st.integers(0, 3)), min_size=1, max_size=6
@@ -40,3 +41,25 @@ def test_alias_table__is_read_from_both_formats(tmp_path, name) -> None:
     rows.write_csv(tmp_path / "a.csv")
     rows.write_parquet(tmp_path / "a.parquet")
     assert alias_table(tmp_path / name).equals(rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.parquet", b"PAR1junk"),
+        ("a.parquet", b""),
+        ("a.csv", b""),
+        ("a.csv", b"person_id,nummer\n1,2\n"),
+        ("a.csv", bytes(range(128, 256))),
+    ],
+)
+def test_alias_table__that_is_none_is_refused(tmp_path, name, data) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ContractError, match="E-INPUT-021: 'a"):
+        alias_table(tmp_path / name)
+
+
+def test_alias_table__of_lists_is_refused(tmp_path) -> None:
+    pl.DataFrame({"person_id": ["1"], "number": [[1, 2]]}).write_parquet(tmp_path / "a.parquet")
+    with pytest.raises(ContractError, match="E-INPUT-021"):
+        alias_table(tmp_path / "a.parquet")
