@@ -98,6 +98,28 @@ def _stamp(space: Workspace, source: int, run_id: str) -> dict[str, Any]:
         "purpose": policy.purpose if policy is not None else None,
         "legal_basis": policy.legal_basis if policy is not None else None,
         "contract": file_digest(space.loaded.base / _contract_path(space, info.name)),
+        **_written(space, source),
+    }
+
+
+def _written(space: Workspace, source: int) -> dict[str, Any]:
+    """How the source's extract is written, as it was read, and how its cells are held against ``held_value``.
+
+    What is found of text files is None of others, and where several files of a source differ.
+    """
+    info = space.sources[source]
+    read = space.layout["read_as"].get(info.name, []) if info.contract.format == "csv" else []
+    columns = [sorted({part[place] for part in read}) for place in range(3)]
+    encodings = columns[0]
+    if "tcvn3" in encodings:
+        compare = "case_insensitive"
+    else:
+        compare = "text" if {"cp1258", "vni", "viqr"}.intersection(encodings) else "bytes"
+    said = [found[0] if len(found) == 1 else None for found in columns]
+    return {
+        "format": info.contract.format,
+        **dict(zip(("encoding", "delimiter", "quote"), said, strict=True)),
+        "compare": compare,
     }
 
 

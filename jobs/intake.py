@@ -37,6 +37,8 @@ def take_in(
 ) -> dict[str, Any]:
     """Read every source; gives the layout of records and what each source brought.
 
+    The layout says of every part of a source how its file was read: ``read_as``, encoding, delimiter, quote.
+
     A source whose files are broken, or of which more rows are refused than ``refused_max`` allows, ends the
     run with the ContractError (``E-INPUT-019`` for the limit), unless it is an agency with
     ``on_failure = "leave_out"``: then the run goes on without its rows. The refused rows of such a source are
@@ -106,6 +108,11 @@ def take_in(
             "parts": layout,
             "rows": at,
             "n_register": sum(rows for source, _, _, rows in layout if source == 0),
+            "read_as": {
+                space.sources[n].name: [[s["encoding"], s["delimiter"], s["quote"]] for s in many]
+                for n, many in specs.items()
+                if n not in faults
+            },
         },
         "sources": sources,
         "rows_in": sum(s["rows"] for s in sources.values()),
@@ -178,12 +185,15 @@ def source_facts(
 ) -> dict[str, Any]:
     """What a source brought: rows, and of text its physical lines and bytes by what became of them.
 
+    The bytes are of the text as UTF-8; ``bytes_as_sent`` are of the same text in its own encoding.
+
     Raises IntegrityError ``E-INTEGRITY-002`` if the text of its parts is not the text of its files.
     """
     refused: dict[str, int] = {}
     text = {kind: [0, 0] for kind in ("total", "header", "blank", "accepted", "refused")}
     spent: dict[int, int] = {}
     sizes: dict[int, int] = {}
+    sent: dict[int, int] = {}
     for spec, part in zip(specs if parts else (), parts, strict=True):
         for code, count in part["refused"].items():
             refused[code] = refused.get(code, 0) + count
@@ -195,7 +205,7 @@ def source_facts(
             text[kind] = [text[kind][i] + extent[i] for i in (0, 1)]
         if spec["form"] == "csv":
             file = spec["file"]
-            sizes[file] = spec["size"]
+            sizes[file], sent[file] = spec["size"], spec["sent"]
             spent[file] = spent.get(file, 0) + head[1] + part["text"]["whole"][1]
     if spent != sizes:
         raise IntegrityError(
@@ -210,7 +220,7 @@ def source_facts(
         "refused": dict(sorted(refused.items())),
         "blank": sum(p["blank"] for p in parts),
     }
-    return facts | {"text": text} if sizes else facts
+    return facts | {"text": text, "bytes_as_sent": sum(sent.values())} if sizes else facts
 
 
 def beyond_limit(source: Source, facts: Mapping[str, Any]) -> ContractError | None:

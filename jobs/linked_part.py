@@ -9,12 +9,22 @@ import pyarrow as pa
 from jobs.agreements import held_by, linked, read_agreement, read_doubtful, read_older
 from jobs.store import read_array
 from jobs.workspace import Workspace, frame
-from linkage.agreement import DIFFERENT, EARLIER, EQUAL, LESS, relate_dates, relate_names
+from linkage.agreement import (
+    DIFFERENT,
+    EARLIER,
+    EQUAL,
+    HELD_EMPTY,
+    LESS,
+    relate_dates,
+    relate_names,
+    without_marks,
+)
 from linkage.correct import EXACT_FIELDS, Relations, Structure
 from linkage.grounds import (
     Bearers,
     NumberSays,
     Person,
+    abbreviated,
     birth_grounds,
     commoner_held,
     number_grounds,
@@ -32,7 +42,7 @@ class LinkedPart:
 
     def __init__(self, space: Workspace, source: int, part: int) -> None:
         self.space = space
-        self.source = source
+        self.source, self.part = source, part
         self.info = space.sources[source]
         self.register = space.sources[0]
         start, count = next((a, n) for s, p, a, n in space.layout["parts"] if (s, p) == (source, part))
@@ -57,6 +67,10 @@ class LinkedPart:
     def texts(self, standard: str, at: np.ndarray) -> pl.Series:
         """Texts that some of the records submitted."""
         return _taken(self.records, standard, self.place[at])
+
+    def blank(self, standard: str) -> np.ndarray:
+        """Whether nothing stands in the records' own column of a field: bool[k]."""
+        return np.asarray(self.records.column(standard).is_null().to_numpy()[self.place])
 
     def register_texts(self, standard: str, at: np.ndarray) -> pl.Series:
         """Texts that the register submitted for some of the records' persons."""
@@ -95,22 +109,45 @@ def _taken(records: pa.Table, standard: str, rows: np.ndarray) -> pl.Series:
     return frame(records.select([standard]).take(pa.array(rows)))[standard].cast(pl.String)
 
 
-def relations_of(rows: LinkedPart, standard: str) -> Relations:
-    """One field of the records against their persons, with the grounds that hold for it."""
+def relations_of(rows: LinkedPart, standard: str, *, bare: bool = False) -> Relations:
+    """One field of the records against their persons, with the grounds that hold for it.
+
+    bare : the source writes these names without diacritics, which then make no difference
+
+    A number that was found in another of the record's columns does not stand in its own: a field whose own
+    cell is blank is empty, whatever else is known of it.
+    """
     space = rows.space
     whole = read_agreement(space, standard)
     relation = np.asarray(whole.relation[rows.own])
+    grounds = {}
+    if bare:
+        relation = _bare_relation(rows, standard, relation)
+    elif space.kinds[standard] == "identifier":
+        blank = rows.blank(standard) & np.isin(relation, (EQUAL, EARLIER, DIFFERENT))
+        grounds["contradicted"] = blank & (relation == DIFFERENT)
+        relation = np.where(blank, HELD_EMPTY, relation).astype(np.uint8)
     return Relations(
         relation,
         np.asarray(whole.for_register[rows.own]),
         np.asarray(whole.for_held[rows.own]),
         np.asarray(whole.against[rows.own]),
         read_doubtful(space, standard, rows.persons),
-        _grounds(rows, standard, relation),
+        {**_grounds(rows, standard, relation, bare), **grounds},
     )
 
 
-def _grounds(rows: LinkedPart, standard: str, relation: np.ndarray) -> dict[str, np.ndarray]:
+def _bare_relation(rows: LinkedPart, standard: str, relation: np.ndarray) -> np.ndarray:
+    """The relation of names once neither has diacritics."""
+    out = relation.copy()
+    mine, theirs = rows.held(standard), rows.theirs(standard)
+    at = np.flatnonzero((mine[:, 0] != 0) & (theirs[:, 0] != 0))
+    stands, forms = without_marks(rows.space.meaning.tokens.forms)
+    out[at] = relate_names(stands[mine[at]], stands[theirs[at]], forms)
+    return out
+
+
+def _grounds(rows: LinkedPart, standard: str, relation: np.ndarray, bare: bool) -> dict[str, np.ndarray]:
     """Grounds beyond the register that hold for a field, by record."""
     space = rows.space
     if standard == "personal_number":
@@ -131,16 +168,27 @@ def _grounds(rows: LinkedPart, standard: str, relation: np.ndarray) -> dict[str,
         ground, contrary = birth_grounds(rows.side(False), rows.side(True))
         return {"number_structure": ground, "number_for_held": contrary}
     if standard == "full_name":
-        bearers = Bearers(*read_array(space.path("agreement", "@bearers.npy")))
-        commonest = bearers.commonest(np.asarray(space.meaning.tokens.forms.ascii))
-        spelled, rare = np.zeros(len(rows), bool), np.zeros(len(rows), bool)
-        at = np.flatnonzero(relation == DIFFERENT)
-        names = rows.held(standard)[at], rows.theirs(standard)[at]
-        spelled[at], rare[at] = spelling_grounds(*names, bearers), commoner_held(*names, bearers)
-        at = np.flatnonzero(relation == LESS)
-        rare[at] = rare_spelling(rows.held(standard)[at], rows.theirs(standard)[at], bearers, commonest)
-        return {"spelling": spelled, "rare_spelling": rare}
+        return _name_grounds(rows, standard, relation, bare)
     return {}
+
+
+def _name_grounds(rows: LinkedPart, standard: str, relation: np.ndarray, bare: bool) -> dict[str, np.ndarray]:
+    forms = rows.space.meaning.tokens.forms
+    bearers = Bearers(*read_array(rows.space.path("agreement", "@bearers.npy")))
+    like = bearers.together(np.asarray(forms.ascii))
+    mine, theirs = rows.held(standard), rows.theirs(standard)
+    rare = abbreviated(theirs, forms)
+    if bare:
+        stands, forms = without_marks(forms)
+        mine, theirs, bearers = stands[mine], stands[theirs], like
+    spelled = np.zeros(len(rows), bool)
+    at = np.flatnonzero(relation == DIFFERENT)
+    spelled[at] = spelling_grounds(mine[at], theirs[at], bearers, like, forms)
+    rare[at] |= commoner_held(mine[at], theirs[at], bearers)
+    at = np.flatnonzero(relation == LESS)
+    commonest = bearers.commonest(np.asarray(forms.ascii))
+    rare[at] |= rare_spelling(mine[at], theirs[at], bearers, commonest)
+    return {"spelling": spelled, "rare_spelling": rare}
 
 
 def _other_holder(rows: LinkedPart, held: np.ndarray, relation: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pyarrow import ipc
 
 from jobs.source_files import SourceFile, open_source, too_many_rows
-from jobs.spool import LINE, checked_batch, spooled
+from jobs.spool import LINE, checked_batch, spooled, text_size
 from jobs.unpack import wrong_format
 from linkage.contract import Contract
 from linkage.delimited import LOOK_AHEAD, cut_points, parse
@@ -44,7 +44,8 @@ class PartSpec:
 
     CSV: bytes ``start`` to ``stop``, the first of them on physical line ``line``. Parquet and Arrow: row
     groups or batches ``start`` to ``stop``, the first row being number ``line``. ``head_lines`` and
-    ``head_bytes`` are of the text before the file's first row, and 0 for all parts but its first.
+    ``head_bytes`` are of the text before the file's first row, and 0 for all parts but its first. Of a text
+    file ``encoding`` is what it was read in, ``sent`` its bytes as they were sent, without their packing.
     """
 
     part: int
@@ -61,6 +62,8 @@ class PartSpec:
     name: str = ""
     head_lines: int = 0
     head_bytes: int = 0
+    encoding: str = "utf-8"
+    sent: int = 0
 
 
 def plan_parts(
@@ -83,10 +86,11 @@ def plan_parts(
             raise ValueError(
                 f"'{seen.path.name}' must be spooled, and no folder came. Wanted: a folder. Give spool."
             )
-        opened.append((seen.path.name, seen if spool is None else spooled(seen, contract, spool)))
+        opened.append((seen, seen if spool is None else spooled(seen, contract, spool)))
     total = max(1, sum(source.size for _, source in opened))
     specs: list[PartSpec] = []
-    for name, source in opened:
+    for seen, source in opened:
+        name, sent = seen.path.name, text_size(seen, source, contract)
         share = max(1, round(parts * source.size / total))
         with _told(name, contract):
             pieces = _CUTS[source.form](source, max(share, -(-source.size // part_bytes)), part_bytes)
@@ -95,7 +99,7 @@ def plan_parts(
             specs.append(
                 PartSpec(
                     len(specs), str(source.path), source.file, source.size, source.columns, start, stop, line,
-                    source.form, source.delimiter, source.quote, name, *head,
+                    source.form, source.delimiter, source.quote, name, *head, seen.encoding, sent,
                 )
             )  # fmt: skip
     return specs

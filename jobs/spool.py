@@ -60,6 +60,19 @@ def spooled(source: SourceFile, contract: Contract, folder: Path) -> SourceFile:
     return dataclasses.replace(source, path=path, size=path.stat().st_size, form="arrow")
 
 
+def text_size(source: SourceFile, held: SourceFile, contract: Contract) -> int:
+    """Bytes of a text file as it was sent, without its packing; 0 of a file that is no text.
+
+    source : the file as it was sent;  held : what its rows are read from
+    """
+    if source.form != "csv":
+        return 0
+    if source.packing == "none" or source.encoding == "utf-8":  # UTF-8 is unpacked and not otherwise changed
+        return held.size if source.encoding == "utf-8" else source.size
+    with unpacked(source.path, source.packing, contract) as stream:
+        return sum(len(chunk) for chunk in iter(lambda: stream.read(_CHUNK), b""))
+
+
 def _write_text(source: SourceFile, contract: Contract, path: Path) -> None:
     transcoder = Transcoder(source.encoding)
     with aside(path) as out, unpacked(source.path, source.packing, contract) as stream:

@@ -13,7 +13,7 @@ from jobs.linked_part import LinkedPart, exact_records, relations_of, structure_
 from jobs.policies import alias_table, rights
 from jobs.store import make_folder, read_table, write_array, write_table
 from jobs.workspace import Workspace, frame
-from linkage.agreement import DIFFERENT, EARLIER, LESS
+from linkage.agreement import EARLIER, LESS
 from linkage.correct import FILL, FORMAT, STATUS, Proposals, propose, travel_together
 from linkage.grounds import Bearers
 from linkage.render import (
@@ -27,6 +27,7 @@ from linkage.render import (
     in_capitals,
     read_digits,
 )
+from linkage.writable import fit_to_encoding, same_words
 
 
 def corrected_fields(space: Workspace, source: str) -> tuple[str, ...]:
@@ -89,8 +90,13 @@ def correct_part(work: str, source: int, part: int, habits: Mapping[str, Sequenc
     fields = corrected_fields(space, rows.info.name)
     contract, register = rows.info.contract.by_standard(), rows.register.contract.by_standard()
     words = _words(space)
-    relations = {f: relations_of(rows, f) for f in fields}
+    own_way = {f: Habit(*habits.get(f, (False, False))) for f in fields}
+    relations = {f: relations_of(rows, f, bare=own_way[f].plain) for f in fields}
+    for standard in fields:
+        if own_way[standard].plain:
+            _keep_relation(rows, standard, relations[standard].relation)
     exact = exact_records(rows)
+    encoding = space.layout["read_as"][rows.info.name][part][0]
     proposals: dict[str, Proposals] = {}
     found: dict[str, dict[str, pl.Series]] = {}
     for standard in fields:
@@ -100,14 +106,14 @@ def correct_part(work: str, source: int, part: int, habits: Mapping[str, Sequenc
             rows.info.extract_date,
             space.pack,
             words,
-            Habit(*habits.get(standard, (False, False))),
+            own_way[standard],
             register[standard],
             rows.register.extract_date,
-            cased=rows.info.contract.encoding != "tcvn3",
+            cased=encoding != "tcvn3",
         )
         made = propose(standard, relations[standard], allowed, rows.confidence, exact)
         _sift(rows, standard, writer, relations[standard].relation, made)
-        found[standard] = _values(rows, standard, writer, made)
+        found[standard] = _values(rows, standard, writer, made, encoding)
         proposals[standard] = made
     groups = travel_together(proposals, allowed, structure_of(rows))
     pieces = [
@@ -118,6 +124,11 @@ def correct_part(work: str, source: int, part: int, habits: Mapping[str, Sequenc
     make_folder(space.work / "corrections")
     write_table(space.path("corrections", f"{source:02d}-{part:05d}.arrow"), whole.to_arrow())
     return {"rows_in": len(rows), "rows_out": whole.height}
+
+
+def _keep_relation(rows: LinkedPart, standard: str, relation: np.ndarray) -> None:
+    """Keep how names without diacritics relate where these make no difference, for the scorecard."""
+    write_array(rows.space.path("agreement", f"{standard}.{rows.source:02d}-{rows.part:05d}.npy"), relation)
 
 
 def _words(space: Workspace) -> Words:
@@ -141,26 +152,31 @@ def _sift(rows: LinkedPart, standard: str, writer: Writer, relation: np.ndarray,
         made.drop(at[~np.append(wrong, False)[index]])
     if writer.kind == "date" and not writer.writes_days:
         made.drop(np.flatnonzero((made.kind == FILL) & (relation == LESS)))
-    if writer.kind == "name" and writer.habit.plain:
-        at = np.flatnonzero((made.kind >= 0) & ((relation == LESS) | (relation == DIFFERENT)))
-        forms = np.asarray(rows.space.meaning.tokens.forms.ascii)
-        same = forms[rows.held(standard)[at]] == forms[rows.theirs(standard)[at]]
-        made.drop(at[same.all(axis=1)])
 
 
-def _values(rows: LinkedPart, standard: str, writer: Writer, made: Proposals) -> dict[str, pl.Series]:
-    """Held and proposed values of a field, by row of what is proposed; what cannot be written is weakened."""
+def _values(
+    rows: LinkedPart, standard: str, writer: Writer, made: Proposals, encoding: str
+) -> dict[str, pl.Series]:
+    """Held and proposed values of a field, by row of what is proposed; what cannot be written is weakened.
+
+    Where the encoding of the source's file lacks letters of the register's value, and the record holds the
+    value but for these, nothing is proposed.
+    """
     at = np.flatnonzero(made.kind >= 0)
     held = rows.texts(standard, at)
     register = rows.register_texts(standard, at) if writer.copies else held.clear(at.size)
     codes = rows.theirs(standard)[at]
-    proposed, good = writer.proposed(codes, held, register)
+    meant, good = writer.proposed(codes, held, register)
+    proposed, lost, less = fit_to_encoding(meant, encoding)
+    good = good & ~lost
     same = (proposed == held).fill_null(value=False).to_numpy()
     made.weaken(at[~good], "no_equivalent")
     made.drop(at[same | (~good & (made.kind[at] == FORMAT))])
-    stays = made.kind[at] >= 0
     held_codes = rows.held(standard)[at]
     held_standard = writer.standard(held_codes, held)
+    if lost.any():
+        made.drop(at[same_words(less, held) | same_words(less, held_standard)])
+    stays = made.kind[at] >= 0
     if standard in NATIONAL_NUMBERS:
         lost = held_codes == 0
         if lost.any():
@@ -172,7 +188,7 @@ def _values(rows: LinkedPart, standard: str, writer: Writer, made: Proposals) ->
     return {
         "held_value": held.filter(keep),
         "proposed_value": proposed.filter(keep),
-        "held_standard": held_standard.filter(keep),
+        "held_standard": held_standard.zip_with(held.is_not_null(), held.clear(at.size)).filter(keep),
         "proposed_standard": writer.standard(codes, register, theirs=True).filter(keep),
     }
 

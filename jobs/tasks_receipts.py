@@ -20,7 +20,7 @@ from jobs.project import LoadedProject
 from jobs.store import make_folder, read_array, read_parquet, read_table, write_bytes, write_parquet
 from jobs.workspace import Workspace, frame
 from linkage import tables
-from linkage.agreement import RELATIONS
+from linkage.agreement import NOTHING, RELATIONS
 from linkage.contract import Contract
 from linkage.decisions import CONFLICT, LINK, REVIEW
 from linkage.gates import REPLACED
@@ -151,15 +151,23 @@ def _corrections(out: Path, source: str) -> list[dict[str, Any]]:
 
 
 def _relations(space: Workspace, number: int, standard: str) -> list[int] | None:
-    """Linked records of a source by how the field relates to the register's; None if it is not compared."""
+    """Linked records of a source by how the field relates to the register's; None if it is not compared.
+
+    In a column of names that the source writes without diacritics these make no difference.
+    """
     path = space.path("agreement", f"{standard}.npy")
     if space.sources[number].role == "register" or not path.exists():
         return None
     first = space.layout["n_register"]
     relation = read_array(path)[0]
     counts = np.zeros(len(RELATIONS), np.int64)
-    for _, start, rows in _parts(space, number):
-        counts += np.bincount(relation[start - first : start - first + rows], minlength=len(RELATIONS))
+    for part, start, rows in _parts(space, number):
+        own = relation[start - first : start - first + rows]
+        bare = space.path("agreement", f"{standard}.{number:02d}-{part:05d}.npy")
+        if bare.exists():  # of its linked records, without diacritics
+            linked = read_array(bare)
+            own = np.append(linked, np.full(rows - linked.shape[0], NOTHING, np.uint8))
+        counts += np.bincount(own, minlength=len(RELATIONS))
     return [int(n) for n in counts]
 
 
@@ -330,6 +338,7 @@ def source_facts(
         refused=refused_rows(loaded, source, rejects),
         lines=lines,
         text_bytes=text_bytes,
+        bytes_as_sent=taken.get("bytes_as_sent"),
         queries=[Query(**q, en=QUERIES[q["code"]][0], vi=QUERIES[q["code"]][1]) for q in held["queries"]],
         decisions=decisions,
         duplicates=held["duplicates"] if agency else None,

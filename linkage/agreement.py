@@ -161,6 +161,19 @@ def relate_names(held: np.ndarray, theirs: np.ndarray, forms: TokenForms) -> np.
     return out
 
 
+def without_marks(forms: TokenForms) -> tuple[np.ndarray, TokenForms]:
+    """Of every token the one that stands for its ASCII form, uint32[v], and forms in which none has marks.
+
+    Names of such tokens, related by such forms, differ only where they do without diacritics.
+    """
+    order = np.lexsort((np.asarray(forms.marked) != 0, forms.ascii))
+    ascii_ = np.asarray(forms.ascii)[order]
+    first = np.append(True, ascii_[1:] != ascii_[:-1])
+    stands = np.empty(order.shape[0], np.uint32)
+    stands[order] = order[first][np.cumsum(first) - 1]
+    return stands, forms._replace(marked=np.zeros_like(forms.marked))
+
+
 def name_fits(less: np.ndarray, whole: np.ndarray, forms: TokenForms) -> np.ndarray:
     """Whether each name of ``less`` is the one of ``whole`` with something left out: bool[k].
 

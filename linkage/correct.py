@@ -44,7 +44,8 @@ class Relations:
     for_held     : uint8[k], other sources whose record holds this record's value
     against      : uint8[k], other sources whose record contradicts the register, or knows more
     doubtful     : bool[k], the register's text had to be repaired in substance
-    grounds      : code of :data:`linkage.basis.BASIS` -> bool[k], grounds that hold for a record
+    grounds      : code of :data:`linkage.basis.BASIS` -> bool[k], grounds that hold for a record; and
+                   ``contradicted``: another column of the record holds another value of an empty field
     """
 
     relation: np.ndarray
@@ -104,7 +105,8 @@ def propose(
 
     ``apply`` wants, beside what the policy allows and the posterior it demands: of ``fix``, grounds beyond
     the register; of ``fill`` and ``status``, that other agencies do not contradict the register more often
-    than they hold its value; of a name, that the register's spelling does not look like a slip itself; of
+    than they hold its value; of a name, that the register's spelling does not look like a slip or an
+    abbreviation itself; of an empty field, that no other column of the record holds another value of it; of
     ``status``, an exact record; and a register value that could be read as it stands. Where another agency
     holds the very value of the record, or the person's number says it, a ``fix`` is to be investigated.
     """
@@ -139,6 +141,8 @@ def propose(
     fill = kind == FILL
     contradicted = (fill | (kind == STATUS)) & (relations.against > relations.for_register)
     cap[contradicted] = np.maximum(cap[contradicted], CONFIRM)
+    if "contradicted" in relations.grounds:  # by a number in another of the record's own columns
+        cap[fill & relations.grounds["contradicted"]] = CONFIRM
     if "rare_spelling" in relations.grounds:
         rare = (fill | fix) & relations.grounds["rare_spelling"]
         cap[rare] = np.maximum(cap[rare], CONFIRM)

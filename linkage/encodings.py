@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections import Counter
 
-from linkage.vietnam.encodings import decode_vietnamese
+from linkage.vietnam.encodings import decode_vietnamese, encode_vietnamese
 from linkage.vietnam.syllables import canonical_syllables
 
 #: Encodings by the name a contract gives them.
@@ -101,6 +101,53 @@ def _decode(data: bytes, encoding: str) -> str:
     if encoding in _VIETNAMESE:
         return decode_vietnamese(data, encoding)
     return data.decode(encoding, "surrogateescape")
+
+
+def writes_all(encoding: str) -> bool:
+    """Whether an encoding has every letter that there is."""
+    return encoding.startswith("utf-")
+
+
+def writable(text: str, encoding: str) -> bool:
+    """Whether a text (NFC) can be written in an encoding so that it is read back as it is.
+
+    TCVN3 has no capitals with tones: there the text that comes back may differ by case.
+    """
+    if writes_all(encoding):
+        return True
+    if encoding in _VIETNAMESE:
+        data = encode_vietnamese(text, encoding)
+    else:
+        try:
+            data = text.encode(encoding)
+        except UnicodeEncodeError:
+            data = None
+    if data is None:
+        return False
+    again = _decode(data, encoding)
+    return again == text or (encoding == "tcvn3" and again.casefold() == text.casefold())
+
+
+def reduced(text: str, encoding: str) -> str:
+    """A text (NFC) without the marks that an encoding cannot write: of each letter as few as will do.
+
+    A letter that it cannot write even without marks stays as it is.
+    """
+    return "".join(
+        letter if letter.isascii() or writable(letter, encoding) else _reduced_letter(letter, encoding)
+        for letter in text
+    )
+
+
+def _reduced_letter(letter: str, encoding: str) -> str:
+    base, *marks = list(unicodedata.normalize("NFD", letter))
+    while marks:
+        for last in range(len(marks) - 1, -1, -1):
+            less = unicodedata.normalize("NFC", base + "".join(marks[:last] + marks[last + 1 :]))
+            if writable(less, encoding):
+                return less
+        marks.pop()
+    return {"đ": "d", "Đ": "D"}.get(letter, letter)
 
 
 def to_utf8(text: str) -> bytes:

@@ -6,11 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kernels.tokens import TokenForms
+
 #: Bearers of the register's token, in its place of the name, that make a spelling common.
 COMMON_BEARERS = 50
 
 #: How many times as common another spelling makes one look like a slip.
 OUTSHONE = 1_000
+
+#: Single letters that are whole words of a name: vowels, and the highland prefixes H and K.
+_WHOLE_LETTERS = np.array([ord(letter) for letter in "aeiouyhk"], np.uint32)
 
 
 @dataclass(frozen=True)
@@ -111,18 +116,37 @@ class Bearers:
 
         return Bearers(most(self.surname), most(self.middle), most(self.given))
 
+    def together(self, forms: np.ndarray) -> Bearers:
+        """Of every token the bearers of all tokens of its form; forms uint32[v]."""
 
-def spelling_grounds(held: np.ndarray, theirs: np.ndarray, bearers: Bearers) -> np.ndarray:
+        def total(counts: np.ndarray) -> np.ndarray:
+            out = np.zeros(int(forms.max(initial=0)) + 1, np.int64)
+            np.add.at(out, forms, counts)
+            return out[forms]
+
+        return Bearers(total(self.surname), total(self.middle), total(self.given))
+
+
+def spelling_grounds(
+    held: np.ndarray, theirs: np.ndarray, bearers: Bearers, like: Bearers, forms: TokenForms
+) -> np.ndarray:
     """Whether the names differ only in tokens that nobody bears where the register's are common: bool[k].
 
     held, theirs : uint32[k, 8], names of as many tokens. Each token counts in its place: as surname, given
-    name or between; common is borne by :data:`COMMON_BEARERS` or more.
+    name or between; common is borne by :data:`COMMON_BEARERS` or more. Nobody bears a token without
+    diacritics that was typed without them: where it is not the register's so typed, those of its ASCII form
+    count (``like``, :meth:`Bearers.together`), and common they must not be.
     """
     n, m = (held != 0).sum(axis=1), (theirs != 0).sum(axis=1)
     good = (n == m) & (n > 1) & (held != theirs).any(axis=1)
     for place in range(held.shape[1]):
         a, b, last = held[:, place], theirs[:, place], place == n - 1
         fits = (bearers.at(place, last, a) == 0) & (bearers.at(place, last, b) >= COMMON_BEARERS)
+        fits &= (
+            (forms.marked[a] != 0)
+            | (forms.ascii[a] == forms.ascii[b])
+            | (like.at(place, last, a) < COMMON_BEARERS)
+        )
         good &= fits | (a == b)
     return good
 
@@ -141,6 +165,17 @@ def rare_spelling(held: np.ndarray, theirs: np.ndarray, bearers: Bearers, common
         rare = (borne <= 1) | (borne * OUTSHONE <= commonest.at(place, last, token))
         out |= (place < m) & rare & (held != token[:, None]).all(axis=1)
     return out
+
+
+def abbreviated(names: np.ndarray, forms: TokenForms) -> np.ndarray:
+    """Whether names (uint32[k, 8]) have a token that can only abbreviate another: bool[k].
+
+    Up to three letters without a vowel (``single``); a vowel alone, and a highland prefix H or K, are none.
+    """
+    short = np.asarray(forms.single) != 0
+    letters = np.diff(forms.char_offsets)
+    short = short & ((letters != 1) | ~np.isin(forms.initial, _WHOLE_LETTERS))
+    return np.asarray(short[names].any(axis=1))
 
 
 def commoner_held(held: np.ndarray, theirs: np.ndarray, bearers: Bearers) -> np.ndarray:

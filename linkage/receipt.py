@@ -125,6 +125,7 @@ class Facts:
     """What a run found of one source.
 
     files : name, bytes and sha256 of each;  lines, text_bytes : None of a file that is no text
+    bytes_as_sent : of the decompressed text in its own encoding; ``text_bytes`` are of it as UTF-8
     decisions, duplicates : None of the register, and of a source that was not decided
     cases : of the register: cases by kind
     paired : of the records in review and conflict, those with a pair for the register's clerks; None unknown
@@ -146,6 +147,7 @@ class Facts:
     refused: Sequence[Refused]
     lines: Text | None = None
     text_bytes: Text | None = None
+    bytes_as_sent: int | None = None
     queries: Sequence[Query] = ()
     decisions: Mapping[str, int] | None = None
     duplicates: int | None = None
@@ -180,6 +182,7 @@ def receipt(facts: Facts) -> dict[str, Any]:
         "files": [dict(f) for f in facts.files],
         "lines": None if facts.lines is None else vars(facts.lines),
         "bytes": None if facts.text_bytes is None else vars(facts.text_bytes),
+        "bytes_as_sent": facts.bytes_as_sent,
         "rows": {"read": facts.read, "accepted": facts.accepted, "refused": refused},
         "refused": [
             {**vars(r), "en": _refusal(r.code, "en"), "vi": _refusal(r.code, "vi")} for r in facts.refused

@@ -43,8 +43,14 @@ MEASURES: Mapping[str, Measure] = {
         True,
         ("equal", "trùng khớp"),
         (
-            "of linked records with a value to hold against the register's: those equal to it, standardised",
-            "trong các bản ghi đã liên kết, có giá trị so được với CSDL dân cư: số trùng khớp sau chuẩn hóa",
+            (
+                "of linked records with a value to hold against the register's: those equal to it, "
+                "standardised; names in a column without diacritics, but for these"
+            ),
+            (
+                "trong các bản ghi đã liên kết, có giá trị so được với CSDL dân cư: số trùng khớp sau "
+                "chuẩn hóa; họ tên trong cột viết không dấu thì so không dấu"
+            ),
         ),
     ),
     "links_right": Measure(

@@ -83,10 +83,6 @@ def policy(layout: Layout) -> str:
         f"legal_basis = {_text(layout.legal_basis)}",
         f"receive = {_texts(layout.receives)}",
     ]
-    if layout.ascii:
-        # Names without diacritics are this file's own way of writing: they are no error.
-        for kind in ("format", "fill"):
-            lines += ["", "[[rule]]", 'field = "full_name"', f'kind = "{kind}"', 'action = "none"']
     return "\n".join(lines) + "\n"
 
 

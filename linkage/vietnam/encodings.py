@@ -139,8 +139,86 @@ def decode_vietnamese(data: bytes, encoding: str) -> str:
     return _VIQR.sub(_viqr_letter, data.decode("ascii", "surrogateescape"))
 
 
+def encode_vietnamese(text: str, encoding: str) -> bytes | None:
+    """Bytes of ``tcvn3``, ``vni``, ``viqr`` or ``cp1258`` that show a text in NFC; None if a letter has none.
+
+    The reverse of :func:`decode_vietnamese` but for capitals with tones in TCVN3, which are written as the
+    small letters that its font of capitals shows so.
+    """
+    if encoding == "viqr":
+        return _viqr_bytes(text)
+    found = [_WRITTEN[encoding].get(letter) for letter in text]
+    return None if None in found else b"".join(found)  # type: ignore[arg-type]
+
+
 def _mapped(data: bytes, table: str) -> str:
     return codecs.charmap_decode(data, "strict", table)[0]
+
+
+def _bytes_of(table: str) -> dict[str, bytes]:
+    """Letter -> its byte, of a table of 256; the first of several."""
+    out: dict[str, bytes] = {}
+    for byte, letter in enumerate(table):
+        if not 0xDC80 <= ord(letter) <= 0xDCFF:
+            out.setdefault(letter, bytes([byte]))
+    return out
+
+
+def _tcvn3_bytes() -> dict[str, bytes]:
+    own = _bytes_of(_TCVN3)
+    capitals = {letter.upper(): byte for letter, byte in own.items() if not letter.isascii()}
+    return capitals | own
+
+
+def _cp1258_bytes() -> dict[str, bytes]:
+    """Letters with a byte of their own, and those written as a letter and its tone."""
+    own = _bytes_of(_CP1258)
+    toned = {
+        unicodedata.normalize("NFC", letter + tone): byte + own[tone]
+        for letter, byte in own.items()
+        for tone in _TONES
+        if letter.isalpha()
+    }
+    return {letter: byte for letter, byte in toned.items() if len(letter) == 1} | own
+
+
+def _vni_bytes() -> dict[str, bytes]:
+    """Letters as pairs whose mark has the case of its letter; of ASCII and signs the byte itself."""
+    byte = _bytes_of(_VNI_BYTES)
+    out = {letter: raw for letter, raw in byte.items() if not "\u00c0" <= letter <= "\u00ff"}
+    # Of several ways the shortest: a letter that has a byte of its own is written by it.
+    for written, letter in sorted(_VNI.items(), key=lambda pair: -len(pair[0])):
+        if written in (written.lower(), written.upper()):
+            out[letter] = b"".join(byte[c] for c in written)
+    return out
+
+
+_WRITTEN = {"tcvn3": _tcvn3_bytes(), "cp1258": _cp1258_bytes(), "vni": _vni_bytes()}
+_VIQR_SIGN = {mark: sign for sign, mark in (_VIQR_MARK | _VIQR_TONE).items()}
+_VIQR_SIGNS = frozenset("\\").union(_VIQR_SIGN.values())
+
+
+def _viqr_bytes(text: str) -> bytes | None:
+    """VIQR; a sign behind a letter that could bear it, and a second d, have a backslash before them."""
+    out: list[str] = []
+    before = ""
+    for letter in text:
+        if letter in "đĐ":
+            out.append("dd" if letter == "đ" else "DD")
+        elif letter.isascii():
+            bears = before != "" and unicodedata.normalize("NFD", before)[0] in "aeiouyAEIOUY"
+            protected = letter == "\\" or (letter in _VIQR_SIGNS and bears)
+            protected |= letter in "dD" and before in ("d", "D")
+            out.append("\\" + letter if protected else letter)
+        else:
+            base, *marks = list(unicodedata.normalize("NFD", letter))
+            signs = [_VIQR_SIGN.get(mark, "") for mark in sorted(marks, key=_TONES.__contains__)]
+            written = base + "".join(signs)
+            if not written.isascii() or "" in signs or _VIQR.sub(_viqr_letter, written) != letter:
+                return None
+            out.append(written)
+        before = letter
+    return "".join(out).encode("ascii")
 
 
 # The small letters that TCVN3 has no capital of.

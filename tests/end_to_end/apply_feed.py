@@ -72,4 +72,4 @@ def apply_feed(feed, extract, out, delimiter=","):
 
 def held(cell):
     """What a cell holds; blanks alone are nothing."""
-    return cell if re.search(r"\S", cell) else ""
+    return cell if re.search(r"[^\s\u200b\ufeff]", cell) else ""

@@ -123,6 +123,10 @@ def test_take_in__counts_rows_lines_and_bytes_of_every_source(case: Case):
         assert tax["text"]["header"] == [4, head]
         assert tax["text"]["blank"] == [1, 2]
         assert tax["text"]["total"] == [12, len(first.encode()) + len(second.decode("utf-16").encode())]
+        assert tax["bytes_as_sent"] == len(first.encode()) + len(second)
+        read = facts["layout"]["read_as"]["tax"]
+        assert read[0] == ["utf-8", ",", '"']
+        assert read[-1] == ["utf-16-le", ";", '"']
         for i in (0, 1):
             kinds = ("header", "blank", "accepted", "refused")
             assert tax["text"]["total"][i] == sum(tax["text"][kind][i] for kind in kinds)
@@ -230,7 +234,7 @@ def test_beyond_limit__counts_what_no_contract_asks_for(facts: dict[str, Any], l
 
 
 def test_source_facts__bytes_that_nobody_read_are_an_integrity_error():
-    spec = {"head_lines": 1, "head_bytes": 8, "form": "csv", "file": 0, "size": 20}
+    spec = {"head_lines": 1, "head_bytes": 8, "form": "csv", "file": 0, "size": 20, "sent": 20}
     text = {"accepted": [1, 11], "refused": [0, 0], "blank": [0, 0], "whole": [1, 11]}
     part = {"refused": {}, "text": text, "rows_in": 1, "rows_out": 1, "blank": 0}
     with pytest.raises(IntegrityError, match="E-INTEGRITY-002: source s: 19 bytes were read of 20"):

@@ -131,6 +131,20 @@ def test_spooled__is_the_owners_alone_and_made_once(tmp_path: Path, monkeypatch:
     assert spec_of(path, contract(), folder) == spec
 
 
+@pytest.mark.parametrize("packing", ["none", "gzip", "zstd"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "vni"])
+def test_plan_parts__says_the_encoding_and_the_bytes_that_were_sent(
+    tmp_path: Path, packing: str, encoding: str
+):
+    text = "K,A,B\n1,Nguyễn,Ánh\n2,Lê,Tám\n"
+    data = SLOW[encoding](text) if encoding in SLOW else text.encode(encoding)
+    path = tmp_path / "s.csv"
+    path.write_bytes(pack(data, packing))
+    for _ in range(2):  # made, and taken as it is
+        for spec in readers.plan_parts([path], contract(encoding=encoding), 2, spool=tmp_path / "spool"):
+            assert (spec.encoding, spec.sent) == (encoding, len(data))
+
+
 def test_spooled__a_changed_file_is_spooled_anew(tmp_path: Path):
     path = tmp_path / "s.csv.gz"
     folder = tmp_path / "spool"

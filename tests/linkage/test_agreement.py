@@ -21,7 +21,9 @@ from linkage.agreement import (
     RELATIONS,
     UNREADABLE,
     relate,
+    relate_names,
     value_keys,
+    without_marks,
 )
 from tests.linkage.small import coded_nation, token_of
 
@@ -117,6 +119,34 @@ def test_names__that_lost_something_are_less(whole, data):
 )
 def test_names__by_example(mine, theirs, relation):
     assert name(mine, theirs) == relation
+
+
+def bare_name(mine, theirs):
+    coded, meaning = coded_nation([{"full_name": theirs}], [[{"full_name": mine}]])
+    stands, forms = without_marks(meaning.tokens.forms)
+    names = stands[coded.arrays["full_name"]]
+    return RELATIONS[int(relate_names(names[1:], names[:1], forms)[0])]
+
+
+@settings(max_examples=80, deadline=None)
+@given(NAMES, NAMES)
+def test_names_without_marks__are_related_as_if_they_were_written_so(mine, theirs):
+    plain = [[token_of(word).letters for word in words] for words in (mine, theirs)]
+    assert bare_name(mine, theirs) == slow_name(*plain)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "relation"),
+    [
+        ("mai van tuan", "mai văn tuấn", "equal"),
+        ("m van tuan", "mai văn tuấn", "less"),
+        ("phan kha", "phan hoài khả", "less"),
+        ("phan hoai kha", "phan khả", "more"),
+        ("tuan mai van", "mai văn tuấn", "different"),
+    ],
+)
+def test_names_without_marks__by_example(mine, theirs, relation):
+    assert bare_name(mine.split(), theirs.split()) == relation
 
 
 @settings(max_examples=80, deadline=None)

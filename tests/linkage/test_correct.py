@@ -106,6 +106,8 @@ def test_fill__is_not_applied_against_other_agencies():
     assert one("full_name", "less", against=1, register=1)[1] == "apply"
     assert one("full_name", "less", rare_spelling=True)[1] == "confirm"
     assert one("full_name", "different", register=1, rare_spelling=True)[1] == "confirm"
+    assert one("personal_number", "held_empty", contradicted=True)[:2] == ("fill", "confirm")
+    assert one("personal_number", "held_empty", contradicted=False)[:2] == ("fill", "apply")
 
 
 def test_status__wants_the_exact_person():

@@ -9,11 +9,13 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kernels.tokens import TokenForms
 from linkage import grounds
 from linkage.grounds import (
     Bearers,
     NumberSays,
     Person,
+    abbreviated,
     birth_grounds,
     commoner_held,
     number_grounds,
@@ -21,6 +23,7 @@ from linkage.grounds import (
     sex_grounds,
     spelling_grounds,
 )
+from tests.linkage.small import tokens_of
 
 quick = settings(max_examples=150, deadline=None)
 SEX = st.sampled_from([0, 1, 2])
@@ -102,36 +105,80 @@ def test_bearers__count_tokens_by_their_place(names):
         assert getattr(found, kind).tolist() == [slow[kind, token] for token in range(8)]
 
 
+#: Forms of the tokens 0 to 7: 1 to 3 are one but for diacritics, so are 4 and 5; 1, 4 and 7 have none.
+FORMS = np.array([0, 1, 1, 1, 2, 2, 3, 4], np.uint32)
+MARKED = np.array([0, 0, 1, 1, 0, 1, 1, 0], np.uint8)
+HELD = st.lists(st.integers(1, 7), min_size=1, max_size=5)
+_NONE = np.zeros(8, np.uint32)
+TOKENS = TokenForms(FORMS, _NONE, _NONE, _NONE, MARKED, _NONE, _NONE, _NONE)
+
+
+def spelling(held, theirs, bearers, forms=TOKENS):
+    return spelling_grounds(rows([held]), rows([theirs]), bearers, bearers.together(forms.ascii), forms)
+
+
 @quick
-@given(NAMES, st.lists(st.integers(1, 7), min_size=1, max_size=5), st.data())
+@given(NAMES)
+def test_together__counts_all_of_a_form(names):
+    slow = slow_bearers(names)
+    found = Bearers.of(rows(names), 8).together(FORMS)
+    for kind in ("surname", "middle", "given"):
+        assert getattr(found, kind).tolist() == [
+            sum(slow[kind, other] for other in range(8) if FORMS[other] == FORMS[token]) for token in range(8)
+        ]
+
+
+@quick
+@given(NAMES, HELD, st.data())
 def test_spelling__is_a_ground_where_nobody_bears_the_held_token_and_many_the_other(names, held, data):
     theirs = data.draw(st.sampled_from(names))
     slow = slow_bearers(names)
+
+    def nobodys(where, a, b):
+        borne = [slow[where, other] for other in range(8) if FORMS[other] == FORMS[a]]
+        return slow[where, a] == 0 and (bool(MARKED[a]) or FORMS[a] == FORMS[b] or sum(borne) < 2)
+
     wrong = [(p, a, b) for p, (a, b) in enumerate(zip(held, theirs, strict=False)) if a != b]
     expected = (
         len(held) == len(theirs) > 1
         and bool(wrong)
         and all(
-            slow[place_of(p, len(held)), a] == 0 and slow[place_of(p, len(held)), b] >= 2 for p, a, b in wrong
+            nobodys(place_of(p, len(held)), a, b) and slow[place_of(p, len(held)), b] >= 2
+            for p, a, b in wrong
         )
     )
     with mock.patch.object(grounds, "COMMON_BEARERS", 2):
-        found = spelling_grounds(rows([held]), rows([theirs]), Bearers.of(rows(names), 8))
+        found = spelling(held, theirs, Bearers.of(rows(names), 8))
     assert found.tolist() == [expected]
 
 
 def test_spelling__holds_for_a_slip_in_a_common_surname():
     names = [[1, 2, 3]] * grounds.COMMON_BEARERS + [[4, 2, 3]] * 3
     bearers = Bearers.of(rows(names), 8)
-    assert spelling_grounds(rows([[5, 2, 3]]), rows([[1, 2, 3]]), bearers).tolist() == [True]
-    assert spelling_grounds(rows([[4, 2, 3]]), rows([[1, 2, 3]]), bearers).tolist() == [False]
-    assert spelling_grounds(rows([[5, 2, 3]]), rows([[4, 2, 3]]), bearers).tolist() == [False]
-    assert spelling_grounds(rows([[1, 2, 3]]), rows([[1, 2, 3]]), bearers).tolist() == [False]
+    assert spelling([5, 2, 3], [1, 2, 3], bearers).tolist() == [True]
+    assert spelling([4, 2, 3], [1, 2, 3], bearers).tolist() == [False]
+    assert spelling([5, 2, 3], [4, 2, 3], bearers).tolist() == [False]
+    assert spelling([1, 2, 3], [1, 2, 3], bearers).tolist() == [False]
 
 
-#: Forms of the tokens 0 to 7: 1 to 3 are one but for diacritics, so are 4 and 5.
-FORMS = np.array([0, 1, 1, 1, 2, 2, 3, 4], np.uint32)
-HELD = st.lists(st.integers(1, 7), min_size=1, max_size=5)
+def test_spelling__of_a_name_typed_without_diacritics_is_not_nobodys():
+    words = ["dieu", "diệu", "le", "lê", "tam", "tan", "tâm", "tân", "tinj"]
+    forms = tokens_of(words).forms
+    ids = {word: place for place, word in enumerate(words, 1)}
+    people = [["lê", "diệu", given] for given in ("tâm", "tân")] * grounds.COMMON_BEARERS
+    bearers = Bearers.of(rows([[ids[word] for word in person] for person in people]), len(words) + 1)
+    theirs = [ids[word] for word in ("lê", "diệu", "tân")]
+    for given_name, expected in (("tam", False), ("tinj", True)):
+        held = [ids[word] for word in ("le", "dieu", given_name)]
+        assert spelling(held, theirs, bearers, forms).tolist() == [expected]
+
+
+def test_abbreviated__is_a_letter_that_is_no_word():
+    words = ["an", "h", "k", "lê", "n", "t", "y", "đ"]
+    forms = tokens_of(words).forms
+    names = [["lê", "t", "an"], ["n", "an"], ["đ", "an"], ["y", "an"], ["h", "an"], ["k", "an"], ["lê", "an"]]
+    found = abbreviated(rows([[words.index(w) + 1 for w in name] for name in names]), forms)
+    assert found.tolist() == [True, True, True, False, False, False, False]
 
 
 @quick
