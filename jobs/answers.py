@@ -165,18 +165,20 @@ def _text(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
     start += named is not None
     head = lines[start] if start < len(lines) else ""
     delimiter = named[1] if named else max(_DELIMITERS, key=head.count)
-    csv.field_size_limit(_LONGEST_CELL)
     reader = csv.reader(io.StringIO("".join(lines[start:]), newline=""), delimiter=delimiter)
 
     def rows() -> Iterator[tuple[int, list[str]]]:
         before = reader.line_num
         while True:
+            limit = csv.field_size_limit(_LONGEST_CELL)  # of the whole process
             try:
                 row = next(reader)
             except StopIteration:
                 return
             except csv.Error:
                 raise _unfit(path, f"cannot be read as a table at line {start + before + 1}") from None
+            finally:
+                csv.field_size_limit(limit)
             yield start + before + 1, row
             before = reader.line_num
 

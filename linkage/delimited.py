@@ -69,6 +69,13 @@ def read_header(start: bytes, delimiter: str, quote: str = '"') -> Header:
     for number, found in enumerate(_LINE.finditer(start, skipped, skipped + MOST_BYTES), 1):
         if not text and not found.group().strip(b"\r\n"):
             continue
+        if found.end() < len(start) and not found.group().endswith((b"\r", b"\n")):
+            raise ContractError(
+                "E-INPUT-003",
+                f"Line {number} of the file, in its header, is longer than {MOST_BYTES >> 20} MiB;",
+                "column names apart by the delimiter were wanted.",
+                "Look at the file there: it may be no text.",
+            )
         try:
             text += found.group().decode("utf-8")
             reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, **form)

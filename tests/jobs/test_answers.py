@@ -157,3 +157,11 @@ def test_answers__a_damaged_parquet_file_is_refused_with_its_code(tmp_path):
     with pytest.raises(ContractError) as caught:
         read_answers(tmp_path / "answers.parquet", "must_link")
     assert caught.value.code == "E-INPUT-012"
+
+
+def test_answers__leave_the_limits_of_the_process_as_they_are(tmp_path):
+    """A raised limit let a header of more than 1 MiB pass, cut off, in the next source that was opened."""
+    before = csv.field_size_limit()
+    (tmp_path / "answers.csv").write_text("review_id,answer\nr1,x\n", encoding="utf-8")
+    assert read_answers(tmp_path / "answers.csv", "must_link").answers
+    assert csv.field_size_limit() == before

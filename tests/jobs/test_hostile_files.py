@@ -1,5 +1,7 @@
 """Files that nobody should send, each with one fixed outcome; and ten thousand mutated ones."""
 
+import csv
+import functools
 import gzip
 import os
 import random
@@ -109,7 +111,10 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_open_source__broken_file_is_refused_with_a_code(tmp_path: Path, case: str):
+@pytest.mark.parametrize("longest", [1 << 17, 1 << 30])
+def test_open_source__broken_file_is_refused_with_a_code(tmp_path: Path, case: str, longest: int, request):
+    """Whatever the longest cell that the standard library's reader is set to, for the whole process."""
+    request.addfinalizer(functools.partial(csv.field_size_limit, csv.field_size_limit(longest)))
     data, code = BROKEN[case]
     with pytest.raises(ContractError, match=r"'s\.csv'") as caught:
         open_source([write(tmp_path, data)], contract())
