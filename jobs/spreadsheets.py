@@ -372,7 +372,7 @@ def _members(path: Path) -> Mapping[str, zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(path) as archive:
             listed = archive.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, struct.error, ValueError, EOFError, OverflowError):
+    except (zipfile.BadZipFile, RuntimeError, struct.error, ValueError, EOFError, OverflowError):
         raise damaged("it is no whole ZIP archive") from None
     if len(listed) > _MOST_MEMBERS:
         raise _hostile(f"it has {len(listed)} members, more than {_MOST_MEMBERS}")
