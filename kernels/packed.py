@@ -227,14 +227,6 @@ def pack_arrow(
     return _packed([_Utf8(offsets, data)], alphabet)[0]
 
 
-def pack_arrow_together(
-    left: tuple[NDArray[Any], NDArray[np.uint8]], right: tuple[NDArray[Any], NDArray[np.uint8]]
-) -> tuple[PackedStrings, PackedStrings]:
-    """Pack two Arrow string arrays, each ``(offsets, data)``, that will be compared."""
-    first, second = _packed([_Utf8(*left), _Utf8(*right)], None)
-    return first, second
-
-
 def alphabet_of(*columns: Iterable[str | None]) -> NDArray[np.uint32] | None:
     """The alphabet that serves all the columns; None where they hold more than 255 distinct characters."""
     letters: set[str] = set()

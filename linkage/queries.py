@@ -86,9 +86,6 @@ QUERIES: dict[str, tuple[str, str]] = {
     ),
 }
 
-#: How grave every query is; errors, which refuse a row, are the other kind.
-SEVERITY = "query"
-
 #: As many records of one source bearing one number make it a clerk's, an employer's or a placeholder.
 NUMBER_OF_MANY = 5
 
