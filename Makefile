@@ -1,6 +1,7 @@
 # make demo    a nation of 200,000 people, reconciled and judged, in ./demo
 # make test    the tests             (make test ARGS="-m 'slow or not slow'" for all of them)
 # make bench   the benchmarks        (make bench ARGS="-k kernels")
+# make peers   side by side with Splink and a join by hand (make peers ARGS="--people 1000000")
 # make lint    style and types
 # make wheel   the wheel, in ./dist
 # make lock    requirements/*.lock anew, from pyproject.toml (needs the package index)
@@ -10,6 +11,7 @@
 # PYTHON=/path/to/python chooses the interpreter of a new environment.
 
 VENV   := .venv
+PEERS  := .venv-peers
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS   ?=
@@ -17,7 +19,7 @@ PYTHON ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test bench lint types wheel lock clean distclean
+.PHONY: help demo test bench peers lint types wheel lock clean distclean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -30,6 +32,9 @@ test: $(VENV)/.test-installed
 
 bench: $(VENV)/.test-installed
 	@$(BIN)/python -m pytest benchmarks $(ARGS)
+
+peers: $(VENV)/.test-installed $(PEERS)/.installed
+	@$(BIN)/python -m benchmarks.peers --python $(PEERS)/bin/python $(ARGS)
 
 lint: $(VENV)/.test-installed
 	@$(BIN)/ruff check .
@@ -71,17 +76,25 @@ $(VENV)/.test-installed: $(VENV)/.made requirements/test.lock pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --no-index --editable .
 	@touch $(VENV)/.run-installed $@
 
+# An environment of their own, so that they neither bring versions into the project's nor take them from it.
+$(PEERS)/.installed: $(VENV)/.made requirements/peers.lock
+	@echo "installing what requirements/peers.lock pins" >&2
+	@$(BIN)/python -m venv --clear $(PEERS)
+	@$(PEERS)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/peers.lock
+	@touch $@
+
 # One resolution for every Python and platform; no address of an index is written.
 UV_VERSION := 0.13.9
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" .venv-lock/bin/uv pip compile --quiet --universal \
-	--python-version 3.11 --fork-strategy fewest --generate-hashes --no-emit-index-url --upgrade pyproject.toml
+	--python-version 3.11 --fork-strategy fewest --generate-hashes --no-emit-index-url --upgrade
 
 lock: $(VENV)/.made
 	@$(BIN)/python -m venv .venv-lock
 	@.venv-lock/bin/python -m pip --disable-pip-version-check --quiet install uv==$(UV_VERSION)
-	@$(COMPILE) --extra build --output-file requirements/run.lock
-	@$(COMPILE) --extra build --extra test --extra bench --constraint requirements/run.lock \
+	@$(COMPILE) pyproject.toml --extra build --output-file requirements/run.lock
+	@$(COMPILE) pyproject.toml --extra build --extra test --extra bench --constraint requirements/run.lock \
 		--output-file requirements/test.lock
+	@$(COMPILE) requirements/peers.in --output-file requirements/peers.lock
 	@rm -rf .venv-lock
 
 clean:
@@ -89,4 +102,4 @@ clean:
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 distclean: clean
-	rm -rf $(VENV) .venv-lock
+	rm -rf $(VENV) $(PEERS) .venv-lock .peers

@@ -13,21 +13,35 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+#: What a document keeps apart, so that a session of kernels alone leaves the figures of runs as they are.
+SECTIONS = ("figures", "kernels")
 
 
-def tables(session: Mapping[str, Any]) -> str:
-    """All tables of a session, as pytest-benchmark wrote it."""
+def marks(section: str) -> tuple[str, str]:
+    """The lines between which a document has a section."""
+    return f"<!-- {section}: begin -->", f"<!-- {section}: end -->"
+
+
+def tables(session: Mapping[str, Any]) -> dict[str, str]:
+    """The tables of a session, as pytest-benchmark wrote it, by section; those it has figures for."""
     runs = [b for b in session["benchmarks"] if "stages" in b["extra_info"]]
     runs.sort(key=lambda b: b["extra_info"]["people"])
-    others = [b for b in session["benchmarks"] if "stages" not in b["extra_info"]]
-    parts = [_machine(session)]
+    kernels = [b for b in session["benchmarks"] if "kernel" in b["extra_info"]]
+    peers = [b for b in session["benchmarks"] if "peer of" in b["extra_info"]]
+    told = {id(b) for b in (*runs, *kernels, *peers)}
+    others = [b for b in session["benchmarks"] if id(b) not in told]
+    parts = []
     if runs:
         parts += ["**Whole runs**", _whole(runs), "**Accuracy of these runs**", _accuracy(runs)]
         parts += ["**Seconds by stage, of the fastest round**", _stages(runs)]
     if others:
         parts += ["**Everything else**", _rest(others)]
-    return "\n\n".join(parts)
+    found = {}
+    if parts:
+        found["figures"] = "\n\n".join([_machine(session), *parts])
+    if kernels:
+        found["kernels"] = f"{_machine(session)}\n\n{_kernels(kernels, peers)}"
+    return found
 
 
 def _machine(session: Mapping[str, Any]) -> str:
@@ -80,6 +94,35 @@ def _stages(runs: Sequence[Mapping[str, Any]]) -> str:
     return _table(["stage", *(f"{one['extra_info']['people']:,} people" for one in runs)], rows)
 
 
+def _kernels(kernels: Sequence[Mapping[str, Any]], peers: Sequence[Mapping[str, Any]]) -> str:
+    beside: dict[str, list[tuple[float, str]]] = {}
+    for one in peers:
+        info = one["extra_info"]
+        beside.setdefault(info["peer of"], []).append((_each(one), info["peer"]))
+    rows = []
+    for one in kernels:
+        info = one["extra_info"]
+        mine, others = _each(one), sorted(beside.get(info["kernel"], []))
+        rows.append(
+            [
+                f"`{info['kernel']}`", info["unit"], f"{mine:,.1f}", f"{info['bytes']:,.0f}",
+                f"{info['limit']:,.1f}", info["limited by"], f"{mine / info['limit']:,.1f}",
+                ", ".join(f"{peer} {nanoseconds:,.0f}" for nanoseconds, peer in others),
+                f"{others[0][0] / mine:,.1f}" if others else "",
+            ]
+        )  # fmt: skip
+    head = [
+        "kernel", "unit", "ns a unit", "bytes a unit", "limit, ns", "set by", "times the limit", "peers, ns",
+        "times as fast as the fastest",
+    ]  # fmt: skip
+    return _table(head, rows)
+
+
+def _each(one: Mapping[str, Any]) -> float:
+    """Nanoseconds a unit of the fastest round."""
+    return float(one["stats"]["min"] / one["extra_info"]["units"] * 1e9)
+
+
 def _rest(others: Sequence[Mapping[str, Any]]) -> str:
     rows = []
     for one in sorted(others, key=lambda b: (b["group"] or "", b["name"])):
@@ -99,11 +142,12 @@ def _number(value: float | str) -> str:
     return value if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
 
 
-def put_into(text: str, figures: str) -> str:
-    """A document with its figures replaced. Raises ValueError if it has no place for them."""
-    if BEGIN not in text or END not in text:
-        raise ValueError(f"The document has no lines {BEGIN} and {END}; add them where the figures belong.")
-    return f"{text[: text.index(BEGIN)]}{BEGIN}\n\n{figures}\n\n{text[text.index(END) :]}"
+def put_into(text: str, section: str, figures: str) -> str:
+    """A document with a section replaced. Raises ValueError if it has no place for it."""
+    begin, end = marks(section)
+    if begin not in text or end not in text:
+        raise ValueError(f"The document has no lines {begin} and {end}; add them where the figures belong.")
+    return f"{text[: text.index(begin)]}{begin}\n\n{figures}\n\n{text[text.index(end) :]}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -112,11 +156,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("session", type=Path, help="what --benchmark-json wrote")
     parser.add_argument("--into", type=Path, help="document whose figures are replaced")
     given = parser.parse_args(arguments)
-    figures = tables(json.loads(given.session.read_text(encoding="utf-8")))
+    found = tables(json.loads(given.session.read_text(encoding="utf-8")))
     if given.into is None:
-        print(figures)
+        print("\n\n".join(found.values()))
     else:
-        text = put_into(given.into.read_text(encoding="utf-8"), figures)
+        text = given.into.read_text(encoding="utf-8")
+        for section, figures in found.items():
+            text = put_into(text, section, figures)
         given.into.write_text(text, encoding="utf-8")
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 import pyarrow.compute as pc
 
-from jobs.store import make_folder, read_array, read_table, write_array
-from jobs.workspace import Workspace, frame, read_arrays
+from jobs.store import make_folder, read_array, read_arrays, read_table, write_array
+from jobs.tasks_decide import load_outcomes
+from jobs.workspace import Workspace, frame
 from linkage.agreement import DIFFERENT, EQUAL, MORE, NOTHING, relate, value_keys
 from linkage.decisions import LINK
 from linkage.evidence import Seats, seats_of, votes
@@ -59,9 +60,9 @@ def linked(space: Workspace) -> Linked:
 
 
 def _read_linked(space: Workspace) -> Linked:
-    with np.load(space.path("decided", "decided.npz"), allow_pickle=False) as held:
-        own = np.flatnonzero(held["decision"] == LINK)
-        persons, confidence = held["person"][own].astype(np.int64), held["p_link"][own]
+    decision, person, probability = load_outcomes(space)
+    own = np.flatnonzero(decision == LINK)
+    persons, confidence = person[own], probability[own]
     rows = own + space.layout["n_register"]
     source = np.asarray(space.coded.source)[rows]
     return Linked(rows, persons, confidence, source, seats_of(persons, source))
@@ -167,9 +168,9 @@ def read_older(space: Workspace) -> np.ndarray:
 
 def held_by(space: Workspace, codes: np.ndarray) -> np.ndarray:
     """The one register person that bears each personal number (int64[k]), -1 for none or several."""
-    if not space.path("holders", "personal_number.npz").exists():  # the project does not match by it
+    if not space.path("holders", "personal_number.arrays").exists():  # the project does not match by it
         return np.full(codes.shape[0], -1, np.int64)
-    held = read_arrays(space.path("holders", "personal_number.npz"))
+    held = read_arrays(space.path("holders", "personal_number.arrays"))
     all_codes, rows = held["codes"], held["rows"].astype(np.int64)
     at = np.searchsorted(all_codes, codes, side="left")
     end = np.searchsorted(all_codes, codes, side="right")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import click
 
@@ -23,6 +24,33 @@ _threads = click.option(
     "--threads", type=click.IntRange(min=1), default=None, help="Threads; by default one a processor."
 )
 _path = click.Path(path_type=Path)
+
+
+class Size(click.ParamType[int]):
+    """Bytes, as a user writes them: ``2GB``, ``1500 MiB``; at least ``least``."""
+
+    name = "size"
+    _units: ClassVar = {
+        "": 1,
+        **{f"{u}B": 1000 ** (n + 1) for n, u in enumerate("KMGT")},
+        **{f"{u}IB": 1024 ** (n + 1) for n, u in enumerate("KMGT")},
+    }
+
+    def __init__(self, least: int) -> None:
+        self.least = least
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """See :class:`click.ParamType`."""
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]I?B)?\s*", str(value).upper())
+        if found is None:
+            self.fail(f"'{value}' is no size. Write it like 2GB or 1500MiB.", param, ctx)
+        size = int(float(found[1]) * self._units[found[2] or ""])
+        if size < self.least:
+            self.fail(f"{value} is too little: at least {self.least / 1e9:g}GB are needed.", param, ctx)
+        return size
+
 
 
 class Console:
@@ -86,6 +114,13 @@ def check(project: Path, as_json: bool) -> int:
 @click.option(
     "--parts", type=click.IntRange(min=1), help="Parts the records are cut into; by default by size."
 )
+@click.option(
+    "--memory",
+    type=Size(1_000_000_000),
+    metavar="SIZE",
+    help="Memory that all processes of the run may take together, such as 4GB; by default three quarters of "
+    "the machine's. The results do not depend on it.",
+)
 @click.option("--model", type=_path, help="Saved model.json to use instead of training.")
 @click.option("--address", help="Ray cluster to use; by default one is started on this machine.")
 @click.option(
@@ -103,6 +138,7 @@ def run(
     engine: str,
     threads: int | None,
     parts: int | None,
+    memory: int | None,
     model: Path | None,
     address: str | None,
     accept: tuple[str, ...],
@@ -131,6 +167,7 @@ def run(
         engine=engine,
         threads=threads,
         parts=parts,
+        memory=memory,
         model=model,
         address=address,
         accept=accept,
@@ -149,6 +186,7 @@ def reconcile(
     engine: str = "threads",
     threads: int | None = None,
     parts: int | None = None,
+    memory: int | None = None,
     model: Path | None = None,
     address: str | None = None,
     accept: Sequence[str] = (),
@@ -170,6 +208,7 @@ def reconcile(
             engine=engine,
             threads=count,
             parts=parts,
+            memory=memory,
             model=model,
             address=address,
             accept=accept,

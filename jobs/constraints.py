@@ -6,7 +6,7 @@ Every answer is honoured, or refused by its line with a code; none is passed ove
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,16 +93,19 @@ def record_ids_hashed(sources: pl.Series, record_ids: pl.Series) -> np.ndarray:
     return np.ascontiguousarray(ids).view("<u8")[:, 0].astype(np.uint64)
 
 
+#: Some records: their first global row, their source, and their ids.
+Records = tuple[int, str, pl.Series]
+
+
 def read_constraints(
     must_link: Sequence[Path],
     cannot_link: Sequence[Path],
-    records: Callable[[], tuple[pl.Series, pl.Series]],
+    records: Callable[[], Iterable[Records]],
     n_register: int,
 ) -> Constraints:
     """Read the files and find the rows of the records they name.
 
-    records : gives sources and record ids of all records in global order, the register's first; asked only
-              if there is an answer
+    records : gives the ids of all records part by part, asked only if there is an answer
 
     A file with an ``answer`` column is read once, whichever list names it, and its own words count. Raises
     ContractError E-INPUT-012 for a file without the columns it needs.
@@ -119,7 +122,7 @@ def read_constraints(
             blank += file.blank
     rows, codes = np.zeros((0, 2), np.int64), list[str]()
     if answers:
-        rows, codes = _rows(answers, *records(), n_register)
+        rows, codes = _rows(answers, records(), n_register)
     _settle(answers, rows, codes)
     held: dict[str, set[tuple[int, int]]] = {MUST: set(), CANNOT: set()}
     for answer, (left, right), code in zip(answers, rows.tolist(), codes, strict=True):
@@ -135,25 +138,22 @@ def _pairs(pairs: set[tuple[int, int]]) -> np.ndarray:
 
 
 def _rows(
-    answers: Sequence[Answer], sources: pl.Series, record_ids: pl.Series, n_register: int
+    answers: Sequence[Answer], records: Iterable[Records], n_register: int
 ) -> tuple[np.ndarray, list[str]]:
     """Agency and register row of every answer, int64[n, 2], -1 unknown; and why it is refused, if it is."""
-    keyed = _by_keys(answers, sources, record_ids)
-    rows = keyed.copy()
     codes = ["" if a.answer else "unknown_answer" for a in answers]
     wanting = [n for n, a in enumerate(answers) if a.pair is not None and not codes[n]]
-    if wanting:
-        # Half an id is a keyless hash of one record: looked for among all of them, by the answers alone.
-        halves = np.frombuffer(b"".join(answers[n].pair or b"" for n in wanting), ">u8").reshape(-1, 2)
-        named = _by_halves(halves.astype(np.uint64), sources, record_ids)
-        for n, pair in zip(wanting, named.tolist(), strict=True):
-            stated = keyed[n].tolist()
-            if -1 in pair:
-                continue
-            if sorted(stated) == sorted(pair) or all(s in (-1, p) for s, p in zip(stated, pair, strict=True)):
-                rows[n] = pair
-            else:
-                codes[n] = "key_damaged"
+    halves = np.frombuffer(b"".join(answers[n].pair or b"" for n in wanting), ">u8").astype(np.uint64)
+    keyed, found = _look_up(answers, halves, records)
+    rows = keyed.copy()
+    for n, pair in zip(wanting, found.reshape(-1, 2).tolist(), strict=True):
+        stated = keyed[n].tolist()
+        if -1 in pair:
+            continue
+        if sorted(stated) == sorted(pair) or all(s in (-1, p) for s, p in zip(stated, pair, strict=True)):
+            rows[n] = pair
+        else:
+            codes[n] = "key_damaged"
     for n, answer in enumerate(answers):
         if codes[n]:
             continue
@@ -167,34 +167,37 @@ def _rows(
     return rows, codes
 
 
-def _by_keys(answers: Sequence[Answer], sources: pl.Series, record_ids: pl.Series) -> np.ndarray:
-    index = pl.DataFrame({"source": sources.cast(pl.String), "record_id": record_ids.cast(pl.String)})
-    index = index.with_row_index("row")
-    out = np.full((len(answers), 2), -1, np.int64)
-    for side in (0, 1):
-        named = pl.DataFrame(
-            {
-                "source": [a.keys[2 * side] for a in answers],
-                "record_id": [a.keys[2 * side + 1] for a in answers],
-            },
-            schema={"source": pl.String, "record_id": pl.String},
-        )
-        found = named.join(index, on=["source", "record_id"], how="left", maintain_order="left")
-        out[:, side] = found["row"].cast(pl.Int64).fill_null(-1).to_numpy()
-    return out
+def _look_up(
+    answers: Sequence[Answer], halves: np.ndarray, records: Iterable[Records]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the records that the answers name, by their keys (int64[n, 2]) and by halves of review ids
+    (int64[k]): -1 of what nobody has, and of a half that several have.
 
-
-def _by_halves(halves: np.ndarray, sources: pl.Series, record_ids: pl.Series) -> np.ndarray:
-    """Rows of the records with these hashes (any shape); -1 of a hash that none or several have."""
-    hashes = record_ids_hashed(sources, record_ids)
+    A half is a keyless hash of one record: looked for among all of them, by the answers alone.
+    """
+    asked: dict[str, set[str]] = defaultdict(set)
+    for answer in answers:
+        for source, record_id in (answer.keys[:2], answer.keys[2:]):
+            if source and record_id:
+                asked[source].add(record_id)
     wanted = np.unique(halves)
-    place = np.minimum(np.searchsorted(wanted, hashes), wanted.shape[0] - 1)
-    rows = np.flatnonzero(wanted[place] == hashes)
-    times = np.bincount(place[rows], minlength=wanted.shape[0])
-    row_of = np.full(wanted.shape[0], -1, np.int64)
-    row_of[place[rows]] = rows
-    row_of[times != 1] = -1
-    return row_of[np.searchsorted(wanted, halves)]
+    row_of_half, times = np.full(wanted.shape[0], -1, np.int64), np.zeros(wanted.shape[0], np.int64)
+    row_of: dict[tuple[str, str], int] = {}
+    for first, source, ids in records:
+        if asked.get(source):
+            hits = ids.is_in(pl.Series(sorted(asked[source]), dtype=pl.String).implode()).arg_true()
+            for place, record_id in zip(hits.to_list(), ids.gather(hits).to_list(), strict=True):
+                row_of[source, record_id] = first + place
+        if wanted.size:
+            hashes = record_ids_hashed(pl.repeat(source, ids.len(), eager=True), ids)
+            place = np.minimum(np.searchsorted(wanted, hashes), wanted.shape[0] - 1)
+            own = np.flatnonzero(wanted[place] == hashes)
+            times += np.bincount(place[own], minlength=wanted.shape[0])
+            row_of_half[place[own]] = first + own
+    row_of_half[times != 1] = -1
+    keyed = [[row_of.get((a.keys[at], a.keys[at + 1]), -1) for at in (0, 2)] for a in answers]
+    found = row_of_half[np.searchsorted(wanted, halves)] if halves.size else np.zeros(0, np.int64)
+    return np.array(keyed, np.int64).reshape(-1, 2), found
 
 
 def _settle(answers: Sequence[Answer], rows: np.ndarray, codes: list[str]) -> None:

@@ -1,48 +1,85 @@
-"""Threads and Ray behind one small interface: run named tasks, give their results in order."""
+"""Tasks of a run behind one small interface: threads here, Ray in :mod:`jobs.ray_executor`.
+
+A task is named by its function and small arguments, writes its files aside and renames them, and gives a
+small dictionary. It may therefore be run again at any time, and twice at once: what it writes is the same.
+"""
 
 from __future__ import annotations
 
 import collections
+import contextlib
 import importlib
+import itertools
 import os
-import secrets
-import shutil
-import socket
-import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from jobs.faults import passes
+from jobs.files import noting
 from jobs.journal import peak_memory
-from linkage.errors import LinkageError
-
-#: How long a cluster may take to answer a connection.
-_KNOCK_SECONDS = 5.0
 
 #: A task: its function as ``module:name``, and its arguments.
 Call = tuple[str, tuple[Any, ...]]
 
+#: Tasks begun but not finished, for each processor: enough that none waits for the driver.
+WINDOW = 4
+
+#: Attempts of a task whose storage answers badly, and seconds before the second; later pauses are twice each.
+STORAGE_ATTEMPTS = 4
+STORAGE_PAUSE = 0.5
+
 
 @dataclass(frozen=True)
 class Done:
-    """What a task gave, its seconds, the process it ran in, and the most bytes that process has held."""
+    """What a task gave.
+
+    ``seconds`` : of its last attempt. ``process``, ``peak_memory`` : where it ran, and the most bytes that
+    process has held. ``node`` : 0 for the first machine that finished a task, 1 for the next; a process's
+    number means something within its node only. ``attempts`` : 1 unless the system failed in between.
+    """
 
     result: dict[str, Any]
     seconds: float
     process: int
     peak_memory: int
+    node: int = 0
+    attempts: int = 1
+    bytes_out: int = 0
+    files: tuple[str, ...] = ()
 
 
 def run_call(call: Call) -> Done:
-    """Run one task."""
+    """Run one task; again, a few times, if its storage fails in a way that passes (:mod:`jobs.faults`)."""
     name, arguments = call
     module, _, function = name.partition(":")
-    began = time.perf_counter()
-    result = getattr(importlib.import_module(module), function)(*arguments)
-    return Done(result, time.perf_counter() - began, os.getpid(), peak_memory())
+    task = getattr(importlib.import_module(module), function)
+    for attempt in range(1, STORAGE_ATTEMPTS + 1):
+        began = time.perf_counter()
+        try:
+            with noting() as written:
+                result = task(*arguments)
+        except OSError as fault:
+            if attempt == STORAGE_ATTEMPTS or not passes(fault):
+                raise
+            time.sleep(STORAGE_PAUSE * 2 ** (attempt - 1))
+        else:
+            seconds = time.perf_counter() - began
+            files = tuple(map(str, written.files))
+            return Done(
+                result,
+                seconds,
+                os.getpid(),
+                peak_memory(),
+                attempts=attempt,
+                bytes_out=written.bytes,
+                files=files,
+            )
+    raise AssertionError
 
 
 class Executor(Protocol):
@@ -51,166 +88,146 @@ class Executor(Protocol):
     name: str
     workers: int
 
-    def map(self, calls: Sequence[Call]) -> Iterator[Done]:
-        """Results of the calls in their order; the first failure ends it, and nothing more is begun."""
+    def map(self, calls: Sequence[Call], *, memory: int | Sequence[int] = 0) -> Iterator[Done]:
+        """Results of the calls in their order.
+
+        memory : bytes that each call needs at its peak, or one number a call; 0 is not counted. Calls run at
+        once only as far as the executor's memory goes; one that needs more than all of it runs alone.
+
+        The first call that fails, in their order, ends it with its own exception: nothing more is begun, and
+        what is under way is cancelled as far as the engine can.
+        """
+
+    def broadcast(self, *places: Path) -> None:
+        """Name small files, or folders of such, that every task reads (:mod:`jobs.broadcast`)."""
 
     def close(self) -> None:
         """Give back what was taken."""
 
 
+def demands(calls: Sequence[Call], memory: int | Sequence[int]) -> Sequence[int]:
+    """Bytes that each call needs. ValueError if their number is not that of the calls, or one is negative."""
+    needs = [memory] * len(calls) if isinstance(memory, int) else memory
+    if len(needs) != len(calls) or min(needs, default=0) < 0:
+        raise ValueError(
+            f"The memory of {len(calls)} tasks was given as {len(needs)} numbers. "
+            "Wanted: bytes, at least 0, once for all or once a task. Give them so."
+        )
+    return needs
+
+
+class _Room:
+    """Memory that tasks take before they run and give back; they enter in the order they came."""
+
+    def __init__(self, size: int | None) -> None:
+        self.size = size
+        self.taken = 0
+        self._queue: collections.deque[object] = collections.deque()
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def take(self, need: int) -> Iterator[None]:
+        """Hold ``need`` bytes; waits until they are free, or until nobody holds any."""
+        if self.size is None or need == 0:
+            yield
+            return
+        me = object()
+        with self._changed:
+            self._queue.append(me)
+            try:
+                self._changed.wait_for(lambda: self._queue[0] is me and self._fits(need))
+                self.taken += need
+            finally:
+                self._queue.remove(me)
+                self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self.taken -= need
+                self._changed.notify_all()
+
+    def _fits(self, need: int) -> bool:
+        return self.size is None or self.taken == 0 or self.taken + need <= self.size
+
+
 class ThreadExecutor:
-    """Tasks on threads of this process; kernels, Arrow and Polars release the interpreter's lock."""
+    """Tasks on threads of this process; kernels, Arrow and Polars release the interpreter's lock.
+
+    memory : bytes that the tasks under way may need together; None does not count them.
+    """
 
     name = "threads"
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, memory: int | None = None) -> None:
         self.workers = workers
+        self.room = _Room(memory)
         self.pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="linkage")
 
-    def map(self, calls: Sequence[Call]) -> Iterator[Done]:
-        """See :class:`Executor`."""
+    def map(self, calls: Sequence[Call], *, memory: int | Sequence[int] = 0) -> Iterator[Done]:
+        """See :class:`Executor`. What a thread has begun goes on to its end."""
         waiting: collections.deque[Future[Done]] = collections.deque()
-        todo = iter(calls)
+        unfinished: set[Future[Done]] = set()
+        todo = zip(calls, demands(calls, memory), strict=True)
+        failed = exhausted = False
         try:
-            for call in todo:
-                waiting.append(self.pool.submit(run_call, call))
-                if len(waiting) >= 4 * self.workers:
+            while True:
+                while not failed and not exhausted and len(unfinished) < WINDOW * self.workers:
+                    following = next(todo, None)
+                    if following is None:
+                        exhausted = True
+                        break
+                    future = self.pool.submit(self._run, *following)
+                    waiting.append(future)
+                    unfinished.add(future)
+                while waiting and waiting[0].done():
                     yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+                if not waiting:
+                    if failed or exhausted:
+                        return
+                    unfinished.clear()
+                    continue
+                ended, unfinished = wait(unfinished, return_when=FIRST_COMPLETED)
+                if any(_failed(one) for one in ended):
+                    failed = True
+                    first = next(n for n, one in enumerate(waiting) if one.done() and _failed(one))
+                    for later in itertools.islice(waiting, first + 1, None):
+                        later.cancel()
         finally:
             for future in waiting:
                 future.cancel()
+
+    def _run(self, call: Call, need: int) -> Done:
+        with self.room.take(need):
+            return run_call(call)
+
+    def broadcast(self, *places: Path) -> None:
+        """See :class:`Executor`; threads share what one of them has read."""
 
     def close(self) -> None:
         """See :class:`Executor`."""
         self.pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _ray_environment(threads: int) -> dict[str, str]:
-    """Settings of every worker, made before its first import."""
-    wanted = {
-        "NUMBA_NUM_THREADS": str(threads),
-        "POLARS_MAX_THREADS": str(threads),
-        "OMP_NUM_THREADS": str(threads),
-        "RAY_USAGE_STATS_ENABLED": "0",
-    }
-    if "NUMBA_CACHE_DIR" in os.environ:
-        wanted["NUMBA_CACHE_DIR"] = os.environ["NUMBA_CACHE_DIR"]
-    return wanted
+def _failed(future: Future[Done]) -> bool:
+    return not future.cancelled() and future.exception() is not None
 
 
-def _knock(address: str) -> None:
-    """OSError if nobody listens at ``host:port``: Ray itself would try for minutes and end the process."""
-    host, colon, port = address.rpartition(":")
-    if colon and port.isdigit():
-        socket.create_connection((host, int(port)), timeout=_KNOCK_SECONDS).close()
+def make_executor(
+    engine: str,
+    workers: int,
+    address: str | None,
+    *,
+    memory: int | None = None,
+    work: Path | None = None,
+) -> Executor:
+    """The executor a run asks for.
 
-
-class RayExecutor:
-    """The same tasks as Ray Core tasks: a window in flight, descriptors in and out, retries for lost workers.
-
-    address : of a cluster whose nodes share the run's folder, and whose token is where Ray looks for it
-    (``RAY_AUTH_TOKEN``, ``RAY_AUTH_TOKEN_PATH`` or ``~/.ray/auth_token``); None starts a local Ray that ends
-    with the run. The local one has a token of its own that no file holds, and its sockets and logs lie in a
-    private temporary folder that is removed with it.
+    memory : bytes that all tasks under way may need together on this machine; a cluster's nodes know their
+    own. work : the run's work folder, which the nodes of a cluster must share.
     """
+    if engine == "ray":
+        from jobs.ray_executor import RayExecutor
 
-    name = "ray"
-
-    def __init__(self, workers: int, address: str | None = None) -> None:
-        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-        os.environ["RAY_AUTH_MODE"] = "token"
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        self.workers = workers
-        # Ray's socket paths may have at most 107 bytes: a short name in the system's place for such folders.
-        self.folder = Path(tempfile.mkdtemp(prefix="lk-")) if address is None else None
-        before = os.umask(0o077)  # the processes that Ray starts inherit it
-        try:
-            import ray
-
-            self.ray = ray
-            options: dict[str, Any] = {
-                "runtime_env": {"env_vars": _ray_environment(1)},
-                "log_to_driver": False,
-                "configure_logging": False,
-            }
-            if address is None:
-                os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-                options |= {
-                    "num_cpus": workers,
-                    "include_dashboard": False,
-                    "object_store_memory": 200 * 2**20,
-                    # On a machine busy for half a minute Ray holds its own node for dead and ends the driver.
-                    "_system_config": {
-                        "health_check_timeout_ms": 60_000,
-                        "health_check_failure_threshold": 20,
-                    },
-                    "_temp_dir": f"{self.folder}/r",  # Ray opens it to everybody; what is above stays shut
-                }
-            else:
-                _knock(address)
-                options["address"] = address
-            ray.init(**options)
-        except BaseException as fault:
-            self._remove_folder()
-            if not isinstance(fault, Exception):
-                raise
-            raise LinkageError(
-                "E-RAY-001",
-                f"Ray could not be started or reached ({type(fault).__name__}).",
-                "A local Ray, or a cluster at --address, was wanted.",
-                "Look at the address and the token; or run with --engine threads.",
-            ) from fault
-        finally:
-            os.umask(before)
-        self.task = ray.remote(num_cpus=1, max_retries=3, retry_exceptions=False)(run_call)
-
-    def map(self, calls: Sequence[Call]) -> Iterator[Done]:
-        """See :class:`Executor`."""
-        waiting: collections.deque[Any] = collections.deque()
-        try:
-            for call in calls:
-                waiting.append(self.task.remote(call))
-                if len(waiting) >= 4 * self.workers:
-                    yield self._result(waiting.popleft())
-            while waiting:
-                yield self._result(waiting.popleft())
-        finally:
-            for reference in waiting:
-                self.ray.cancel(reference)
-
-    def _result(self, reference: Any) -> Done:
-        try:
-            return self.ray.get(reference)
-        except self.ray.exceptions.RayTaskError as fault:
-            cause = fault.cause
-            if isinstance(cause, LinkageError | OSError | MemoryError):
-                raise cause from None
-            raise
-        except self.ray.exceptions.RayError as fault:
-            raise LinkageError(
-                "E-RAY-002",
-                f"A task was lost and its retries are used up ({type(fault).__name__}).",
-                "Workers that stay alive were wanted.",
-                "Run the same command again: finished parts are kept.",
-            ) from None
-
-    def close(self) -> None:
-        """See :class:`Executor`."""
-        self.ray.shutdown()
-        self._remove_folder()
-
-    def _remove_folder(self) -> None:
-        """Remove the private folder; processes on their way out may still write to it for a moment."""
-        for _ in range(50):
-            if self.folder is None or not self.folder.exists():
-                return
-            shutil.rmtree(self.folder, ignore_errors=True)
-            if self.folder.exists():
-                time.sleep(0.1)
-
-
-def make_executor(engine: str, workers: int, address: str | None) -> Executor:
-    """The executor a run asks for."""
-    return RayExecutor(workers, address) if engine == "ray" else ThreadExecutor(workers)
+        return RayExecutor(workers, address, memory=memory, work=work)
+    return ThreadExecutor(workers, memory)

@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 
 from jobs.readers import read_source
 from jobs.run_folder import read_run
-from jobs.store import make_folder, read_parquet, write_json, write_table
-from jobs.tasks import build_vocabulary, join_column, standardise_part
-from jobs.workspace import Workspace
+from jobs.record_files import write_records
+from jobs.store import make_folder, read_parquet, write_json
+from jobs.tasks_standardise import build_vocabulary, code_part, standardise_part
+from jobs.workspace import Workspace, slice_of
 from kernels.identifiers import ADJACENT_SWAP, ONE_DIGIT, ONE_EDIT, identifier_bits_pairs
 from linkage.rules import base_keys, refine_keys
 
@@ -35,15 +36,16 @@ def explain_lost(run: Path, project: Path, pairs: pl.DataFrame) -> pl.DataFrame:
         work = Path(folder)
         write_json(work / "settings.json", {"project": str(project)})
         space = Workspace(work)
-        left_out = {entry["source"] for entry in (read_run(run) or {}).get("left_out", [])}
+        record = read_run(run) or {}
+        left_out = {entry["source"] for entry in record.get("left_out", [])}
+        write_json(work / "keys.json", {"secret": int(record["blocking"]["key"], 16)})
         rows = _take_in(space, pairs, left_out)
         Workspace.open.cache_clear()
         for source, part, _, _ in space.layout["parts"]:
             standardise_part(folder, source, part)
         build_vocabulary(folder)
-        aliases = ["personal_number.alias"] if space.loaded.alias_file is not None else []
-        for column in [*space.columns, "@source", "@order", *aliases]:
-            join_column(folder, column)
+        for source, part, _, _ in space.layout["parts"]:
+            code_part(folder, source, part)
         space = Workspace(work)
         stages = _stages(space, held, rows)
         Workspace.open.cache_clear()
@@ -66,12 +68,13 @@ def _take_in(space: Workspace, pairs: pl.DataFrame, left_out: Collection[str]) -
         tables = [taken.records for taken in read_source(files, info.contract)]
         ids = pa.array(wanted.to_list(), pa.large_string())
         kept = pa.concat_tables([t.filter(pc.is_in(t.column("record_id"), value_set=ids)) for t in tables])
-        write_table(space.path("intake", f"{number:02d}-00000.records.arrow"), kept)
+        write_records(space.work / "intake", number, 0, kept)
         for place, record_id in enumerate(kept.column("record_id").to_pylist()):
             places[number, record_id] = at + place
         parts.append([number, 0, at, kept.num_rows])
         at += kept.num_rows
     layout: dict[str, Any] = {"parts": parts, "rows": at, "n_register": parts[0][3]}
+    layout |= {"range_rows": max(1, at), "bits": 0}
     write_json(space.work / "layout.json", layout)
     numbers = {info.name: number for number, info in enumerate(space.sources)}
     rows = [
@@ -86,7 +89,7 @@ def _stages(space: Workspace, held: pl.DataFrame, rows: np.ndarray) -> Sequence[
     left, right = np.where(known, rows[:, 0], 0), np.where(known, rows[:, 1], 0)
     together = np.zeros(rows.shape[0], bool)
     before = np.zeros(rows.shape[0], bool)
-    coded, meaning = space.coded, space.meaning
+    coded, meaning = slice_of(space.coded, 0, len(space.coded), tuple(space.coded.arrays)), space.meaning
     for rule in space.rules:
         if rule.relatives:
             continue
@@ -97,7 +100,7 @@ def _stages(space: Workspace, held: pl.DataFrame, rows: np.ndarray) -> Sequence[
             together |= (bits & np.uint32(ONE_DIGIT | ADJACENT_SWAP | ONE_EDIT)) != 0
             continue
         hot = np.sort(held.filter(pl.col("rule").cast(pl.String) == rule.name)["key"].to_numpy())
-        keys = base_keys(coded, meaning, rule, space.secret)
+        keys = base_keys(coded, meaning, rule, space.key_secret)
         before |= _share(keys, left, right)
         together |= _share(refine_keys(coded, meaning, rule, keys, hot), left, right)
     return [

@@ -23,7 +23,8 @@ from jobs.store import (
     write_parquet,
 )
 from jobs.tasks_correct import corrected_fields
-from jobs.workspace import Workspace, frame, read_arrays
+from jobs.store import read_arrays
+from jobs.workspace import Workspace, frame
 from linkage import tables
 from linkage.artefacts import arrow_text, coded_text, content_ids, id_array, joined, text_at
 from linkage.basis import basis_texts
@@ -142,7 +143,7 @@ def _corrections(space: Workspace, out: str, source: int) -> pa.Table:
     name = space.sources[source].name
     if not parts:
         return pa.table({c: pa.array([], column.type) for c, column in tables.CORRECTIONS.columns.items()})
-    order = read_arrays(space.path("order", "order.npz"))
+    order = read_arrays(space.path("order", "order.arrays"))
     whole = pl.concat(parts)
     rows = whole["row"].to_numpy()
     whole = whole.with_columns(rank=pl.Series(order["rank"][rows])).sort("rank", "field")

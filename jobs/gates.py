@@ -20,7 +20,7 @@ from typing import Any
 from jobs.policies import decision_settings
 from jobs.project import LoadedProject
 from jobs.run_folder import RUN, read_run
-from jobs.store import make_folder, sync_folder, write_bytes, write_json
+from jobs.store import make_folder, move, sync_folder, write_bytes, write_json
 from linkage.errors import ConfigError, ConflictError, did_you_mean
 from linkage.gates import (
     NAMES,
@@ -107,7 +107,7 @@ def _figures(
         return SourceFigures(taken["rows"], refused, taken["accepted"], register=True)
     decided = facts["decide"]["by_source"][name]
     estimate = facts["decide"]["estimates"][name]
-    applied = [c for c in counted["corrections"] if c["action"] == "apply"]
+    applied = [c for c in counted["corrections"] or () if c["action"] == "apply"]
     changed: dict[str, int] = {}
     for correction in applied:  # a record has at most one correction of a field
         changed[correction["field"]] = changed.get(correction["field"], 0) + correction["rows"]
@@ -121,6 +121,7 @@ def _figures(
         false_links=estimate["expected"],
         changed=changed,
         deaths=sum(c["rows"] for c in applied if c["kind"] == "status"),
+        corrected=counted["corrections"] is not None,
     )
 
 
@@ -179,7 +180,7 @@ def withhold(artefacts: Path, gates: Sequence[Mapping[str, Any]]) -> bool:
     place = make_folder(artefacts / WITHHELD)
     for name in GUARDED:
         if (artefacts / name).exists():
-            (artefacts / name).replace(place / name)
+            move(artefacts / name, place / name)
     broken = [g for g in gates if not g["holds"]]
     write_json(place / "reasons.json", {"schema": 1, "gates": broken})
     write_bytes(place / "reasons.txt", reasons_text(gates).encode())

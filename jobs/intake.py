@@ -7,14 +7,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from jobs.cuts import MOST_BITS
 from jobs.executor import Call
 from jobs.project import LoadedProject
 from jobs.workspace import Workspace
 from linkage.config import Source
 from linkage.errors import ContractError, IntegrityError
 
-#: Bytes of files that are worth a part of their own.
-PART_SIZE = 16 << 20
+#: Rows that are worth a part of their own, and the most that a part may have: what it costs to begin with a
+#: part is then nothing, and the words of the part before are known again.
+LEAST_ROWS, MOST_ROWS = 100_000, 1_000_000
+
+#: Bytes that a task takes for a row of its part, at most: measured 650 with twelve columns, three of names.
+ROW_BYTES = 1_000
+
+#: Bytes of files whose keys are looked at together for repeats: some millions of keys of twelve bytes.
+BUCKET_BYTES = 96 << 20
 
 #: A source of fewer rows is stopped only where all of them are refused: one of three says little.
 FEW_ROWS = 20
@@ -30,6 +38,12 @@ class Tasks(Protocol):
         self, stage: str, calls: Sequence[Call], rows: Sequence[int] | None = None
     ) -> list[dict[str, Any]]:
         """Results of the calls in their order."""
+
+    def free(self, *places: Path | str) -> None:
+        """What no later stage needs."""
+
+    def drop(self, *patterns: str) -> None:
+        """What only finished tasks have read."""
 
 
 def take_in(
@@ -48,20 +62,18 @@ def take_in(
     planned = stages.tasks("intake", _plans(loaded, space, parts, threads))
     specs = {n: plan["specs"] for n, plan in enumerate(planned) if "specs" in plan}
     faults = {n: _fault(plan["broken"]) for n, plan in enumerate(planned) if "broken" in plan}
+    bits = {n: _bits(many) for n, many in specs.items()}
     calls: list[Call] = [
-        ("jobs.tasks_intake:intake", (work, n, spec)) for n, many in specs.items() for spec in many
+        ("jobs.tasks_intake:intake", (work, n, spec, bits[n])) for n, many in specs.items() for spec in many
     ]
-    results = stages.tasks("intake", calls, [s["stop"] - s["start"] for _, (_, _, s) in calls])
+    results = stages.tasks("intake", calls, [spec["stop"] - spec["start"] for _, (_, _, spec, _) in calls])
     read: dict[int, list[dict[str, Any]]] = {n: [] for n in specs}
-    for (_, (_, number, _)), result in zip(calls, results, strict=True):
+    for (_, (_, number, *_)), result in zip(calls, results, strict=True):
         if "broken" in result:
             faults.setdefault(number, _fault(result["broken"]))
         read[number].append(result)
     whole = [n for n in specs if n not in faults]
-    settled = stages.tasks(
-        "intake", [("jobs.tasks_intake:settle_repeats", (work, n, specs[n], read[n])) for n in whole]
-    )
-    kept = {n: result["parts"] for n, result in zip(whole, settled, strict=True)}
+    kept = _settle(stages, work, {n: specs[n] for n in whole}, read, bits)
     by_name = {s.name: s for s in loaded.project.sources}
     sources: dict[str, dict[str, Any]] = {}
     layout: list[list[int]] = []
@@ -75,14 +87,14 @@ def take_in(
             faults[number] = _nobody()
         if number in faults:
             continue
-        for spec, part in zip(specs[number], kept[number], strict=True):
-            layout.append([number, spec["part"], at, part["rows_out"]])
+        for part in kept[number]:
+            layout.append([number, part["part"], at, part["rows_out"]])
             at += part["rows_out"]
     if faults:
         writes: list[Call] = [
             (
                 "jobs.tasks_intake:write_rejects",
-                (work, n, [s["part"] for s in specs[n]], str(artefacts / "rejects" / f"{name}.parquet")),
+                (work, n, [p["part"] for p in kept[n]], str(artefacts / "rejects" / f"{name}.parquet")),
             )
             for n in sorted(faults)
             if n in kept
@@ -109,7 +121,8 @@ def take_in(
             "rows": at,
             "n_register": sum(rows for source, _, _, rows in layout if source == 0),
             "read_as": {
-                space.sources[n].name: [[s["encoding"], s["delimiter"], s["quote"]] for s in many]
+                # Parts that were written anew have the numbers behind.
+                space.sources[n].name: 2 * [[s["encoding"], s["delimiter"], s["quote"]] for s in many]
                 for n, many in specs.items()
                 if n not in faults
             },
@@ -121,12 +134,52 @@ def take_in(
 
 
 def _plans(loaded: LoadedProject, space: Workspace, parts: int | None, threads: int) -> list[Call]:
-    calls: list[Call] = []
-    for number, info in enumerate(space.sources):
-        size = sum(f.size for f in loaded.files[info.name])
-        count = parts or max(1, min(threads * 2, math.ceil(size / PART_SIZE)))
-        calls.append(("jobs.tasks_intake:plan_source", (str(space.work), number, count)))
-    return calls
+    del loaded
+    share = space.settings.get("share")
+    most = MOST_ROWS if share is None else min(MOST_ROWS, max(LEAST_ROWS, share // 3 // ROW_BYTES))
+    wanted = (parts, 1, most) if parts else (2 * threads, LEAST_ROWS, most)
+    return [
+        ("jobs.tasks_intake:plan_source", (str(space.work), number, *wanted))
+        for number in range(len(space.sources))
+    ]
+
+
+def _bits(specs: Sequence[Mapping[str, Any]]) -> int:
+    """2**bits buckets for the keys of a source, by the size of its files."""
+    size = sum({spec["file"]: spec["size"] for spec in specs}.values())
+    return min(MOST_BITS, max(0, math.ceil(math.log2(max(1.0, size / BUCKET_BYTES)))))
+
+
+def _settle(
+    stages: Tasks,
+    work: str,
+    specs: Mapping[int, Sequence[dict[str, Any]]],
+    read: Mapping[int, Sequence[dict[str, Any]]],
+    bits: Mapping[int, int],
+) -> dict[int, list[dict[str, Any]]]:
+    """Refuse what falls because its key comes again anywhere in its source: the final parts of each."""
+    looked = [(n, bucket) for n in specs for bucket in range(1 << bits[n])]
+    found = stages.tasks(
+        "intake",
+        [
+            ("jobs.tasks_intake:find_repeats", (work, n, [s["part"] for s in specs[n]], bucket))
+            for n, bucket in looked
+        ],
+    )
+    touched: dict[tuple[int, int], list[int]] = {}
+    for (n, bucket), result in zip(looked, found, strict=True):
+        for part, _ in result["fallen"]:
+            touched.setdefault((n, part), []).append(bucket)
+    kept = {n: [dict(result) for result in read[n]] for n in specs}
+    again: list[Call] = [
+        ("jobs.tasks_intake:drop_fallen", (work, n, specs[n][p], kept[n][p], buckets, p + len(specs[n])))
+        for (n, p), buckets in sorted(touched.items())
+    ]
+    for (n, p), result in zip(sorted(touched), stages.tasks("intake", again), strict=True):
+        kept[n][p] = result
+        stages.free(f"intake/{n:02d}-{p:05d}.*")
+    stages.free("spool", "intake/*.keys.arrays", "intake/*.order.arrow", "intake/*.fallen-*.arrow")
+    return kept
 
 
 def _nobody() -> ContractError:

@@ -22,10 +22,10 @@ from typing import Any
 
 from linkage.errors import LinkageError
 
-_WORDS = frozenset({"stage", "engine", "status", "error", "source"})
+_WORDS = frozenset({"stage", "task", "engine", "status", "error", "source"})
 _NUMBERS = frozenset(
     {
-        "part", "parts", "attempt", "process", "seconds", "rows_in", "rows_out", "refused", "pairs",
+        "part", "parts", "attempt", "node", "process", "seconds", "rows_in", "rows_out", "refused", "pairs",
         "bytes_in", "bytes_out", "peak_memory",
     }
 )  # fmt: skip

@@ -50,6 +50,17 @@ def describe(folder: Path, speed: float) -> dict[str, Any]:
     }
 
 
+def total_memory() -> int:
+    """Bytes of memory of this machine, or of the container that this process is in."""
+    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        found += [int(limit)] if limit.isdigit() else []
+    except OSError:
+        pass
+    return min(found)
+
+
 def _memory() -> int | None:
     """Bytes of memory that can be had now, the limit of a container included; None if nobody says."""
     found: list[int] = []

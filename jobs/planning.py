@@ -25,9 +25,10 @@ from jobs.project import LoadedProject, check_plan, load_project
 from jobs.readers import read_source
 from jobs.sampling import SampledFile, guess_rows, sample_file
 from jobs.source_files import SourceFile, open_source
-from jobs.store import make_folder, write_json, write_table
-from jobs.tasks import build_vocabulary, join_column, standardise_part
-from jobs.workspace import SourceInfo, Workspace
+from jobs.record_files import write_records
+from jobs.store import make_folder, write_json
+from jobs.tasks_standardise import build_vocabulary, code_part, standardise_part
+from jobs.workspace import SourceInfo, Workspace, slice_of
 from linkage import costs
 from linkage.forecast import Lost, RuleForecast, Sample, forecast_rules
 from linkage.frequency import Holders, neighbours
@@ -121,6 +122,9 @@ def make_plan(
     stages = costs.seconds(drivers, min(threads, machine.processors()), speed)
     if not trained:
         stages.pop("train", None)
+    if not loaded.project.corrections.make:
+        stages.pop("correct", None)
+        stages.pop("cases", None)
     needs = {
         "peak_memory": int(costs.MEMORY.of(drivers)),
         "disk": {"work": int(costs.WORK.of(drivers)), "artefacts": int(costs.ARTEFACTS.of(drivers))},
@@ -237,36 +241,35 @@ def _standardise(space: Workspace, taken: Sequence[Taken], threads: int) -> None
         kept = [c for c in source.records.column_names if c in wanted]
         for part, start in enumerate(range(0, max(1, n), _PART)):
             piece = source.records.slice(start, _PART).select(kept)
-            write_table(space.path("intake", f"{number:02d}-{part:05d}.records.arrow"), piece)
+            write_records(space.work / "intake", number, part, piece)
             parts.append([number, part, at, piece.num_rows])
             at += piece.num_rows
     registers = taken[0].records.num_rows if taken[0].records is not None else 0
-    write_json(space.work / "layout.json", {"parts": parts, "rows": at, "n_register": registers})
+    layout = {"parts": parts, "rows": at, "n_register": registers, "range_rows": max(1, at), "bits": 0}
+    write_json(space.work / "layout.json", layout)
     work = str(space.work)
     Workspace.open.cache_clear()
-    columns = [c for c in space.columns if c in wanted] + ["@source", "@order"]
-    if space.loaded.alias_file is not None and "personal_number" in space.columns:
-        columns.append("personal_number.alias")
     try:
         with ThreadPoolExecutor(max(1, threads)) as pool:
             list(pool.map(lambda p: standardise_part(work, p[0], p[1]), parts))
             build_vocabulary(work)
-            list(pool.map(lambda c: join_column(work, c), columns))
+            list(pool.map(lambda p: code_part(work, p[0], p[1]), parts))
     finally:
         Workspace.open.cache_clear()
 
 
 def _forecast(space: Workspace, taken: Sequence[Taken], threads: int) -> tuple[list[RuleForecast], Lost]:
-    from jobs.run import BLOCK_CANDIDATES
+    from jobs.blocking import BLOCK_CANDIDATES
 
     edges = np.cumsum([0, *(int(t.stretch.max(initial=-1)) + 1 for t in taken)])
     stretch = np.concatenate([t.stretch + edges[i] for i, t in enumerate(taken)])
-    sample = Sample(space.coded, space.meaning, np.array([t.rate for t in taken]), stretch)
+    coded = slice_of(space.coded, 0, len(space.coded), tuple(space.coded.arrays))
+    sample = Sample(coded, space.meaning, np.array([t.rate for t in taken]), stretch)
     groups = [r for _, r in space.training.groups if not space.rules[r].near]
     identifier = groups[0] if groups else -1
     with ThreadPoolExecutor(max(1, threads)) as pool:
         rules, lost = forecast_rules(
-            sample, space.rules, space.secret, BLOCK_CANDIDATES, identifier, pool.map
+            sample, space.rules, space.key_secret, BLOCK_CANDIDATES, identifier, pool.map
         )
         for rule, found in zip(space.rules, rules, strict=True):
             if rule.near:
@@ -298,7 +301,6 @@ def _probe(sample: Sample, column: str, found: RuleForecast, pool: ThreadPoolExe
 
 
 def _key_columns(space: Workspace) -> int:
-    from jobs.workspace import slice_of
     from linkage.rules import base_keys
 
     empty = slice_of(space.coded, 0, 0, tuple(space.coded.arrays))
@@ -324,8 +326,7 @@ def _drivers(
         share = min(1.0, plan.sample / agency)
         for index in dict.fromkeys([*plan.rules, *(r for _, r in plan.groups)]):
             training += rules[index].pairs * (1.0 if space.rules[index].near else share)
-        inner = sum(r.register_pairs for r in rules)
-        training += min(inner, REGISTER_PAIRS)
+        training += sum(min(r.register_pairs, REGISTER_PAIRS) for r in rules)
     return {
         "one": 1.0,
         "bytes": float(sum(t.bytes for t in taken)),

@@ -1,6 +1,7 @@
 """What a person at a terminal sees while a command works: the stage, its rows, the time left.
 
-Nothing here ever shows a value of a record. On anything but a terminal only messages are written.
+Nothing here ever shows a value of a record. A terminal's last line is rewritten; into a file goes a line when
+a long stage ends, and one a minute while it goes on.
 """
 
 from __future__ import annotations
@@ -11,13 +12,20 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
-from typing import TextIO
+from dataclasses import dataclass
+from typing import Any, TextIO
 
 #: Seconds between two drawings of the line; faster is not read by anybody.
 _REDRAW = 0.1
 
 #: No time left is shown before this many seconds: the first rates are of cold caches.
 _SETTLE = 1.0
+
+#: Seconds between two lines about one stage where no line is rewritten.
+_LOG = 60.0
+
+#: A stage that took fewer seconds leaves no line.
+_LONG = 10.0
 
 
 class Progress:
@@ -29,8 +37,16 @@ class Progress:
     def stage(self, name: str, total_rows: int | None = None) -> None:
         """A stage begins, of so many rows if that is known; the one before it has ended."""
 
-    def advance(self, rows: int) -> None:
-        """So many rows more of the present stage are done."""
+    def tasks(self, count: int) -> None:
+        """The present stage begins a round of so many tasks."""
+
+    def advance(
+        self, rows: int, *, pairs: int = 0, written: int = 0, tasks: int = 0, kept: bool = False
+    ) -> None:
+        """So many rows more of the present stage are done, with pairs, bytes written and tasks.
+
+        ``kept`` : an earlier attempt did them, and they say nothing of how long the rest takes.
+        """
 
     def message(self, text: str) -> None:
         """One line for the reader, kept on the screen."""
@@ -39,13 +55,72 @@ class Progress:
         """The last stage has ended; the line is removed."""
 
 
+@dataclass
+class Reach:
+    """How far a stage is: rows, pairs, bytes written and tasks done; what earlier attempts did of them.
+
+    ``round_tasks`` and ``round_done`` are of the present round of tasks.
+    """
+
+    name: str
+    total: int | None = None
+    rows: int = 0
+    kept_rows: int = 0
+    pairs: int = 0
+    written: int = 0
+    tasks: int = 0
+    kept_tasks: int = 0
+    round_tasks: int = 0
+    round_done: int = 0
+
+    def advance(
+        self, rows: int, *, pairs: int = 0, written: int = 0, tasks: int = 0, kept: bool = False
+    ) -> None:
+        """So much more is done, see :meth:`Progress.advance`."""
+        self.rows += rows
+        self.pairs += pairs
+        self.written += written
+        self.tasks += tasks
+        self.round_done += tasks
+        if kept:
+            self.kept_rows += rows
+            self.kept_tasks += tasks
+
+    def left(self, seconds: float) -> float | None:
+        """Seconds left at the rate so far: of the stage's rows, else of the round's tasks; None: unknown."""
+        if seconds < _SETTLE:
+            return None
+        done = self.rows - self.kept_rows
+        if self.total and done > 0:
+            return max(0, self.total - self.rows) * seconds / done
+        fresh = self.tasks - self.kept_tasks
+        if not self.rows and fresh > 0 and self.round_tasks > 1:
+            return (self.round_tasks - self.round_done) * seconds / fresh
+        return None
+
+    def figures(self, seconds: float) -> dict[str, Any]:
+        """The same as numbers, those that are known."""
+        left = self.left(seconds)
+        told: dict[str, Any] = {"stage": self.name, "seconds": round(seconds, 1)}
+        told |= {"rows": self.rows} if self.rows or self.total else {}
+        told |= {"total_rows": self.total} if self.total else {}
+        named = {
+            "pairs": self.pairs,
+            "bytes_out": self.written,
+            "tasks": self.tasks,
+            "of_round": self.round_tasks,
+        }
+        told |= {name: value for name, value in named.items() if value}
+        return told if left is None else told | {"seconds_left": round(left)}
+
+
 class TerminalProgress(Progress):
-    """One line on ``stream`` (stderr), rewritten in place if it is a terminal; elsewhere only messages.
+    """One line on ``stream`` (stderr), rewritten in place if it is a terminal; elsewhere a line now and then.
 
     Parameters
     ----------
     live : whether the line is drawn; by default if ``stream`` is a terminal that can rewrite a line
-    as_json : messages are JSON objects, one a line
+    as_json : lines are JSON objects: ``{"message": text}`` and ``{"progress": {...}}``
     clock : seconds, monotonic
     """
 
@@ -62,9 +137,7 @@ class TerminalProgress(Progress):
         self.live = not as_json and (rewritable(stream) if live is None else live)
         self._clock = clock
         self._lock = threading.Lock()
-        self._name = ""
-        self._total: int | None = None
-        self._done = 0
+        self._reach = Reach("")
         self._begun = 0.0
         self._drawn = 0.0
         self._width = 0
@@ -72,43 +145,73 @@ class TerminalProgress(Progress):
     def stage(self, name: str, total_rows: int | None = None) -> None:
         """See :meth:`Progress.stage`."""
         with self._lock:
-            self._name, self._total, self._done = name, total_rows, 0
+            self._end()
+            self._reach = Reach(name, total_rows)
             self._begun = self._clock()
             self._draw(self._begun)
 
-    def advance(self, rows: int) -> None:
+    def tasks(self, count: int) -> None:
+        """See :meth:`Progress.tasks`."""
+        with self._lock:
+            self._reach.round_tasks, self._reach.round_done = count, 0
+
+    def advance(
+        self, rows: int, *, pairs: int = 0, written: int = 0, tasks: int = 0, kept: bool = False
+    ) -> None:
         """See :meth:`Progress.advance`."""
         with self._lock:
-            self._done += rows
+            self._reach.advance(rows, pairs=pairs, written=written, tasks=tasks, kept=kept)
             now = self._clock()
-            if now - self._drawn >= _REDRAW:
+            if now - self._drawn >= (_REDRAW if self.live else _LOG):
                 self._draw(now)
 
     def message(self, text: str) -> None:
         """See :meth:`Progress.message`."""
         with self._lock:
             self._wipe()
-            line = json.dumps({"message": text}, ensure_ascii=False) if self.as_json else text
-            self.stream.write(line + "\n")
-            self.stream.flush()
-            if self._name:
+            self._line(json.dumps({"message": text}, ensure_ascii=False) if self.as_json else text)
+            if self._reach.name and self.live:
                 self._draw(self._clock())
 
     def close(self) -> None:
         """See :meth:`Progress.close`."""
         with self._lock:
+            self._end()
             self._wipe()
-            self._name = ""
+            self._reach = Reach("")
+
+    def _end(self) -> None:
+        """Leave a line about the stage that ends, if it was a long one."""
+        seconds = self._clock() - self._begun
+        if self._reach.name and seconds >= _LONG:
+            self._wipe()
+            if self.as_json:
+                self._tell(seconds, "done")
+            else:
+                self._line(f"{describe(self._reach, seconds, ended=True)}  done in {duration(seconds)}")
 
     def _draw(self, now: float) -> None:
         self._drawn = now
+        seconds = now - self._begun
         if not self.live:
+            if seconds >= _LOG:
+                self._tell(seconds, "under way")
             return
         columns = shutil.get_terminal_size().columns
-        line = describe(self._name, self._done, self._total, now - self._begun)[: max(columns - 1, 0)]
+        line = describe(self._reach, seconds)[: max(columns - 1, 0)]
         self.stream.write("\r" + line.ljust(self._width))
         self.stream.flush()
         self._width = len(line)
+
+    def _tell(self, seconds: float, status: str) -> None:
+        if self.as_json:
+            self._line(json.dumps({"progress": {**self._reach.figures(seconds), "status": status}}))
+        else:
+            self._line(describe(self._reach, seconds))
+
+    def _line(self, text: str) -> None:
+        self.stream.write(text + "\n")
+        self.stream.flush()
 
     def _wipe(self) -> None:
         if self.live and self._width:
@@ -117,20 +220,39 @@ class TerminalProgress(Progress):
         self._width = 0
 
 
-def describe(name: str, done: int, total: int | None, seconds: float) -> str:
-    """The line of a stage: name, rows, share, rows a second, time left."""
-    parts = [name]
-    rate = done / seconds if seconds > 0 else 0.0
-    if total:
-        share = min(done, total) * 100 // total
-        parts.append(f"{done:,} of {total:,} rows ({share} %)")
-    elif done:
-        parts.append(f"{done:,} rows")
-    if done and seconds >= _SETTLE:
-        parts.append(f"{rate:,.0f} rows/s")
-        if total and done < total:
-            parts.append(f"{duration((total - done) / rate)} left")
+def describe(reach: Reach, seconds: float, *, ended: bool = False) -> str:
+    """The line of a stage: name, rows, share, tasks of the round, pairs, bytes, rows a second, time left."""
+    parts = [reach.name]
+    if reach.total and not ended and (reach.rows or not reach.tasks):
+        share = min(reach.rows, reach.total) * 100 // reach.total
+        parts.append(f"{reach.rows:,} of {reach.total:,} rows ({share} %)")
+    elif reach.rows:
+        parts.append(f"{reach.rows:,} rows")
+    if reach.round_tasks > 1 and not ended:
+        parts.append(f"{reach.round_done} of {reach.round_tasks} tasks")
+    elif reach.tasks > 1 and ended:
+        parts.append(f"{reach.tasks} tasks")
+    if reach.pairs:
+        parts.append(f"{reach.pairs:,} pairs")
+    if reach.written:
+        parts.append(size(reach.written))
+    fresh = reach.rows - reach.kept_rows
+    if fresh and seconds >= _SETTLE:
+        parts.append(f"{fresh / seconds:,.0f} rows/s")
+    left = None if ended else reach.left(seconds)
+    if left:
+        parts.append(f"{duration(left)} left")
     return "  ".join(parts)
+
+
+def size(count: int) -> str:
+    """Bytes in words: ``999 B``, ``1.2 kB``, ``34 MB``."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 999.5 or unit == "GB":
+            return f"{value:.0f} {unit}" if value >= 9.95 or unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    raise AssertionError
 
 
 def duration(seconds: float) -> str:

@@ -35,6 +35,7 @@ from linkage.rows import RawPart, Spans, arrow_part, numbered_part
 #: Bytes of a part, of a Parquet file uncompressed; small enough that two in memory are nothing to mind.
 PART_BYTES = 64 << 20
 _WINDOW = 32 << 20
+_SAMPLE = 1 << 20
 _LONGEST_LINE = 256 << 20
 
 
@@ -72,8 +73,13 @@ def plan_parts(
     parts: int,
     part_bytes: int = PART_BYTES,
     spool: Path | None = None,
+    least_rows: int = 1,
+    most_rows: int = 1 << 40,
 ) -> list[PartSpec]:
     """Cut a source's files into about ``parts`` parts: at least one a file, more if one would be too large.
+
+    There are fewer if parts would have fewer than ``least_rows`` rows, and more if one would have more than
+    ``most_rows`` or ``part_bytes``; rows of a text are estimated by the length of its first ones.
 
     A CSV file that is cut is walked once, because a line end inside quotes is no place to cut. Row groups of
     a Parquet file and batches of an Arrow file are never cut. Files that need it are spooled into the folder
@@ -91,9 +97,11 @@ def plan_parts(
     specs: list[PartSpec] = []
     for seen, source in opened:
         name, sent = seen.path.name, text_size(seen, source, contract)
-        share = max(1, round(parts * source.size / total))
         with _told(name, contract):
-            pieces = _CUTS[source.form](source, max(share, -(-source.size // part_bytes)), part_bytes)
+            rows = _about_rows(source)
+            share = max(1, min(round(parts * source.size / total), rows // least_rows))
+            share = max(share, -(-source.size // part_bytes), -(-rows // most_rows))
+            pieces = _CUTS[source.form](source, share, part_bytes)
         for number, (start, stop, line) in enumerate(pieces):
             head = (source.line - 1, source.body) if number == 0 else (0, 0)
             specs.append(
@@ -103,6 +111,21 @@ def plan_parts(
                 )
             )  # fmt: skip
     return specs
+
+
+def _about_rows(source: SourceFile) -> int:
+    """Rows of a file, of a text estimated by its first MiB of rows."""
+    if source.rows is not None:
+        return source.rows
+    if source.form != "csv":
+        with pa.OSFile(source.path.as_posix()) as held:
+            opened = _opened(held, ipc.IpcReadOptions(included_fields=[0]))
+            return sum(_batch(opened, number).num_rows for number in range(opened.num_record_batches))
+    with source.path.open("rb") as stream:
+        stream.seek(source.body)
+        start = stream.read(_SAMPLE)
+    lines = max(1, start.count(b"\n"), start.count(b"\r"))
+    return max(1, (source.size - source.body) * lines // max(1, len(start)))
 
 
 def _cut_parquet(source: SourceFile, share: int, part_bytes: int) -> list[tuple[int, int, int]]:
@@ -266,7 +289,9 @@ def read_part(spec: PartSpec, contract: Contract) -> RawPart:
 def _read_parquet(spec: PartSpec, contract: Contract) -> RawPart:
     wanted = list(contract.columns())
     with pq.ParquetFile(spec.path) as opened:
-        table = opened.read_row_groups(list(range(spec.start, spec.stop)), columns=wanted)
+        # Tasks run beside one another: threads of their own would take turns.
+        groups = list(range(spec.start, spec.stop))
+        table = opened.read_row_groups(groups, columns=wanted, use_threads=False)
     return arrow_part(table.select(wanted), spec.file, spec.line, contract.key)
 
 

@@ -1,7 +1,9 @@
 """The folder of a run: ``work`` in it while it runs, artefacts when they are whole, ``run.json`` last.
 
     work/run.json        fingerprint of the run that is under way
-    work/<stage>/        parts and manifest of a stage
+    work/sums/           digests of plain files under work; containers have their own
+    work/stages/<stage>/ finished tasks and manifest of a stage
+    work/<kind>/         parts that stages hand on
     work/artefacts/      artefacts that are not yet published
     journal.jsonl        one line a task, written as tasks end
     <artefact>           all at once, when the run has ended
@@ -22,7 +24,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from jobs.store import make_folder, sync_folder, write_json
+from jobs.files import SUMS, checked, kept_sums
+from jobs.store import make_folder, read_json, sync_folder, write_json
 from linkage.errors import ConflictError, IntegrityError, LinkageError
 
 RUN = "run.json"
@@ -97,11 +100,12 @@ class RunFolder:
             if done.get("fingerprint") != self.fingerprint:
                 raise self._other("a finished run of other inputs, settings, model or code")
             return
-        begun = read_run(self.work)
+        begun = read_json(self.work / RUN) if (self.work / RUN).exists() else None
         if begun is None:
             for left in sorted(self.work.iterdir()):
                 if left.name != "lock":
                     _remove(left)
+            make_folder(self.work / SUMS)
             write_json(self.work / RUN, {"fingerprint": self.fingerprint})
         elif begun.get("fingerprint") != self.fingerprint:
             raise self._other("an unfinished run of other inputs, settings, model or code")
@@ -130,16 +134,33 @@ class RunFolder:
         """
         if "exit_code" not in run:
             raise ValueError("run has no exit_code. Wanted: the code its command ends with. Add it.")
+        digests = self._check_artefacts()
         for made in sorted(self.artefacts.iterdir()):
             target = self.path / made.name
             if made.is_dir() and target.is_dir():
                 _remove(target)
             made.replace(target)
         sync_folder(self.path)
-        write_json(self.path / RUN, {**run, "fingerprint": self.fingerprint})
+        write_json(self.path / RUN, {**run, "artefacts": digests, "fingerprint": self.fingerprint})
         self.finished = read_run(self.path)
         if not self.keep_work:
             _remove(self.work)
+
+    def _check_artefacts(self) -> dict[str, dict[str, Any]]:
+        """Bytes and digest (BLAKE2b-256) of every artefact by name, once each is as it was written.
+
+        Raises IntegrityError ``E-INTEGRITY-001`` naming the one that is not, or is not there.
+        """
+        found = {}
+        sums = self.work / SUMS / self.artefacts.name
+        for kept in sorted(p for p in sums.rglob("*") if p.is_file() and ".tmp-" not in p.name):
+            name = kept.relative_to(sums).as_posix()
+            moved = not (self.artefacts / name).exists() and (self.path / name).exists()
+            [(_, size, digest), *_] = kept_sums(self.artefacts / name) or [("", 0, "")]
+            if not moved:
+                checked(self.artefacts / name)
+            found[name] = {"bytes": size, "digest": digest}
+        return found
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None

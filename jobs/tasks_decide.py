@@ -1,79 +1,90 @@
-"""Tasks that decide, resolve and publish: from scored pairs to the artefacts of a run."""
+"""Tasks that decide, range by range, and resolve: from scored pairs to decisions.
+
+Each task of a range writes one container; what concerns all ranges is merged by a task between them. Under
+the work folder:
+
+    decided/prior.arrays, rehearsal.arrays, cuts.arrays   of all ranges
+    weighed/<start>.arrays    the range's pairs in order, and the records' identifier states
+    tally, rehearsed, contests/<start>.arrays    what the range brings to the merges
+    judged/<start>.arrays     the records before acceptance
+    decided/<start>.arrays    decision and reasons
+"""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from jobs.constraints import read_constraints
+from jobs.judgements import forbidden_pairs, forced_persons
 from jobs.policies import decision_settings
-from jobs.store import make_folder, read_array, write_table
-from jobs.tasks_match import load_scored, scoring_of, weights_of
+from jobs.store import open_arrays, read_arrays, write_arrays
+from jobs.tasks_frequency import terms_at
+from jobs.tasks_match import load_scored, read_settled, scoring_of, weights_of
 from jobs.tasks_train import read_model
-from jobs.workspace import Workspace, frame, read_arrays, write_arrays
+from jobs.workspace import Workspace
 from linkage import resolve
+from linkage.acceptance import Contest, Cut
 from linkage.artefacts import (
     joined,
 )
 from linkage.block import plan_blocks
 from linkage.coded import Coded
 from linkage.config import Decision
-from linkage.decide import Subjects, calibration, decide
-from linkage.decisions import DECISIONS, NEW, Decided
+from linkage.decide import (
+    Judged,
+    Standards,
+    Subjects,
+    assemble,
+    counted,
+    cuts_of,
+    judge,
+    prior_of,
+    settle,
+    weigh_up,
+)
+from linkage.decisions import INELIGIBLE, NEW, Decided
 from linkage.match import EVERY, RuleKeys, Scoring, match_blocks, match_pairs
 from linkage.model import STEP
-from linkage.posterior import Prior
+from linkage.posterior import Candidates, Posterior, Prior, Tally, posterior_of
 from linkage.reasons import BIT
-from linkage.rehearsal import nothing
+from linkage.rehearsal import Played, Rehearsal, conclude, nothing, play
 from linkage.rules import base_keys
 from linkage.scored import Scored
+from linkage.settle import rehearsed
 
-#: Arrays of :class:`linkage.decisions.Decided` that are kept, one value a record.
-DECIDED = (
-    "decision",
-    "person",
-    "runner_up",
-    "pair",
-    "weight",
-    "margin",
-    "probability",
-    "p_link",
-    "p_unregistered",
-    "reasons",
-)
+_SCORED = tuple(Scored.__dataclass_fields__)
+
+#: Arrays of :class:`linkage.decide.Judged` as they are kept; rows and places fit 32 bits.
+_ROWS = ("person", "runner_up", "pair")
+_VALUES = ("weight", "margin", "p_link", "p_unregistered", "reasons")
+_FLAGS = ("can_link", "can_be_new", "confirmed", "contradicted", "close", "double")
+
+#: Tallied records, at least, that are added up at once: 16 bytes each, and as much again to sort them.
+TALLIED = 4_000_000
 
 #: Blocks of unlinked records larger than this are refined.
 OPEN_CANDIDATES = 200
 
 
-def subjects_of(space: Workspace) -> Subjects:
-    """What is known of every agency record."""
-    coded = space.coded
-    first, n = coded.n_register, len(coded)
+def states_of(space: Workspace, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    """Identifier state of every record of an agency range, uint8[n] (:data:`linkage.posterior.STATES`), and
+    whether it holds enough to tell one person from another, bool[n].
+    """
+    arrays = space.coded.arrays
 
-    def column(name: str) -> np.ndarray:
-        return (
-            np.asarray(coded.arrays[name][first:]) if name in coded.arrays else np.zeros(n - first, np.int64)
-        )
+    def has(name: str) -> np.ndarray:
+        return np.asarray(arrays[name][start:stop]) != 0 if name in arrays else np.zeros(stop - start, bool)
 
-    number, old = column("personal_number") != 0, column("old_number") != 0
-    held, old_held = column("personal_number.held") != 0, column("old_number.held") != 0
+    number, old = has("personal_number"), has("old_number")
+    held, old_held = has("personal_number.held"), has("old_number.held")
     state = np.where(number, np.where(held, 2, 1), np.where(old, np.where(old_held, 4, 3), 0))
-    named = (
-        coded.arrays["full_name"][first:, 0] != 0
-        if "full_name" in coded.arrays
-        else np.zeros(n - first, bool)
-    )
-    informed = number | old | (named & (column("birth_date") != 0))
-    return Subjects(
-        np.asarray(coded.source[first:]),
-        np.asarray(coded.order[first:]),
-        state.astype(np.int64),
-        np.asarray(informed),
-    )
+    named = has("full_name")[:, 0] if "full_name" in arrays else np.zeros(stop - start, bool)
+    return state.astype(np.uint8), number | old | (named & has("birth_date"))
 
 
 def settings_of(space: Workspace) -> list[Decision]:
@@ -81,116 +92,292 @@ def settings_of(space: Workspace) -> list[Decision]:
     return [decision_settings(space.loaded, s.name) for s in space.sources]
 
 
-def decide_all(work: str) -> dict[str, Any]:
-    """Decide every agency record."""
+def _standards(space: Workspace) -> Standards:
+    return Standards(space.programme, read_model(space), weights_of(space), settings_of(space))
+
+
+def weigh_range(work: str, start: int, stop: int) -> dict[str, Any]:
+    """Sort the pairs of a range, without those that must not be, and tally its records for the prior."""
     space = Workspace.open(work)
-    project = space.loaded.project
-    scored = load_scored(space)
-    subjects = subjects_of(space)
-    scored, forced, forbidden, answers = _judged(space, scored, subjects.source.shape[0])
-    names = [s.name for s in space.sources]
-    fixed = {names.index(name): share for name, share in project.prior.registered.items()}
-    decided = decide(
+    model = read_model(space)
+    scored = load_scored(space, start)
+    falls = forbidden_pairs(space, scored)
+    forbidden, scored = scored.where(falls), scored.where(~falls)
+    settling = space.settling[scored.pattern] & np.isin(scored.rule, space.identifier_rules)
+    scored, candidates = weigh_up(
         scored,
-        subjects,
-        np.asarray(space.coded.order[: space.coded.n_register]),
-        space.coded.n_register,
-        space.programme,
-        read_model(space),
-        weights_of(space),
-        settings_of(space),
-        fixed=fixed,
-        forced=forced,
-        absent_terms=read_array(space.path("counts", "absent.npy")),
+        start,
+        stop - start,
+        model.register,
+        lambda rows: space.coded.order[rows.astype(np.int64)],
+        read_settled(space, start, stop),
+        settling,
     )
-    _tell_forbidden(decided, forbidden, space.coded.n_register)
+    state, informed = states_of(space, start, stop)
+    tally = Tally.of(np.asarray(space.coded.source[start:stop]), state, candidates.total)
     write_arrays(
-        space.path("decided", "decided.npz"),
-        **{f: getattr(decided, f) for f in DECIDED},
-        registered=decided.prior.registered,
-        unregistered_term=decided.prior.unregistered_term,
-        lost_term=decided.prior.lost_term,
-        state=subjects.state,
-        **{f"scored.{f}": getattr(decided.scored, f) for f in Scored.__dataclass_fields__},
+        space.range_file("weighed", start),
+        **{f: getattr(scored, f) for f in _SCORED},
+        state=state,
+        informed=informed,
+        forbidden=forbidden.left,
+        forbidden_weight=forbidden.weight,
     )
-    counts = np.bincount(decided.decision, minlength=len(DECISIONS))
+    write_arrays(space.range_file("tally", start), keys=tally.keys, counts=tally.counts)
+    return {"rows_in": stop - start, "pairs": int(scored.left.shape[0])}
+
+
+def _weighed(space: Workspace, start: int, stop: int) -> tuple[Scored, Subjects]:
+    held = read_arrays(space.range_file("weighed", start))
+    subjects = Subjects(
+        np.asarray(space.coded.source[start:stop]),
+        np.asarray(space.coded.order[start:stop]),
+        held["state"].astype(np.int64),
+        held["informed"],
+    )
+    return Scored(**{f: held[f] for f in _SCORED}), subjects
+
+
+def _candidates(space: Workspace, scored: Scored, start: int, stop: int) -> Candidates:
+    record = scored.left.astype(np.int64) - start
+    return Candidates.of(record, scored.weight, stop - start, read_model(space).register)
+
+
+def _posterior(space: Workspace, start: int, stop: int) -> tuple[Scored, Subjects, Candidates, Posterior]:
+    scored, subjects = _weighed(space, start, stop)
+    candidates = _candidates(space, scored, start, stop)
+    source = subjects.source.astype(np.int64)
+    return scored, subjects, candidates, posterior_of(candidates, source, subjects.state, read_prior(space))
+
+
+def find_prior(work: str) -> dict[str, Any]:
+    """Share registered of every source, from the tallies of all ranges."""
+    space = Workspace.open(work)
+    waiting = [Tally.merge([])]
+    for start, _ in space.ranges(register=False):
+        held = read_arrays(space.range_file("tally", start))
+        waiting.append(Tally(held["keys"], held["counts"]))
+        if sum(t.keys.shape[0] for t in waiting) > TALLIED:
+            waiting = [Tally.merge(waiting)]
+    tally = Tally.merge(waiting)
+    names = [s.name for s in space.sources]
+    fixed = {names.index(n): share for n, share in space.loaded.project.prior.registered.items()}
+    prior = prior_of(tally, _standards(space), fixed)
+    write_arrays(
+        space.path("decided", "prior.arrays"),
+        registered=prior.registered,
+        unregistered_term=prior.unregistered_term,
+        lost_term=prior.lost_term,
+        states=tally.states(len(names)),
+    )
+    return {"registered": {n: float(prior.registered[s]) for s, n in enumerate(names)}}
+
+
+def read_prior(space: Workspace) -> Prior:
+    """What :func:`find_prior` found."""
+    held = read_arrays(space.path("decided", "prior.arrays"))
+    return Prior(held["registered"], held["unregistered_term"], held["lost_term"], 0)
+
+
+def rehearse_range(work: str, start: int, stop: int) -> dict[str, Any]:
+    """Let the sampled records of a range act in the rehearsal."""
+    space = Workspace.open(work)
+    scored, subjects, candidates, posterior = _posterior(space, start, stop)
+    standards = _standards(space)
+    n_agency = space.layout["rows"] - space.layout["n_register"]
+    absent = space.coded.arrays.get("absent")
+    played = play(
+        scored,
+        candidates,
+        posterior,
+        subjects.source.astype(np.int64),
+        subjects.state,
+        rehearsed(subjects.order, n_agency),
+        standards.programme,
+        standards.model,
+        standards.weights,
+        read_prior(space),
+        len(space.sources),
+        None if absent is None else lambda rows: absent[rows.astype(np.int64)].astype(np.int64),
+    )
+    write_arrays(
+        space.range_file("rehearsed", start), actors=played.actors, said=played.said, wrong=played.wrong
+    )
+    return {"rows_in": stop - start}
+
+
+def conclude_rehearsal(work: str) -> dict[str, Any]:
+    """What the actors of all ranges say."""
+    space = Workspace.open(work)
+    played = Played.none(len(space.sources))
+    for start, _ in space.ranges(register=False):
+        held = read_arrays(space.range_file("rehearsed", start))
+        own = Played(held["actors"], held["said"], held["wrong"])
+        played = Played.merge([played, own], len(space.sources))
+    states = read_arrays(space.path("decided", "prior.arrays"))["states"]
+    found = conclude(played, states, read_prior(space))
+    write_arrays(
+        space.path("decided", "rehearsal.arrays"),
+        factor=found.factor,
+        wrong=found.wrong,
+        predicted=found.predicted,
+        variance=found.variance,
+        actors=np.array([found.actors]),
+    )
     return {
-        "rows_out": int(decided.decision.shape[0]),
-        "decisions": {name: int(counts[i]) for i, name in enumerate(DECISIONS)},
-        "estimates": {
-            names[s]: e for s, e in enumerate(decided.estimates) if space.sources[s].role == "agency"
-        },
-        "registered": {
-            names[s]: float(decided.prior.registered[s])
-            for s in range(len(names))
-            if space.sources[s].role == "agency"
-        },
-        "calibration": calibration(decided),
-        "answers": answers,
-        "rehearsal": {
-            "actors": decided.rehearsal.actors,
-            "factor": [round(float(v), 4) for v in decided.rehearsal.factor],
-            "wrong": [round(float(v), 4) for v in decided.rehearsal.wrong],
-            "predicted": [round(float(v), 4) for v in decided.rehearsal.predicted],
-        },
-        "by_source": {
-            names[s]: {
-                name: int(((decided.decision == i) & (subjects.source == s)).sum())
-                for i, name in enumerate(DECISIONS)
-            }
-            for s in range(len(names))
-            if space.sources[s].role == "agency"
-        },
+        "actors": found.actors,
+        "factor": [round(float(v), 4) for v in found.factor],
+        "wrong": [round(float(v), 4) for v in found.wrong],
+        "predicted": [round(float(v), 4) for v in found.predicted],
     }
 
 
-def _judged(space: Workspace, scored: Scored, n: int) -> tuple[Scored, np.ndarray, Scored, dict[str, int]]:
-    """Apply confirmed judgements: the pairs without those that must not be; whom each must be, -1 nobody; the
-    pairs taken away; and what became of the answers. Writes those that are refused.
-    """
-    first = space.coded.n_register
-    forced = np.full(n, -1, np.int64)
-    loaded = space.loaded
-    names = pl.Series([s.name for s in space.sources])
-    judged = read_constraints(
-        [f.path for f in loaded.must_link],
-        [f.path for f in loaded.cannot_link],
-        lambda: (
-            names.gather(pl.Series(np.asarray(space.coded.source).astype(np.uint32))),
-            record_ids(space),
-        ),
-        first,
+def read_rehearsal(space: Workspace) -> Rehearsal:
+    """What :func:`conclude_rehearsal` concluded."""
+    held = read_arrays(space.path("decided", "rehearsal.arrays"))
+    return Rehearsal(
+        held["factor"], held["wrong"], held["predicted"], held["variance"], int(held["actors"][0])
     )
-    make_folder(space.work / "decided")
-    write_table(space.path("decided", "answers_refused.arrow"), judged.refused)
-    forced[judged.must[:, 0] - first] = judged.must[:, 1]
-    if not judged.cannot.size:
-        return scored, forced, Scored.concatenate([]), judged.counts()
-    banned = judged.cannot[:, 0] * first + judged.cannot[:, 1]
-    falls = np.isin(scored.left.astype(np.int64) * first + scored.right.astype(np.int64), banned)
-    return scored.where(~falls), forced, scored.where(falls), judged.counts()
 
 
-def _tell_forbidden(decided: Decided, forbidden: Scored, first: int) -> None:
+def judge_range(work: str, start: int, stop: int) -> dict[str, Any]:
+    """Judge the records of a range by themselves, and bring what they bring to the acceptance."""
+    space = Workspace.open(work)
+    scored, subjects, candidates, posterior = _posterior(space, start, stop)
+    judged, brought = judge(
+        scored,
+        candidates,
+        posterior,
+        subjects,
+        _standards(space),
+        read_rehearsal(space),
+        forced_persons(space, start, stop),
+    )
+    flags = np.zeros(stop - start, np.uint8)
+    for bit, name in enumerate(_FLAGS):
+        flags |= getattr(judged, name).astype(np.uint8) << np.uint8(bit)
+    write_arrays(
+        space.range_file("judged", start),
+        **{f: getattr(judged, f).astype(np.int32) for f in _ROWS},
+        **{f: getattr(judged, f) for f in _VALUES},
+        flags=flags,
+    )
+    sets = [contest for of_source in brought for contest in of_source]
+    write_arrays(
+        space.range_file("contests", start),
+        credit=np.array([c.credit for c in sets], np.int64),
+        sizes=np.array([c.doubt.shape[0] for c in sets], np.int64),
+        doubt=np.concatenate([c.doubt for c in sets]),
+        order=np.concatenate([c.order for c in sets]),
+    )
+    return {"rows_in": stop - start}
+
+
+def _judged(space: Workspace, start: int) -> Judged:
+    held = read_arrays(space.range_file("judged", start))
+    flags = {name: (held["flags"] >> np.uint8(bit)) & 1 == 1 for bit, name in enumerate(_FLAGS)}
+    rows = {f: held[f].astype(np.int64) for f in _ROWS}
+    return Judged(**rows, **{f: held[f] for f in _VALUES}, **flags)
+
+
+def place_cuts(work: str) -> dict[str, Any]:
+    """Where acceptance ends in every source, of links and of new records."""
+    space = Workspace.open(work)
+    thresholds = settings_of(space)
+    brought = []
+    for start, _ in space.ranges(register=False):
+        held = read_arrays(space.range_file("contests", start))
+        edges = np.concatenate([[0], np.cumsum(held["sizes"])])
+        sets = [
+            Contest(int(held["credit"][i]), held["doubt"][a:b], held["order"][a:b])
+            for i, (a, b) in enumerate(itertools.pairwise(edges))
+        ]
+        brought.append([sets[2 * s : 2 * s + 2] for s in range(len(thresholds))])
+    cuts = cuts_of(brought, thresholds)
+    write_arrays(
+        space.path("decided", "cuts.arrays"),
+        doubt=np.array([[c.doubt for c in of_source] for of_source in cuts], np.int64),
+        order=np.array([[c.order for c in of_source] for of_source in cuts], np.uint64),
+    )
+    return {}
+
+
+def decide_range(work: str, start: int, stop: int) -> dict[str, Any]:
+    """Decide the records of a range; gives what was counted (:func:`linkage.decide.counted`)."""
+    space = Workspace.open(work)
+    held = read_arrays(space.path("decided", "cuts.arrays"))
+    cuts = [
+        [Cut(int(d), int(o)) for d, o in zip(doubts, orders, strict=True)]
+        for doubts, orders in zip(held["doubt"], held["order"], strict=True)
+    ]
+    scored, subjects = _weighed(space, start, stop)
+    judged = _judged(space, start)
+    decision, reasons = settle(judged, subjects, settings_of(space), cuts)
+    _tell_forbidden(space, start, judged, reasons)
+    write_arrays(space.range_file("decided", start), decision=decision, reasons=reasons)
+    decided = assemble(scored, judged, decision, reasons, read_prior(space), nothing())
+    return {"rows_out": stop - start} | counted(decided, subjects.source, len(space.sources))
+
+
+def _tell_forbidden(space: Workspace, start: int, judged: Judged, reasons: np.ndarray) -> None:
     """Mark the records whose best candidate, but for a judgement, would have been a forbidden one."""
-    if not forbidden.left.size:
+    held = read_arrays(space.range_file("weighed", start))
+    if not held["forbidden"].size:
         return
-    record = forbidden.left.astype(np.int64) - first
-    best = np.full(decided.decision.shape[0], np.iinfo(np.int32).min, np.int64)
-    np.maximum.at(best, record, forbidden.weight.astype(np.int64))
-    stands = (decided.pair >= 0) & (decided.weight > best)
+    record = held["forbidden"].astype(np.int64) - start
+    best = np.full(reasons.shape[0], np.iinfo(np.int32).min, np.int64)
+    np.maximum.at(best, record, held["forbidden_weight"].astype(np.int64))
+    stands = (judged.pair >= 0) & (judged.weight > best)
     told = np.isin(np.arange(best.shape[0]), record) & ~stands
-    decided.reasons[told] |= np.uint32(BIT["cannot_link"])
+    reasons[told] |= np.uint32(BIT["cannot_link"])
 
 
-def load_decided(space: Workspace) -> tuple[Decided, np.ndarray]:
-    """The decisions as :func:`decide_all` left them, and the records' identifier states."""
-    held = read_arrays(space.path("decided", "decided.npz"))
-    scored = Scored(**{f: held[f"scored.{f}"] for f in Scored.__dataclass_fields__})
-    prior = Prior(held["registered"], held["unregistered_term"], held["lost_term"], 0)
-    return Decided(
-        scored=scored, prior=prior, estimates=[], rehearsal=nothing(), **{n: held[n] for n in DECIDED}
-    ), held["state"]
+def load_decided(
+    space: Workspace, start: int | None = None, stop: int | None = None
+) -> tuple[Decided, np.ndarray]:
+    """The decisions of an agency range, or of all, with the pairs they rest on, and the records' identifier
+    states. ``pair`` counts within the pairs given.
+    """
+    if start is None or stop is None:
+        parts = [load_decided(space, a, b) for a, b in space.ranges(register=False)]
+        return _joined([d for d, _ in parts]), np.concatenate([s for _, s in parts])
+    scored, subjects = _weighed(space, start, stop)
+    held = read_arrays(space.range_file("decided", start))
+    decided = assemble(
+        scored, _judged(space, start), held["decision"], held["reasons"], read_prior(space), nothing()
+    )
+    return decided, subjects.state
+
+
+def load_outcomes(
+    space: Workspace, start: int | None = None, stop: int | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Decision (uint8), person (int64) and probability of the link (float64) of an agency range, or of all."""
+    if start is None or stop is None:
+        parts = [load_outcomes(space, a, b) for a, b in space.ranges(register=False)]
+        decision, person, p_link = (np.concatenate(c) for c in zip(*parts, strict=True))
+        return decision, person, p_link
+    held, judged = (
+        open_arrays(space.range_file("decided", start)),
+        open_arrays(space.range_file("judged", start)),
+    )
+    decision = held["decision"]
+    nobody = (decision == NEW) | (decision == INELIGIBLE)
+    return decision, np.where(nobody, -1, judged["person"].astype(np.int64)), judged["p_link"]
+
+
+def _joined(parts: list[Decided]) -> Decided:
+    shift = np.cumsum([0, *(p.scored.left.shape[0] for p in parts[:-1])])
+    moved = [
+        replace(p, pair=np.where(p.pair >= 0, p.pair + more, -1))
+        for p, more in zip(parts, shift, strict=True)
+    ]
+    arrays = {
+        f.name: np.concatenate([getattr(p, f.name) for p in moved])
+        for f in fields(Decided)
+        if isinstance(getattr(parts[0], f.name), np.ndarray)
+    }
+    return replace(parts[0], scored=Scored.concatenate([p.scored for p in parts]), **arrays)
 
 
 def _among(space: Workspace, rows: np.ndarray) -> Scored:
@@ -200,14 +387,16 @@ def _among(space: Workspace, rows: np.ndarray) -> Scored:
     # By keyed hash, because a comparison may look at its left record only: where a row stands must not count.
     order = rows[np.lexsort((rows, np.asarray(space.coded.order)[rows]))].astype(np.uint32)
     local = space.coded.take(order, space.gathered)
-    local = Coded(local.arrays, local.source, local.order, 0)
+    by_row = np.argsort(order, kind="stable")
+    terms = np.empty((order.shape[0], 3), np.int16)
+    terms[by_row] = terms_at(space, order[by_row].astype(np.int64))
+    local = Coded({**local.arrays, "frequency": terms}, local.source, local.order, 0)
     place = np.arange(order.shape[0], dtype=np.uint32)
     scoring = Scoring(weights_of(space), int(np.log2(max(2, rows.shape[0]))) * STEP)
     rules = [space.rules[i] for i in space.blocking.owners()]
-    plans, all_keys = [], []
+    plans = []
     for rule in rules:
-        keys = base_keys(local, space.meaning, rule, space.secret)
-        all_keys.append(keys)
+        keys = base_keys(local, space.meaning, rule, space.key_secret)
         flat, owners = keys.ravel(), np.repeat(place, keys.shape[1])
         some = flat != 0
 
@@ -226,7 +415,7 @@ def _among(space: Workspace, rows: np.ndarray) -> Scored:
                 among=True,
             )
         )
-    blocking = RuleKeys(rules, [p.hot for p in plans], all_keys)
+    blocking = RuleKeys(rules, [p.hot for p in plans], space.key_secret)
     found = []
     for index, blocks in enumerate(plans):
         scored, _ = match_blocks(
@@ -266,8 +455,7 @@ def _roles(space: Workspace, source: np.ndarray) -> np.ndarray:
 
 def record_ids(space: Workspace) -> pl.Series:
     """Record ids of all rows in global order."""
-    parts = [frame(space.records(s, p))["record_id"].cast(pl.String) for s, p, _, _ in space.layout["parts"]]
-    return pl.concat(parts).alias("record_id") if parts else pl.Series("record_id", [], dtype=pl.String)
+    return space.ids[: len(space.ids)]
 
 
 def resolve_all(work: str) -> dict[str, Any]:
@@ -337,7 +525,7 @@ def resolve_all(work: str) -> dict[str, Any]:
             keep[at] = True
             taken.add(int(both["absorbed"][at]))
     write_arrays(
-        space.path("resolved", "resolved.npz"),
+        space.path("resolved", "resolved.arrays"),
         **both,
         keep=keep,
         rows=np.array(sorted(roots), np.int64),

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from jobs.store import make_folder
+from jobs.store import make_folder, read_arrays, write_arrays
 from jobs.tasks_decide import load_decided
 from jobs.tasks_match import scoring_of, weights_of
-from jobs.workspace import Workspace, read_arrays, slice_of, write_arrays
+from jobs.workspace import Workspace, slice_of
 from linkage.agreement import EQUAL, LESS, MORE, relate_names
 from linkage.cases import CASE_MIN
 from linkage.decisions import CONFLICT
@@ -73,7 +73,7 @@ def find_doubles(work: str, partition: int, partitions: int) -> dict[str, Any]:
         owned=False,
     )
     write_arrays(
-        space.path("cases", f"@doubles-{partition:05d}.npz"),
+        space.path("cases", f"@doubles-{partition:05d}.arrays"),
         **{f: getattr(scored, f) for f in Scored.__dataclass_fields__},
     )
     return {"rows_in": first, "pairs": counts["pairs"], "rows_out": counts["kept"], "given_up": large}
@@ -121,7 +121,7 @@ def _tied(space: Workspace) -> tuple[np.ndarray, np.ndarray]:
 def open_doubles(work: str, partitions: int) -> dict[str, Any]:
     """Suspected doubles of the register, from the weighed pairs of all partitions."""
     space = Workspace.open(work)
-    found = [read_arrays(space.path("cases", f"@doubles-{p:05d}.npz")) for p in range(partitions)]
+    found = [read_arrays(space.path("cases", f"@doubles-{p:05d}.arrays")) for p in range(partitions)]
     scored = Scored.concatenate([Scored(**f) for f in found])
     first = space.layout["n_register"]
     order = np.asarray(space.coded.order[:first])
@@ -143,7 +143,7 @@ def open_doubles(work: str, partitions: int) -> dict[str, Any]:
     shared["records_fit_both"] = np.isin(doubles.one * first + doubles.other, whole)
     make_folder(space.work / "cases")
     write_arrays(
-        space.path("cases", "@doubles.npz"),
+        space.path("cases", "@doubles.arrays"),
         one=doubles.one,
         other=doubles.other,
         probability=doubles.probability,

@@ -1,5 +1,12 @@
 """The tasks of intake: a source's files cut into parts, parts read, repeated keys settled, rejects written.
 
+    intake/<source>-<part>.records.arrow, .ids.arrays   accepted records, see jobs.record_files
+    intake/<source>-<part>.rejects.arrow                refused rows
+    intake/<source>-<part>.keys.arrays                  hashes of keys by bucket, until repeats are settled
+    intake/<source>-<part>.order.arrow                  what orders repeated keys, where a contract names it
+    intake/<source>.fallen-<bucket>.arrow               rows that fall because their key comes again
+
+A part of which rows fall is written anew under a number of its own: no task changes what another one wrote.
 What breaks a source's contract as a whole is a result here and no exception: whether the run goes on without
 the source is for the driver to say.
 """
@@ -7,30 +14,40 @@ the source is for the driver to say.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from jobs import clerk_pages
-from jobs.readers import PartSpec, find_repeats, intake_part, plan_parts, refuse_repeats
+from jobs.readers import PartSpec, intake_part, plan_parts, refuse_repeats
+from jobs.record_files import read_ids, read_records, write_records
+from jobs.shuffle import partition_of, read_shuffled, write_shuffled
 from jobs.store import make_folder, read_table, write_table
 from jobs.workspace import Workspace
 from linkage.errors import ContractError
-from linkage.ingest import Intake
+from linkage.ingest import Intake, repeat_candidates, settle_repeats
 from linkage.rows import Extent
 
+_PACKING = "lz4"
 
-def _paths(space: Workspace, source: int, part: int) -> tuple[Path, Path, Path]:
-    stem = f"{source:02d}-{part:05d}"
-    return tuple(space.path("intake", f"{stem}.{kind}.arrow") for kind in ("records", "rejects", "keys"))  # type: ignore[return-value]
+
+def _path(space: Workspace, source: int, part: int, kind: str) -> Path:
+    return space.path("intake", f"{source:02d}-{part:05d}.{kind}")
+
+
+def _fallen_path(space: Workspace, source: int, bucket: int) -> Path:
+    return space.path("intake", f"{source:02d}.fallen-{bucket:05d}.arrow")
 
 
 def _spec(values: dict[str, Any]) -> PartSpec:
     return PartSpec(**{**values, "columns": tuple(values["columns"])})
 
 
-def plan_source(work: str, source: int, parts: int) -> dict[str, Any]:
+def plan_source(work: str, source: int, parts: int, least_rows: int, most_rows: int) -> dict[str, Any]:
     """Cut a source's files into parts: ``specs``, or ``broken`` with the error's four parts.
 
     Files that cannot be read in parts where they lie are spooled into the work folder.
@@ -38,22 +55,41 @@ def plan_source(work: str, source: int, parts: int) -> dict[str, Any]:
     space = Workspace.open(work)
     info = space.sources[source]
     files = [f.path for f in space.loaded.files[info.name]]
+    spool = space.path("spool", f"{source:02d}")
     try:
-        specs = plan_parts(files, info.contract, parts, spool=space.path("spool", f"{source:02d}"))
+        specs = plan_parts(
+            files, info.contract, parts, spool=spool, least_rows=least_rows, most_rows=most_rows
+        )
     except ContractError as fault:
         return {"broken": fault.as_dict()}
     return {"specs": [dataclasses.asdict(spec) for spec in specs]}
 
 
-def intake(work: str, source: int, spec: dict[str, Any]) -> dict[str, Any]:
-    """Read one part of a source and apply its contract; ``broken`` if its file cannot be read."""
+def intake(work: str, source: int, spec: dict[str, Any], bits: int) -> dict[str, Any]:
+    """Read one part of a source and apply its contract; ``broken`` if its file cannot be read.
+
+    bits : the hashes of its keys are kept in 2**bits buckets
+    """
     space = Workspace.open(work)
+    part = spec["part"]
     try:
         taken = intake_part(_spec(spec), space.sources[source].contract)
     except ContractError as fault:
         return {"broken": fault.as_dict()}
-    _write(space, source, spec["part"], taken)
-    return {"rows_in": taken.rows_in, "blank": taken.blank, **_counts(taken)}
+    _write(space, source, part, taken)
+    hashes = taken.keys.column("key_hash").to_numpy()
+    rows = np.arange(hashes.size, dtype=np.uint32)
+    write_shuffled(
+        _path(space, source, part, "keys.arrays"),
+        partition_of(hashes, bits),
+        1 << bits,
+        hash=hashes,
+        row=rows,
+    )
+    if "order_by" in taken.keys.column_names:
+        order = taken.keys.select(["order_by"])
+        write_table(_path(space, source, part, "order.arrow"), order, _PACKING)
+    return {"part": part, "rows_in": taken.rows_in, "blank": taken.blank, **_counts(taken)}
 
 
 def _counts(taken: Intake) -> dict[str, Any]:
@@ -65,40 +101,65 @@ def _counts(taken: Intake) -> dict[str, Any]:
 
 
 def _write(space: Workspace, source: int, part: int, taken: Intake) -> None:
-    make_folder(space.work / "intake")
-    tables = (taken.records, taken.rejects, taken.keys)
-    for path, table in zip(_paths(space, source, part), tables, strict=True):
-        write_table(path, table)
+    folder = make_folder(space.work / "intake")
+    write_records(folder, source, part, taken.records)
+    write_table(_path(space, source, part, "rejects.arrow"), taken.rejects, _PACKING)
 
 
-def settle_repeats(
-    work: str, source: int, specs: list[dict[str, Any]], results: list[dict[str, Any]]
-) -> dict[str, Any]:
-    """Refuse what falls because its key comes again anywhere in the source; gives the parts' final counts."""
+def find_repeats(work: str, source: int, parts: Sequence[int], bucket: int) -> dict[str, Any]:
+    """Rows of a source that fall because a key of one bucket comes again: how many, by part."""
     space = Workspace.open(work)
-    contract = space.sources[source].contract
-    intakes = []
-    for spec, result in zip(specs, results, strict=True):
-        records, rejects, keys = (read_table(p) for p in _paths(space, source, spec["part"]))
-        text = {kind: Extent(*extent) for kind, extent in result["text"].items()}
-        intakes.append(Intake(records, rejects, keys, result["rows_in"], result["blank"], text))
-    fallen = find_repeats(intakes, contract)
-    touched = set(fallen.column("part").to_pylist()) if fallen.num_rows else set()
-    out = []
-    for spec, taken, result in zip(specs, intakes, results, strict=True):
-        settled = result
-        if spec["part"] in touched:
-            kept = refuse_repeats(_spec(spec), contract, taken, fallen)
-            _write(space, source, spec["part"], kept)
-            settled = {**result, **_counts(kept)}
-        out.append(settled)
-    return {"parts": out}
+    held = [
+        read_shuffled([_path(space, source, part, "keys.arrays")], bucket, ("hash", "row")) for part in parts
+    ]
+    found = repeat_candidates([keys["hash"] for keys in held])
+    tables = []
+    for part, keys, places in zip(parts, held, found, strict=True):
+        if places.size == 0:
+            continue
+        rows = np.sort(keys["row"][places]).astype(np.int64)
+        columns = {
+            "part": pa.array(np.full(rows.size, part, np.int32)),
+            "row": pa.array(rows),
+            "record_id": read_ids(space.work / "intake", source, part).take(pa.array(rows)),
+        }
+        order = _path(space, source, part, "order.arrow")
+        if order.exists():
+            columns["order_by"] = read_table(order).column("order_by").take(pa.array(rows))
+        tables.append(pa.table(columns))
+    if not tables:
+        return {"fallen": []}
+    fallen = settle_repeats(pa.concat_tables(tables), space.sources[source].contract)
+    if fallen.num_rows:
+        write_table(_fallen_path(space, source, bucket), fallen)
+    counted = pc.value_counts(fallen.column("part")).to_pylist()
+    return {"fallen": sorted([entry["values"], entry["counts"]] for entry in counted)}
+
+
+def drop_fallen(
+    work: str, source: int, spec: dict[str, Any], result: dict[str, Any], buckets: Sequence[int], part: int
+) -> dict[str, Any]:
+    """Write a part of which rows fall anew, under the number ``part``; gives its final counts.
+
+    result : what :func:`intake` gave of it;  buckets : those of whose keys some rows of it fall
+    """
+    space = Workspace.open(work)
+    old = spec["part"]
+    records = read_records(space.work / "intake", source, old)
+    rejects = read_table(_path(space, source, old, "rejects.arrow"))
+    text = {kind: Extent(*extent) for kind, extent in result["text"].items()}
+    nothing = pa.table({"key_hash": pa.array(np.zeros(records.num_rows, np.uint64))})
+    taken = Intake(records, rejects, nothing, result["rows_in"], result["blank"], text)
+    fallen = pa.concat_tables([read_table(_fallen_path(space, source, bucket)) for bucket in buckets])
+    kept = refuse_repeats(_spec(spec), space.sources[source].contract, taken, fallen)
+    _write(space, source, part, kept)
+    return {**result, **_counts(kept), "part": part}
 
 
 def write_rejects(work: str, source: int, parts: list[int], path: str) -> dict[str, Any]:
     """The refused rows of a source as one Parquet file, and the CSV beside it."""
     space = Workspace.open(work)
-    rejects = pa.concat_tables([read_table(_paths(space, source, part)[1]) for part in parts])
+    rejects = pa.concat_tables([read_table(_path(space, source, part, "rejects.arrow")) for part in parts])
     make_folder(Path(path).parent)
     files = [f.path for f in space.loaded.files[space.sources[source].name]]
     return {"rows_out": clerk_pages.write_rejects(Path(path), rejects, files)}

@@ -1,17 +1,22 @@
-"""Tasks that score candidate pairs."""
+"""Tasks that score candidate pairs, and settle the records that their identifier decides."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from jobs.tasks import read_blocks
+from jobs.store import open_arrays, read_arrays, write_arrays
+from jobs.tasks_block import read_blocks
 from jobs.tasks_train import read_model
-from jobs.workspace import Workspace, read_arrays, write_arrays
-from linkage.match import Scoring, floor_of, match_blocks, match_pairs
+from jobs.workspace import Workspace
+from linkage.match import Scoring, floor_of, match_blocks, match_pairs, without
 from linkage.model import Weights, weigh
 from linkage.scored import Scored
+from linkage.settle import rehearsed, settled_records
+
+_FIELDS = tuple(Scored.__dataclass_fields__)
 
 
 def scoring_of(space: Workspace) -> Scoring:
@@ -24,26 +29,43 @@ def scoring_of(space: Workspace) -> Scoring:
     return space.fresh("scoring", ("model.json",), load)
 
 
-def save_scored(space: Workspace, name: str, scored: Scored) -> None:
-    """Write scored pairs."""
-    write_arrays(space.path("pairs", name), **{f: getattr(scored, f) for f in Scored.__dataclass_fields__})
-
-
-def load_scored(space: Workspace) -> Scored:
-    """All scored pairs of the run."""
-    parts = [read_arrays(p) for p in sorted((space.work / "pairs").glob("*.npz"))]
-    return Scored.concatenate([Scored(**p) for p in parts])
-
-
 def weights_of(space: Workspace) -> Weights:
     """The weight tables."""
     return scoring_of(space).weights
 
 
+def save_scored(space: Workspace, name: str, scored: Scored) -> None:
+    """Write scored pairs by their agency record, with where each range's begin."""
+    order = np.argsort(scored.left, kind="stable")
+    edges = [start for start, _ in space.ranges(register=False)]
+    left = scored.left[order]
+    write_arrays(
+        space.path("pairs", f"{name}.arrays"),
+        starts=np.append(np.searchsorted(left, np.array(edges, left.dtype)), left.shape[0]).astype(np.int64),
+        **{f: getattr(scored, f)[order] for f in _FIELDS},
+    )
+
+
+def load_scored(space: Workspace, start: int, rules: Sequence[int] | None = None) -> Scored:
+    """The scored pairs of the agency range that begins at ``start``, of all rules or of some."""
+    number = [a for a, _ in space.ranges(register=False)].index(start)
+    found = []
+    for path in sorted((space.work / "pairs").glob("*.arrays")):
+        if rules is not None and int(path.name[:2]) not in rules:
+            continue
+        held = open_arrays(path)
+        low, high = (int(v) for v in held["starts"][number : number + 2])
+        if high > low:
+            found.append(Scored(**{f: held.cut(f, low, high) for f in _FIELDS}))
+    return Scored.concatenate(found)
+
+
 def match_partition(work: str, rule: int, partition: int) -> dict[str, Any]:
-    """Score the agency-register pairs that one partition of a rule owns."""
+    """Score the agency-register pairs that one partition of a rule owns, of records that are not settled."""
     space = Workspace.open(work)
     blocks = read_blocks(space, rule, partition)
+    if rule not in space.identifier_rules and space.settled is not None:
+        blocks = without(blocks, space.settled, space.layout["n_register"])
     scored, counts = match_blocks(
         space.coded,
         space.meaning,
@@ -54,14 +76,14 @@ def match_partition(work: str, rule: int, partition: int) -> dict[str, Any]:
         scoring_of(space),
         space.gathered,
     )
-    save_scored(space, f"{rule:02d}-{partition:05d}.npz", scored)
+    save_scored(space, f"{rule:02d}-{partition:05d}", scored)
     return counts
 
 
 def match_probe(work: str, rule: int, start: int) -> dict[str, Any]:
     """Score the probed pairs of one range that no ordinary rule owns."""
     space = Workspace.open(work)
-    held = read_arrays(space.path("probe", f"{rule:02d}-{start:012d}.npz"))
+    held = read_arrays(space.path("probe", f"{rule:02d}-{start:012d}.arrays"))
     scored, counts = match_pairs(
         space.coded,
         space.meaning,
@@ -73,5 +95,22 @@ def match_probe(work: str, rule: int, start: int) -> dict[str, Any]:
         scoring_of(space),
         space.gathered,
     )
-    save_scored(space, f"{rule:02d}-{start:012d}.npz", scored)
+    save_scored(space, f"{rule:02d}-{start:012d}", scored)
     return counts
+
+
+def settle_range(work: str, start: int, stop: int) -> dict[str, Any]:
+    """Settle the records of an agency range whose identifier decides them."""
+    space = Workspace.open(work)
+    n_agency = space.layout["rows"] - space.layout["n_register"]
+    sample = rehearsed(np.asarray(space.coded.order[start:stop]), n_agency)
+    scored = load_scored(space, start, space.identifier_rules)
+    settled = settled_records(scored, space.settling, start, stop, sample)
+    write_arrays(space.range_file("settled", start), settled=settled.astype(np.uint8))
+    return {"settled": int(settled.sum()), "rows_in": stop - start}
+
+
+def read_settled(space: Workspace, start: int, stop: int) -> np.ndarray:
+    """Which records of an agency range are settled: bool[n]."""
+    path = space.range_file("settled", start)
+    return read_arrays(path)["settled"] == 1 if path.exists() else np.zeros(stop - start, bool)

@@ -15,11 +15,11 @@ from jobs.answers import guarded, review_text
 from jobs.clerk_pages import write_rejects
 from jobs.constraints import review_ids
 from jobs.policies import policy_ids
-from jobs.store import make_folder, read_table, write_bytes, write_parquet
+from jobs.store import make_folder, read_arrays, read_table, write_arrays, write_bytes, write_parquet
 from jobs.tasks_decide import load_decided, record_ids
 from jobs.tasks_match import scoring_of
 from jobs.tasks_train import read_model
-from jobs.workspace import Workspace, read_arrays, submitted, write_arrays
+from jobs.workspace import Workspace, submitted
 from linkage import tables
 from linkage.artefacts import (
     arrow_text,
@@ -33,7 +33,7 @@ from linkage.artefacts import (
     record_entity_ids,
     text_at,
 )
-from linkage.decisions import CONFLICT, DECISIONS, LINK, NEW, REVIEW
+from linkage.decisions import CONFLICT, DECISIONS, LINK, NEW, REVIEW, rule_texts
 from linkage.model import STEP
 from linkage.posterior import power_of_two
 from linkage.reasons import reason_lists, texts
@@ -67,12 +67,12 @@ def order_records(work: str) -> dict[str, Any]:
     order = np.concatenate(pieces) if pieces else np.zeros(0, np.uint32)
     rank = np.empty(order.shape[0], np.uint32)
     rank[order] = np.arange(order.shape[0], dtype=np.uint32)
-    write_arrays(space.path("order", "order.npz"), order=order, rank=rank)
+    write_arrays(space.path("order", "order.arrays"), order=order, rank=rank)
     return {"rows_out": int(order.shape[0])}
 
 
 def _ordered(space: Workspace) -> tuple[np.ndarray, np.ndarray]:
-    held = read_arrays(space.path("order", "order.npz"))
+    held = read_arrays(space.path("order", "order.arrays"))
     return held["order"], held["rank"]
 
 
@@ -80,7 +80,7 @@ def publish_entities(work: str, out: str) -> dict[str, Any]:
     """``entities.parquet``: every record's entity."""
     space = Workspace.open(work)
     decided, _ = load_decided(space)
-    held = read_arrays(space.path("resolved", "resolved.npz"))
+    held = read_arrays(space.path("resolved", "resolved.arrays"))
     order, rank = _ordered(space)
     first, n = space.layout["n_register"], space.layout["rows"]
     source = np.asarray(space.coded.source)
@@ -97,7 +97,7 @@ def publish_entities(work: str, out: str) -> dict[str, Any]:
     names = pl.Series(_names(space))
     at = anchor[alone]
     entity[alone] = record_entity_ids(names.gather(pl.Series(source[at].astype(np.uint32))), text_at(ids, at))
-    write_arrays(space.path("resolved", "entity.npz"), entity=entity)
+    write_arrays(space.path("resolved", "entity.arrays"), entity=entity)
     rows = _write(
         out,
         tables.ENTITIES,
@@ -135,11 +135,11 @@ def publish_links(work: str, out: str) -> dict[str, Any]:
     """``links.parquet``: the edges that made entities, and those cut."""
     space = Workspace.open(work)
     decided, _ = load_decided(space)
-    held = read_arrays(space.path("resolved", "resolved.npz"))
+    held = read_arrays(space.path("resolved", "resolved.arrays"))
     _, rank = _ordered(space)
     first = space.layout["n_register"]
     source = np.asarray(space.coded.source)
-    entity = read_arrays(space.path("resolved", "entity.npz"))["entity"]
+    entity = read_arrays(space.path("resolved", "entity.arrays"))["entity"]
     linked = np.flatnonzero(decided.decision == LINK)
     cut = np.flatnonzero((decided.decision == CONFLICT) & (decided.person >= 0))
     left = np.concatenate([linked + first, held["edge_left"], cut + first])
@@ -178,7 +178,7 @@ def publish_decisions(work: str, out: str) -> dict[str, Any]:
     own = rows - first
     ids = record_ids(space)
     source = np.asarray(space.coded.source)[rows]
-    entity = read_arrays(space.path("resolved", "entity.npz"))["entity"][rows]
+    entity = read_arrays(space.path("resolved", "entity.arrays"))["entity"][rows]
     pair = decided.pair[own]
     has = pair >= 0
     scored = decided.scored
@@ -218,7 +218,7 @@ def publish_decisions(work: str, out: str) -> dict[str, Any]:
             "weight": numbers(decided.weight[own] / STEP, has),
             "margin": numbers(decided.margin[own] / STEP, second >= 0),
             "probability": numbers(decided.probability[own]),
-            "rule": coded_text(rule, [r.name for r in space.rules]),
+            "rule": coded_text(*rule_texts(rule, [r.name for r in space.rules])),
             "pattern": pattern_texts(pattern, space.programme, has),
             "reasons": reason_lists(decided.reasons[own]).to_arrow(),
             "model_id": coded_text(np.zeros(own.shape[0], np.int64), [model.model_id]),
@@ -294,7 +294,7 @@ def publish_pairs(work: str, out: str) -> dict[str, Any]:
             "record_id_l": arrow_text(text_at(ids, left)),
             "source_r": coded_text(source[right].astype(np.int64), _names(space)),
             "record_id_r": arrow_text(text_at(ids, right)),
-            "rule": coded_text(scored.rule.astype(np.int64), [r.name for r in space.rules]),
+            "rule": coded_text(*rule_texts(scored.rule.astype(np.int64), [r.name for r in space.rules])),
             "pattern": pattern_texts(scored.pattern, space.programme),
             "weight": numbers(scored.weight / STEP),
             "probability": numbers(probability),
@@ -306,7 +306,7 @@ def publish_pairs(work: str, out: str) -> dict[str, Any]:
 def publish_duplicates(work: str, out: str) -> dict[str, Any]:
     """``duplicates.parquet``: one row a record to be merged."""
     space = Workspace.open(work)
-    held = read_arrays(space.path("resolved", "resolved.npz"))
+    held = read_arrays(space.path("resolved", "resolved.arrays"))
     _, rank = _ordered(space)
     kept = np.flatnonzero(held["keep"])
     kept = kept[np.argsort(rank[held["absorbed"][kept]], kind="stable")]

@@ -17,7 +17,15 @@ import pyarrow.compute as pc
 from jobs.gates import feeds_path, orders_path, write_receipt
 from jobs.policies import policy_record, register_version
 from jobs.project import LoadedProject
-from jobs.store import make_folder, read_array, read_parquet, read_table, write_bytes, write_parquet
+from jobs.store import (
+    make_folder,
+    read_array,
+    read_parquet,
+    read_table,
+    write_bytes,
+    write_parquet,
+)
+from jobs.tasks_decide import load_outcomes
 from jobs.workspace import Workspace, frame
 from linkage import tables
 from linkage.agreement import NOTHING, RELATIONS
@@ -38,25 +46,27 @@ _READ_ELSEWHERE = "old_number_in_its_place"
 def count_source(work: str, out: str, number: int) -> dict[str, Any]:
     """What was found of one source, in numbers that its receipt, its gates and the scorecard need.
 
-    ``fields`` (filled, repaired, readable, relations by field), ``corrections`` (field, kind, action, rows),
-    ``queries`` (field, code, rows, line), ``duplicates``, ``paired`` (undecided records that have a
-    candidate), ``dead_unmarked`` (None where the register holds no dates of death), ``cases`` of the register
-    by kind.
+    ``fields`` (filled, repaired, readable, relations by field), ``corrections`` (field, kind, action, rows;
+    None in a run that makes none), ``queries`` (field, code, rows, line), ``duplicates``, ``paired``
+    (undecided records that have a candidate), ``dead_unmarked`` (None where the register holds no dates of
+    death), ``cases`` of the register by kind (None in a run without corrections).
     """
     space = Workspace.open(work)
     info = space.sources[number]
     agency = info.role == "agency"
+    corrected = space.loaded.project.corrections.make
     found: dict[str, Any] = {
         "fields": _fields(space, number),
         "queries": _queries(Path(out), info.name),
-        "corrections": [],
+        "corrections": [] if corrected else None,
         "duplicates": 0,
         "paired": None,
         "dead_unmarked": None,
-        "cases": None if agency else _cases(Path(out)),
+        "cases": None if agency or not corrected else _cases(Path(out)),
     }
     if agency:
-        found["corrections"] = _corrections(Path(out), info.name)
+        if corrected:
+            found["corrections"] = _corrections(Path(out), info.name)
         orders = _texts_of(orders_path(Path(out)), ["source"])["source"]
         found["duplicates"] = int((orders == info.name).sum())
         found["dead_unmarked"] = _dead_unmarked(space, number)
@@ -180,8 +190,7 @@ def _dead_unmarked(space: Workspace, number: int) -> int | None:
     dead = np.zeros(first, bool)
     for part, start, rows in _parts(space, register):
         dead[start : start + rows] = _filled(space, register, part, "death_date")
-    with np.load(space.path("decided", "decided.npz"), allow_pickle=False) as held:
-        decision, person = held["decision"], held["person"]
+    decision, person, _ = load_outcomes(space)
     marks = "death_date" in space.sources[number].contract.by_standard()
     count = 0
     for part, start, rows in _parts(space, number):
@@ -196,8 +205,7 @@ def _dead_unmarked(space: Workspace, number: int) -> int | None:
 def _paired(space: Workspace, number: int) -> int:
     """Records of a source in review or conflict that have a candidate."""
     first = space.layout["n_register"]
-    with np.load(space.path("decided", "decided.npz"), allow_pickle=False) as held:
-        decision, person = held["decision"], held["person"]
+    decision, person, _ = load_outcomes(space)
     open_ = np.isin(decision, (REVIEW, CONFLICT)) & (person >= 0)
     return sum(
         int(open_[start - first : start - first + rows].sum()) for _, start, rows in _parts(space, number)
@@ -342,10 +350,10 @@ def source_facts(
         queries=[Query(**q, en=QUERIES[q["code"]][0], vi=QUERIES[q["code"]][1]) for q in held["queries"]],
         decisions=decisions,
         duplicates=held["duplicates"] if agency else None,
-        corrections=[Correction(**c) for c in held["corrections"]],
+        corrections=None if held["corrections"] is None else [Correction(**c) for c in held["corrections"]],
         cases=held["cases"],
         paired=held["paired"],
-        verified=stated.verify and counted is not None,
+        verified=stated.verify and counted is not None and loaded.project.corrections.make,
         withheld=withheld,
         gates=[g for g in found["gates"] if not g["holds"] and g["source"] in (None, source)]
         if withheld

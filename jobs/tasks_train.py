@@ -1,43 +1,56 @@
-"""Tasks that count patterns for training, and the one that fits the model."""
+"""Tasks that count patterns for training, and the one that fits the model.
+
+Whatever the size of the run, they look at samples of bounded size: of records, by keyed hash; of blocks, those
+with the smallest keys, which are keyed hashes too. A block's place among the partitions follows its key, so
+that only the first partitions are read, and the sample is the same whatever their number.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jobs.store import write_array, write_bytes
-from jobs.tasks import read_blocks, read_counts
-from jobs.workspace import Workspace, read_arrays, write_arrays
+from jobs.store import open_arrays, read_arrays, read_bytes, write_arrays, write_bytes
+from jobs.workspace import Workspace
+from linkage.coded import Coded
 from linkage.frequency import ValueCounts
-from linkage.levels import Part
+from linkage.levels import Programme
 from linkage.match import (
     AGENCY_REGISTER,
     REGISTER_REGISTER,
-    Scoring,
     count_block_patterns,
     count_pairs,
     count_shifted_pairs,
-    match_blocks,
-    other_rules_find,
 )
-from linkage.model import STEP, Model, groups_of, weigh
+from linkage.model import FREQUENCIES, STEP, Model, groups_of
 from linkage.name_keys import name_codes
+from linkage.plan import TrainingPlan
 from linkage.scored import Blocks, Counted
-from linkage.train import Evidence, train
+from linkage.train import Evidence, some_parts, train, trained_parts, widened
 
 #: Random pairs for u of near levels; fewer among few records, whose decisions need u less exactly.
 RANDOM_PAIRS = 10_000_000
 RANDOM_PAIRS_A_RECORD = 200
 
-#: Register pairs counted for what independence gets wrong.
-REGISTER_PAIRS = 20_000_000
+#: Records of either side that the random pairs are made of.
+RANDOM_SIDE = 1 << 17
 
+#: Register records, at most, whose values are counted for the chance that two of them agree.
+EQUALITY_RECORDS = 1 << 20
 
-def _training_columns(space: Workspace) -> tuple[str, ...]:
-    return tuple(c for c in space.gathered if c not in ("frequency", "repeats"))
+#: Register pairs of a rule counted for what independence gets wrong.
+REGISTER_PAIRS = 500_000
+
+#: Pairs of a training rule, and pairs one slip apart, at most.
+RULE_PAIRS = 1_000_000
+NEAR_PAIRS = 250_000
+
+#: How many standard deviations more records are taken than a sample needs, so that it is never short.
+_MARGIN = 8.0
 
 
 def sampled(order: np.ndarray, share: float) -> np.ndarray:
@@ -45,24 +58,75 @@ def sampled(order: np.ndarray, share: float) -> np.ndarray:
     return order < np.uint64(min(share, 1.0) * (2**64 - 1)) if share < 1.0 else np.ones(order.shape[0], bool)
 
 
-def thin_blocks(blocks: Blocks, keep: np.ndarray) -> Blocks:
-    """The blocks with only the members of a mask; blocks left without a pair stay as empty ones."""
-    block_of = np.repeat(np.arange(blocks.n_register.shape[0]), np.diff(blocks.starts))
-    sizes = np.bincount(block_of[keep], minlength=blocks.n_register.shape[0])
+def share_for(wanted: int, n: int) -> float:
+    """Share of ``n`` records of which nearly always at least ``wanted`` are sampled."""
+    return min(1.0, (wanted + _MARGIN * wanted**0.5) / max(1, n))
+
+
+def columns_of(space: Workspace, programme: Programme, rules: Sequence[int] = ()) -> tuple[str, ...]:
+    """Columns that a programme's comparisons and the keys of some rules read, and what stands beside them."""
+    read = {*programme.bit_columns, *(c for c, _ in programme.measures)}
+    keyed = {c for i in rules for c in space.rules[i].columns}
+    beside = {f"{c}.{suffix}" for c in read for suffix in ("alias", "held", "known")}
+    wanted = read | keyed | beside | {f"{c}.alias" for c in keyed}
+    return tuple(c for c in space.gathered if c in wanted)
+
+
+def sampled_partitions(space: Workspace, share: float) -> int:
+    """How many partitions hold the blocks of a share of the keys: the first ones."""
+    return min(1 << space.layout["bits"], max(1, int(np.ceil(share * (1 << space.layout["bits"])))))
+
+
+def sampled_blocks(space: Workspace, rule: int, partition: int, share: float) -> Blocks:
+    """The blocks of one partition whose keys before refinement are of the sample."""
+    held = open_arrays(space.path("blocks", f"{rule:02d}-{partition:05d}.arrays"))
+    keys, base = held["keys"], held["base"]
+    plain = keys.shape[0] - base.shape[0]
+    starts = np.concatenate([[0], np.cumsum(held["sizes"], dtype=np.int64)])
+    n_register = held["n_register"].astype(np.int32)
+    if share >= 1.0:
+        return Blocks(held["members"], starts, n_register, keys, held["hot"], {}, base)
+    limit = np.uint64(share * (2**64 - 1))
+    first = int(np.searchsorted(keys[:plain], limit))
+    head = Blocks(
+        held.cut("members", 0, int(starts[first])),
+        starts[: first + 1],
+        n_register[:first],
+        keys[:first],
+        held["hot"],
+        {},
+    )
+    if not base.size:
+        return head
+    tail = pick_blocks(
+        Blocks(
+            held.cut("members", int(starts[plain]), int(starts[-1])),
+            starts[plain:] - starts[plain],
+            n_register[plain:],
+            keys[plain:],
+            held["hot"],
+            {},
+        ),
+        base < limit,
+    )
     return Blocks(
-        blocks.members[keep],
-        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-        blocks.n_register,
-        blocks.keys,
-        blocks.hot,
+        np.concatenate([head.members, tail.members]),
+        np.concatenate([head.starts, head.starts[-1] + tail.starts[1:]]),
+        np.concatenate([head.n_register, tail.n_register]),
+        np.concatenate([head.keys, tail.keys]),
+        held["hot"],
         {},
     )
 
 
-def pick_blocks(blocks: Blocks, chosen: np.ndarray) -> Blocks:
-    """Some of the blocks, whole."""
+def pick_blocks(blocks: Blocks, chosen: np.ndarray, *, register: bool = False) -> Blocks:
+    """Some of the blocks (bool[blocks]), whole or with only their register members."""
     sizes = np.diff(blocks.starts)
     member = np.repeat(chosen, sizes)
+    if register:
+        place = np.arange(blocks.members.shape[0]) - np.repeat(blocks.starts[:-1], sizes)
+        member &= place < np.repeat(blocks.n_register, sizes)
+        sizes = blocks.n_register.astype(np.int64)
     return Blocks(
         blocks.members[member],
         np.concatenate([[0], np.cumsum(sizes[chosen])]).astype(np.int64),
@@ -73,148 +137,120 @@ def pick_blocks(blocks: Blocks, chosen: np.ndarray) -> Blocks:
     )
 
 
-def _agency_sample(space: Workspace, blocks: Blocks, share: float) -> Blocks:
-    """Blocks with the register's members and the sampled agencies' only."""
-    first = space.layout["n_register"]
-    is_agency = blocks.members >= first
-    keep = ~is_agency
-    rows = blocks.members[is_agency]
-    keep[is_agency] = sampled(np.asarray(space.coded.order)[rows], share)
-    thin = thin_blocks(blocks, keep)
-    return pick_blocks(thin, np.diff(thin.starts) > thin.n_register)
-
-
 def _save(path: Path, counted: Counted) -> None:
     write_arrays(path, patterns=counted.patterns, counts=counted.counts)
 
 
-def _load(paths: list[Path]) -> Counted:
+def _load(paths: Sequence[Path]) -> Counted:
     parts = [read_arrays(p) for p in paths]
     return Counted.total_of([Counted(p["patterns"], p["counts"]) for p in parts])
 
 
-def count_random(work: str, chunk: int, chunks: int) -> dict[str, Any]:
-    """Patterns of random agency-register pairs: both sides by their keyed hash, one side shifted."""
+def take_sample(work: str, start: int, stop: int) -> dict[str, Any]:
+    """Records of a range that the random pairs are made of, with their columns; of the register, also the
+    values whose chance of agreement is counted, and how many records have each part's columns.
+    """
     space = Workspace.open(work)
-    order = np.asarray(space.coded.order)
-    first = space.layout["n_register"]
-    n_register, n_agency = first, order.shape[0] - first
-    side = int(min(1 << 17, n_register, n_agency))
-    register = np.argsort(order[:first], kind="stable")[:side]
-    agency = first + np.argsort(order[first:], kind="stable")[:side]
-    wanted = min(RANDOM_PAIRS, RANDOM_PAIRS_A_RECORD * (n_register + n_agency))
-    shifts = max(1, min(wanted // max(side, 1), side - 1 if side > 1 else 1))
-    mine = np.arange(chunk, shifts, chunks)
-    whole = count_shifted_pairs(
-        space.coded,
-        space.meaning,
-        space.programme,
-        agency,
-        register,
-        [(int(shift) * 7919 + 1) % max(side, 1) for shift in mine],
-        _training_columns(space),
-    )
-    _save(space.path("train", f"random-{chunk:05d}.npz"), whole)
-    return {"pairs": int(whole.counts.sum())}
+    first, n = space.layout["n_register"], space.layout["rows"]
+    register = start < first
+    of_side = first if register else n - first
+    side = min(RANDOM_SIDE, first, n - first)
+    order = np.asarray(space.coded.order[start:stop])
+    rows = start + np.flatnonzero(sampled(order, share_for(side, of_side)))
+    columns = columns_of(space, space.programme)
+    arrays = dict(space.coded.take(rows, columns).arrays)
+    facts: dict[str, Any] = {"rows_in": stop - start, "sampled": 0, "present": []}
+    if register:
+        rows_counted = start + np.flatnonzero(sampled(order, EQUALITY_RECORDS / max(1, first)))
+        table = space.coded.take(rows_counted, columns)
+        facts["sampled"] = int(rows_counted.shape[0])
+        facts["present"] = [int(_present(space, table, p.columns).sum()) for p in space.programme.parts]
+        for number, (column, form) in enumerate(_equalities(space).values()):
+            arrays[f"@equal{number}"] = _codes(space, table, column, form)
+    write_arrays(space.range_file("train/sample", start), **{"@order": order[rows - start]}, **arrays)
+    return facts
 
 
-def count_rule(work: str, rule: int, partition: int, share: float) -> dict[str, Any]:
-    """Patterns of sampled agency records with the register in one partition of a rule, ownership apart."""
-    space = Workspace.open(work)
-    blocks = _agency_sample(space, read_blocks(space, rule, partition), share)
-    counted = count_block_patterns(
-        space.coded,
-        space.meaning,
-        space.programme,
-        space.blocking,
-        rule,
-        blocks,
-        _training_columns(space),
-        AGENCY_REGISTER,
-        owned=False,
-    )
-    _save(space.path("train", f"rule{rule:02d}-{partition:05d}.npz"), counted)
-    return {"pairs": int(counted.counts.sum())}
+def _present(space: Workspace, table: Coded, columns: Sequence[str]) -> np.ndarray:
+    """Which records have all of some columns: bool[n]."""
+    whole = np.ones(len(table), bool)
+    for column in columns:
+        values, kind = table.arrays[column], space.kinds[column]
+        whole &= (values[:, 0] != 0) if kind == "name" else (values >= 0) if kind == "unit" else (values != 0)
+    return whole
 
 
-def count_probe(work: str, rule: int, start: int) -> dict[str, Any]:
-    """Patterns of all probed pairs of one range."""
-    space = Workspace.open(work)
-    held = read_arrays(space.path("probe", f"{rule:02d}-{start:012d}.npz"))
-    counted = count_pairs(
-        space.coded,
-        space.meaning,
-        space.programme,
-        held["left"].astype(np.int64),
-        held["right"].astype(np.int64),
-        _training_columns(space),
-    )
-    _save(space.path("train", f"rule{rule:02d}-{start:012d}.npz"), counted)
-    return {"pairs": int(counted.counts.sum())}
-
-
-def count_register(work: str, rule: int, partition: int, share: float) -> dict[str, Any]:
-    """Patterns of the register's own pairs in a hashed share of the blocks, each pair under its own rule."""
-    space = Workspace.open(work)
-    blocks = read_blocks(space, rule, partition)
-    chosen = (blocks.n_register > 1) & sampled(blocks.keys * np.uint64(0x9E3779B97F4A7C15), share)
-    counted = count_block_patterns(
-        space.coded,
-        space.meaning,
-        space.programme,
-        space.blocking,
-        rule,
-        pick_blocks(blocks, chosen),
-        _training_columns(space),
-        REGISTER_REGISTER,
-        owned=True,
-    )
-    _save(space.path("train", f"register{rule:02d}-{partition:05d}.npz"), counted)
-    return {"pairs": int(counted.counts.sum())}
-
-
-def _equality(space: Workspace) -> dict[tuple[str, str], float]:
-    """Chance that two register persons agree, for levels that are plain equality of one column."""
-    first = space.layout["n_register"]
-    known = read_counts(space)
+def _equalities(space: Workspace) -> dict[tuple[str, str], tuple[str, str]]:
+    """Levels that are plain equality of one column, by part and level: the column and the form compared."""
     out = {}
     for part in space.programme.parts:
         if len(part.columns) != 1:
             continue
         column = part.columns[0]
-        values = np.asarray(space.coded.arrays[column][:first])
         kind = space.kinds[column]
         for level in part.levels:
             if kind == "name" and level.when in ("exact", "unaccented"):
-                form = "exact" if level.when == "exact" else "ascii"
-                if column == "full_name":
-                    counts = known[form]
-                else:
-                    counts = ValueCounts.of(
-                        name_codes(values, space.meaning.tokens, "" if form == "exact" else "ascii")
-                    )
-                present = int((values[:, 0] != 0).sum())
-                out[part.name, level.name] = counts.chance_agreement(present)
+                out[part.name, level.name] = column, "exact" if level.when == "exact" else "ascii"
             elif kind in ("phone", "identifier", "text") and level.when == "exact":
-                present = int((values != 0).sum())
-                out[part.name, level.name] = ValueCounts.of(values.astype(np.uint64)).chance_agreement(
-                    present
-                )
-    return out
+                out[part.name, level.name] = column, ""
+    return {k: v for k, v in out.items() if not _counted(*v)}
 
 
-def _present(space: Workspace, part: Part) -> float:
-    """Share of register records that have all of a part's columns."""
-    first = space.layout["n_register"]
-    whole = np.ones(first, bool)
-    for column in part.columns:
-        values = np.asarray(space.coded.arrays[column][:first])
-        kind = space.kinds[column]
-        whole &= (values[:, 0] != 0) if kind == "name" else (values >= 0) if kind == "unit" else (values != 0)
-    return float(whole.mean()) if first else 1.0
+def _counted(column: str, form: str) -> bool:
+    """Whether the chance of agreement is known from the counts over the whole register."""
+    return column == "full_name" and form in FREQUENCIES
 
 
-def _fixed_columns(space: Workspace, rule: int) -> tuple[str, ...]:
+def _codes(space: Workspace, table: Coded, column: str, form: str) -> np.ndarray:
+    """A number for each value that is compared, uint64[n], 0 for none."""
+    values = table.arrays[column]
+    if space.kinds[column] != "name":
+        return values.astype(np.uint64)
+    return name_codes(values, space.meaning.tokens, "" if form == "exact" else "ascii")
+
+
+def _sample(space: Workspace) -> tuple[Coded, int]:
+    """The records of the random pairs, those of the agencies first: as many of either side as there are."""
+
+    def load() -> tuple[Coded, int]:
+        sides = []
+        side = RANDOM_SIDE
+        for register in (False, True):
+            held = [
+                read_arrays(space.range_file("train/sample", a)) for a, _ in space.ranges(register=register)
+            ]
+            order = np.concatenate([h["@order"] for h in held]) if held else np.zeros(0, np.uint64)
+            sides.append((held, np.argsort(order, kind="stable")))
+            side = min(side, order.shape[0])
+        arrays = {}
+        for name in columns_of(space, space.programme):
+            if name in space.coded.arrays:
+                own = [np.concatenate([h[name] for h in held])[at[:side]] for held, at in sides if side]
+                arrays[name] = np.concatenate(own) if own else np.asarray(space.coded.arrays[name][:0])
+        zeros = np.zeros(2 * side, np.uint64)
+        return Coded(arrays, zeros.astype(np.uint8), zeros, 0), side
+
+    return space.fresh("training sample", ("train/sample",), load)
+
+
+def count_random(work: str, chunk: int, chunks: int) -> dict[str, Any]:
+    """Patterns of random agency-register pairs: both sides by their keyed hash, one side shifted."""
+    space = Workspace.open(work)
+    table, side = _sample(space)
+    wanted = min(RANDOM_PAIRS, RANDOM_PAIRS_A_RECORD * space.layout["rows"])
+    shifts = max(1, min(wanted // max(side, 1), side - 1 if side > 1 else 1))
+    counted = count_shifted_pairs(
+        table,
+        space.meaning,
+        space.programme,
+        side,
+        [(int(shift) * 7919 + 1) % max(side, 1) for shift in range(chunk, shifts, chunks)],
+    )
+    _save(space.path("train", f"random-{chunk:05d}.arrays"), counted)
+    return {"pairs": int(counted.counts.sum())}
+
+
+def fixed_columns(space: Workspace, rule: int) -> tuple[str, ...]:
     """Columns that a rule's pairs agree on: its key's, and its refinement's where any block was refined."""
     parts = space.rules[rule].on
     if space.blocking.hot[rule].size:
@@ -222,35 +258,161 @@ def _fixed_columns(space: Workspace, rule: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(p.column for p in parts))
 
 
-def fit_model(work: str, partitions: int, chunks: int, register_share: float) -> dict[str, Any]:
-    """Train the model from all counted patterns and write it."""
+def count_rule(work: str, rule: int, partition: int, share: float) -> dict[str, Any]:
+    """Patterns of agency-register pairs in the sampled blocks of a partition, ownership apart: of a training
+    rule without the parts that read its own columns, of an identifier with all parts.
+    """
     space = Workspace.open(work)
-    folder = space.work / "train"
+    places = range(len(space.programme.parts))
+    if rule not in [r for _, r in space.training.groups]:
+        places = trained_parts(space.programme, fixed_columns(space, rule))
+    programme = some_parts(space.programme, places, space.kinds)
+    blocks = sampled_blocks(space, rule, partition, share)
+    blocks = pick_blocks(blocks, (blocks.n_register > 0) & (blocks.n_register < np.diff(blocks.starts)))
+    counted = count_block_patterns(
+        space.coded,
+        space.meaning,
+        programme,
+        space.blocking,
+        rule,
+        blocks,
+        columns_of(space, programme, (rule,)),
+        AGENCY_REGISTER,
+        owned=False,
+    )
+    _save(
+        space.path("train", f"rule{rule:02d}-{partition:05d}.arrays"),
+        widened(counted, programme, space.programme, places),
+    )
+    return {"pairs": int(counted.counts.sum())}
+
+
+def count_probe(work: str, rule: int, start: int, share: float) -> dict[str, Any]:
+    """Patterns of the probed pairs of the sampled records of a range."""
+    space = Workspace.open(work)
+    held = read_arrays(space.path("probe", f"{rule:02d}-{start:012d}.arrays"))
+    left, right = held["left"].astype(np.int64), held["right"].astype(np.int64)
+    if share < 1.0:
+        some = sampled(space.coded.order[left], share)
+        left, right = left[some], right[some]
+    counted = count_pairs(
+        space.coded, space.meaning, space.programme, left, right, columns_of(space, space.programme)
+    )
+    _save(space.path("train", f"rule{rule:02d}-{start:012d}.arrays"), counted)
+    return {"pairs": int(counted.counts.sum())}
+
+
+def count_register(work: str, rule: int, partition: int, share: float) -> dict[str, Any]:
+    """Patterns, the identifier apart, of the register's own pairs in the sampled blocks of a partition, each
+    pair under its own rule.
+    """
+    space = Workspace.open(work)
+    number, _ = groups_of(space.programme.parts)
+    places = [i for i in range(len(space.programme.parts)) if i != number]
+    programme = some_parts(space.programme, places, space.kinds)
+    blocks = sampled_blocks(space, rule, partition, share)
+    earlier = range(rule + 1)
+    counted = count_block_patterns(
+        space.coded,
+        space.meaning,
+        programme,
+        space.blocking,
+        rule,
+        pick_blocks(blocks, blocks.n_register > 1, register=True),
+        columns_of(space, programme, earlier),
+        REGISTER_REGISTER,
+        owned=True,
+    )
+    _save(
+        space.path("train", f"register{rule:02d}-{partition:05d}.arrays"),
+        widened(counted, programme, space.programme, places),
+    )
+    return {"pairs": int(counted.counts.sum())}
+
+
+def _equality(space: Workspace, present: dict[str, float]) -> dict[tuple[str, str], float]:
+    """Chance that two register persons agree, for levels that are plain equality of one column.
+
+    From the counts over the whole register, or over a sample of it: the pairs of a sample agree as often as
+    those of the whole.
+    """
+    out = {}
+    first = space.layout["n_register"]
+    for part in space.programme.parts:
+        for level in part.levels:
+            form = "exact" if level.when == "exact" else "ascii"
+            if part.columns == ("full_name",) and level.when in ("exact", "unaccented"):
+                borne = present[part.name] * first
+                same = space.counted["chance"][form] * first * (first - 1.0)
+                out[part.name, level.name] = same / max(1.0, borne * (borne - 1.0))
+    held = [read_arrays(space.range_file("train/sample", a)) for a, _ in space.ranges(register=True)]
+    for number, key in enumerate(_equalities(space)):
+        codes = np.concatenate([h[f"@equal{number}"] for h in held]) if held else np.zeros(0, np.uint64)
+        out[key] = ValueCounts.of(codes[codes != 0]).chance_agreement(int((codes != 0).sum()))
+    return out
+
+
+def shares_of(space: Workspace, rules: dict[str, dict[str, int]], probed: int) -> dict[str, dict[int, float]]:
+    """Which share of every rule's blocks is counted, of agency-register pairs (``rules``) and of the
+    register's own (``register``).
+
+    rules : pairs by rule, and by what became of them;  probed : pairs one slip apart
+    """
+    plan: TrainingPlan = space.training
+    n_agency = max(1, space.layout["rows"] - space.layout["n_register"])
+    wanted = dict.fromkeys([*plan.rules, *(r for _, r in plan.groups)])
+    own, register = {}, {}
+    for rule in wanted:
+        compiled = space.rules[rule]
+        most = NEAR_PAIRS / max(1, probed) if compiled.near else plan.sample / n_agency
+        if not compiled.near:
+            most = min(most, RULE_PAIRS / max(1, rules[compiled.name]["pairs"]))
+        own[rule] = min(1.0, most)
+    for rule, compiled in enumerate(space.rules):
+        if not compiled.near and rules[compiled.name]["register_pairs"]:
+            register[rule] = min(1.0, REGISTER_PAIRS / rules[compiled.name]["register_pairs"])
+    return {"rules": own, "register": register}
+
+
+def fit_model(
+    work: str,
+    chunks: int,
+    shares: dict[str, dict[str, float]],
+    sample: int,
+    present: Sequence[int],
+) -> dict[str, Any]:
+    """Train the model from all counted patterns and write it.
+
+    shares : see :func:`shares_of`, rules as text;  sample : register records that were looked at one by one,
+    and ``present``, how many of them have each part's columns
+    """
+    space = Workspace.open(work)
     plan = space.training
     first, n = space.layout["n_register"], space.layout["rows"]
-    counts = read_counts(space)
-    groups = {}
-    for name, rule in plan.groups:
-        groups[name] = _load(sorted(folder.glob(f"rule{rule:02d}-*.npz")))
-    rules = {
-        space.rules[r].name: _load([folder / f"rule{r:02d}-{p:05d}.npz" for p in range(partitions)])
-        for r in plan.rules
+    having = {
+        p.name: (count / sample if sample else 1.0)
+        for p, count in zip(space.programme.parts, present, strict=True)
     }
-    sample_share = space.settings["sample_share"]
+
+    def counted(stem: str) -> Counted:
+        return _load(sorted((space.work / "train").glob(f"{stem}-*.arrays")))
+
     evidence = Evidence(
-        rules=rules,
-        groups=groups,
-        rule_columns={space.rules[r].name: _fixed_columns(space, r) for r in plan.rules},
-        random=_load([folder / f"random-{c:05d}.npz" for c in range(chunks)]),
-        register=_load(sorted(folder.glob("register*.npz"))),
-        register_share=register_share,
-        equality=_equality(space),
+        rules={space.rules[r].name: counted(f"rule{r:02d}") for r in plan.rules},
+        groups={name: counted(f"rule{rule:02d}") for name, rule in plan.groups},
+        rule_columns={space.rules[r].name: fixed_columns(space, r) for r in plan.rules},
+        random=_load([space.path("train", f"random-{c:05d}.arrays") for c in range(chunks)]),
+        register=[(counted(f"register{int(rule):02d}"), share) for rule, share in shares["register"].items()],
+        equality=_equality(space, having),
         n_agency=n - first,
         n_register=first,
-        present={p.name: _present(space, p) for p in space.programme.parts},
+        present=having,
         lost=0.005,
-        mean_frequency={f: max(counts[f].chance_agreement(first), 1e-12) for f in ("exact", "ascii", "ends")},
-        group_share={name: (1.0 if space.rules[rule].near else sample_share) for name, rule in plan.groups},
+        mean_frequency={
+            f: max(space.counted["chance"][f], 1e-12) if "full_name" in space.columns else 1e-12
+            for f in FREQUENCIES
+        },
+        group_share={name: shares["rules"][str(rule)] for name, rule in plan.groups},
     )
     model = train(space.programme, evidence, iterations=plan.iterations)
     write_bytes(space.work / "model.json", model.to_json())
@@ -259,60 +421,29 @@ def fit_model(work: str, partitions: int, chunks: int, register_share: float) ->
 
 def read_model(space: Workspace) -> Model:
     """The run's model."""
-    return Model.from_json((space.work / "model.json").read_bytes())
+    path = space.work / "model.json"
+    return space.fresh("model", ("model.json",), lambda: Model.from_json(read_bytes(path)))
 
 
-def rate_repeats(work: str) -> dict[str, Any]:
-    """Terms of repeated identifiers, by the model's chance of their agreement."""
+def rate_repeats(work: str, start: int, stop: int) -> dict[str, Any]:
+    """Terms of repeated identifiers of an agency range, by the model's chance of their agreement."""
     space = Workspace.open(work)
     model = read_model(space)
-    number, _ = groups_of(space.programme.parts)
-    out = np.zeros(space.layout["rows"], np.int32)
-    if number >= 0:
-        levels = space.programme.parts[number].levels
-        marked = [i for i, v in enumerate(levels) if v.term_frequency == "repeats"]
-        if marked:
-            chance = model.parts[number].levels[marked[0]].u
-            named = re.findall(r"\b([a-z][a-z0-9_]*)\.", levels[marked[0]].when)
-            column = named[0] if named else space.programme.parts[number].columns[0]
-            repeats = np.load(space.path("holders", f"{column}.repeats.npy"))
-            source = np.asarray(space.coded.source)
-            sizes = np.maximum(np.bincount(source, minlength=len(space.sources)), 1)
-            extra = np.maximum(repeats - 1, 0) / sizes[source] / chance
-            out = -np.rint(np.log2(1.0 + extra) * STEP).astype(np.int32)
-    write_array(space.path("columns", "repeats.npy"), out)
-    return {}
-
-
-def measure_lost(work: str, rule: int, partition: int, share: float) -> dict[str, Any]:
-    """Of sampled matches that an identifier finds, how many no rule without it would find."""
-    space = Workspace.open(work)
-    model = read_model(space)
-    weights = weigh(model, space.programme)
-    blocks = _agency_sample(space, read_blocks(space, rule, partition), share)
-    column = space.rules[rule].on[0].column
-    floor = int(np.log2(max(2, model.register)) + 10) * STEP
-    scored, _ = match_blocks(
-        space.coded,
-        space.meaning,
-        space.programme,
-        space.blocking,
-        rule,
-        blocks,
-        Scoring(weights, floor),
-        space.gathered,
-    )
-    strong = scored.where((scored.weight >= floor) & weights.allowed[scored.pattern])
-    if strong.left.shape[0] == 0:
-        return {"matches": 0, "lost": 0}
-    without = {column, "personal_number", "old_number"} & set(space.kinds)
-    found = other_rules_find(
-        space.coded,
-        space.meaning,
-        space.blocking,
-        strong.left.astype(np.int64),
-        strong.right.astype(np.int64),
-        tuple(without),
-        space.gathered,
-    )
-    return {"matches": int(found.shape[0]), "lost": int((~found).sum())}
+    parts = space.programme.parts
+    number, _ = groups_of(parts)
+    out = np.zeros(stop - start, np.int32)
+    levels = parts[number].levels if number >= 0 else ()
+    marked = [i for i, v in enumerate(levels) if v.term_frequency == "repeats"]
+    if marked:
+        chance = model.parts[number].levels[marked[0]].u
+        named = re.findall(r"\b([a-z][a-z0-9_]*)\.", levels[marked[0]].when)
+        column = named[0] if named else parts[number].columns[0]
+        repeats = read_arrays(space.range_file("side", start))[f"{column}.repeats"]
+        sizes = np.zeros(len(space.sources), np.int64)
+        for source, _, _, rows in space.layout["parts"]:
+            sizes[source] += rows
+        of_source = np.maximum(sizes, 1)[space.coded.source[start:stop]]
+        extra = np.maximum(repeats - 1, 0) / of_source / chance
+        out = -np.rint(np.log2(1.0 + extra) * STEP).astype(np.int32)
+    write_arrays(space.range_file("repeats", start), repeats=out)
+    return {"rows_in": stop - start}

@@ -11,9 +11,10 @@ import polars as pl
 import pyarrow as pa
 
 from jobs.clerk_pages import write_queries
-from jobs.store import read_table, write_parquet
+from jobs.store import read_array, read_arrays, read_table, write_parquet
 from jobs.tasks_decide import load_decided, record_ids
-from jobs.workspace import Workspace, frame, read_arrays
+from jobs.tasks_frequency import identifiers_of
+from jobs.workspace import Workspace, frame
 from linkage import tables
 from linkage.artefacts import arrow_text, coded_text, numbers, text_at
 from linkage.coded import UnitSets
@@ -63,9 +64,15 @@ def _of_parts(space: Workspace, name: str, columns: dict[str, Any]) -> pl.DataFr
 def _many(space: Workspace) -> list[pl.DataFrame]:
     """Queries of numbers that many records of their source bear."""
     found = []
-    for path in sorted((space.work / "holders").glob("*.repeats.npy")):
-        field = path.name.removesuffix(".repeats.npy")
-        rows = np.flatnonzero(numbers_of_many(np.load(path, mmap_mode="r")))
+    for field in sorted(identifiers_of(space)):
+        rows = np.concatenate(
+            [
+                start + np.flatnonzero(numbers_of_many(held[f"{field}.repeats"]))
+                for start, _ in space.ranges(register=False)
+                for held in [read_arrays(space.range_file("side", start))]
+            ]
+            or [np.zeros(0, np.int64)]
+        )
         held = pl.DataFrame({"row": rows}, schema={"row": pl.Int64})
         found.append(held.with_columns(field=pl.lit(field), code=pl.lit("number_of_many")))
     return found
@@ -75,7 +82,7 @@ def _write(
     space: Workspace, out: str, table: tables.Table, held: pl.DataFrame, **more: npt.NDArray[np.uint8]
 ) -> int:
     """Write rows of the run as a table of records, in its order; ``more`` are further coded columns."""
-    rank = read_arrays(space.path("order", "order.npz"))["rank"]
+    rank = read_arrays(space.path("order", "order.arrays"))["rank"]
     names = [name for name in ("kind", "code") if name in held.columns]
     order = held.select("field", *names).with_columns(
         rank=pl.Series(rank[held["row"].to_numpy()]), place=pl.int_range(held.height)

@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from jobs.agreements import read_agreement, relate_field
 from jobs.policies import rights
-from jobs.store import make_folder, read_parquet, write_bytes, write_parquet
+from jobs.store import make_folder, read_arrays, read_parquet, write_bytes, write_parquet
 from jobs.tasks_decide import load_decided, record_ids
-from jobs.workspace import Workspace, read_arrays
+from jobs.workspace import Workspace
 from linkage import tables
 from linkage.agreement import DIFFERENT, MORE, value_keys
 from linkage.artefacts import arrow_text, coded_text
@@ -30,7 +30,7 @@ def publish_verifications(work: str, out: str) -> dict[str, Any]:
     """
     space = Workspace.open(work)
     asked = {s.name for s in space.loaded.project.sources if s.verify}
-    order = read_arrays(space.path("order", "order.npz"))["order"].astype(np.int64)
+    order = read_arrays(space.path("order", "order.arrays"))["order"].astype(np.int64)
     source = np.asarray(space.coded.source)
     pieces = []
     counts: dict[str, dict[str, int]] = {}
@@ -85,7 +85,7 @@ def _disputed(
 ) -> np.ndarray:
     """Whether a register case is open for the very value that a record (global row) holds: bool[n]."""
     out = np.zeros(rows.shape[0], bool)
-    path = space.path("cases", f"{standard}.npz")
+    path = space.path("cases", f"{standard}.arrays")
     if not path.exists():
         return out
     cases = read_arrays(path)

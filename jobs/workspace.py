@@ -8,6 +8,7 @@ import hashlib
 import itertools
 import json
 import os
+import stat
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,45 +20,24 @@ import polars as pl
 import pyarrow as pa
 
 from data import reference
+from jobs import coded_parts
 from jobs.project import LoadedProject, load_project
-from jobs.store import aside, make_folder, read_array, read_table
+from jobs.record_files import read_records
+from jobs.store import read_arrays
 from kernels.packed import PackedStrings
 from kernels.tokens import TokenForms
 from linkage.coded import Coded, Meaning, PackedTexts, Tokens
+from linkage.columns import Column, TextColumn
 from linkage.contract import Contract
 from linkage.levels import Programme, compile_parts
 from linkage.match import RuleKeys
 from linkage.packs import Pack, pack_of
 from linkage.plan import TrainingPlan, brought_kinds, comparison_parts, effective_plan, training_plan
 from linkage.rules import Rule, compile_rules
+from linkage.settle import settling_patterns
 
 #: Columns beside a record's own: frequency terms of its name, and the term of a repeated identifier.
 SIDE_COLUMNS = ("frequency", "repeats")
-
-
-def write_arrays(path: Path, **arrays: np.ndarray) -> None:
-    """Write several arrays as one file, aside and renamed."""
-    make_folder(path.parent)
-    with aside(path) as out:
-        np.savez(out, **arrays)  # type: ignore[arg-type]
-
-
-def create_array(path: Path, shape: tuple[int, ...], dtype: Any) -> None:
-    """An array file of zeros that tasks fill, each its own rows."""
-    make_folder(path.parent)
-    with aside(path) as out:
-        np.lib.format.write_array_header_1_0(
-            out, {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
-        )
-        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        os.truncate(out.stream.fileno(), out.stream.tell() + size)
-
-
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Read what :func:`write_arrays` wrote."""
-    with np.load(path, allow_pickle=False) as held:
-        return {name: held[name] for name in held.files}
-
 
 @dataclass(frozen=True)
 class SourceInfo:
@@ -124,9 +104,21 @@ class Workspace:
             SourceInfo(s.name, s.role, s.extract_date, self.loaded.contracts[s.name]) for s in ordered
         )
 
+    @property
+    def key_secret(self) -> int:
+        """Key of the hashes that records are brought together by.
+
+        It is made from all record ids of all sources, whatever their order: who knows one extract, and not
+        the others, can build no values whose keys collide. ``keys.json`` holds it once it is known.
+        """
+        path = self.work / "keys.json"
+        if not path.exists():
+            return self.secret
+        return int(self.fresh("keys", ("keys.json",), lambda: json.loads(path.read_text())["secret"]))
+
     @functools.cached_property
     def secret(self) -> int:
-        """Key of every hash of this project: the same whatever the files, their order or their cut.
+        """Key of the hash that orders and samples records: the same whatever the files and their cut.
 
         It is made from the project's and the sources' names, and is as secret as these are.
         """
@@ -171,6 +163,18 @@ class Workspace:
         return training_plan(plan, self.rules, self.programme)
 
     @functools.cached_property
+    def settling(self) -> np.ndarray:
+        """Which patterns settle a record: bool[patterns]."""
+        plan = effective_plan(self.loaded.project, self.pack.defaults, self.kinds)
+        return settling_patterns(self.programme, plan.settle.levels)
+
+    @functools.cached_property
+    def identifier_rules(self) -> tuple[int, ...]:
+        """The rules that bring together who shares an identifier, if they are the first ones; else none."""
+        found = sorted(r for _, r in self.training.groups if not self.rules[r].near)
+        return tuple(found) if found == list(range(len(found))) else ()
+
+    @functools.cached_property
     def columns(self) -> tuple[str, ...]:
         """Columns that blocking and comparison read."""
         read = {c for p in self.programme.parts for c in p.columns} | {
@@ -180,7 +184,11 @@ class Workspace:
 
     @functools.cached_property
     def related(self) -> tuple[str, ...]:
-        """Standard fields that the register and some agency hold, in the order of their names."""
+        """Standard fields that the register and some agency hold, in the order of their names; none in a run
+        without corrections.
+        """
+        if not self.loaded.project.corrections.make:
+            return ()
         held = [set(s.contract.by_standard()) for s in self.sources]
         if self.sources[0].role != "register" or len(held) < 2:
             return ()
@@ -203,7 +211,7 @@ class Workspace:
         return self.fresh("meaning", ("vocabulary",), self._read_meaning)
 
     def _read_meaning(self) -> Meaning:
-        held = read_arrays(self.path("vocabulary", "tokens.npz"))
+        held = read_arrays(self.path("vocabulary", "tokens.arrays"))
         tokens = Tokens(
             TokenForms(*(held[f] for f in TokenForms._fields)),
             held["letters"],
@@ -213,28 +221,42 @@ class Workspace:
         )
         texts = {}
         for column, kind in self.kinds.items():
-            path = self.path("vocabulary", f"{column}.npz")
+            path = self.path("vocabulary", f"{column}.arrays")
             if kind == "text" and path.exists():
                 own = read_arrays(path)
                 texts[column] = PackedTexts(PackedStrings(own["offsets"], own["codes"], None), own["hashes"])
         return Meaning(self.kinds, tokens, self.pack.unit_sets(), texts)
 
+    def part_file(self, stage: str, source: int, part: int) -> Path:
+        """The container of a part of a source."""
+        return self.path(stage, f"{source:02d}-{part:05d}.arrays")
+
+    def range_file(self, stage: str, start: int) -> Path:
+        """The container of a range of rows."""
+        return self.path(stage, f"{start:012d}.arrays")
+
     @property
     def coded(self) -> Coded:
-        """All coded records, mapped from disk."""
-        return self.fresh("coded", ("columns", "layout.json"), self._read_coded)
+        """All coded records, mapped from disk piece by piece."""
+        return self.fresh("coded", ("columns", "side", "repeats", "layout.json"), lambda: coded_parts.read_coded(self))
 
-    def _read_coded(self) -> Coded:
-        folder = self.work / "columns"
-        arrays = {
-            p.stem: read_array(p) for p in sorted(folder.glob("*.npy")) if p.stem not in ("@source", "@order")
-        }
-        return Coded(
-            arrays,
-            read_array(folder / "@source.npy"),
-            read_array(folder / "@order.npy"),
-            self.layout["n_register"],
-        )
+    @property
+    def ids(self) -> TextColumn:
+        """Record ids of all rows, mapped from disk."""
+        return self.fresh("ids", ("layout.json",), lambda: coded_parts.read_ids(self))
+
+    @property
+    def counted(self) -> dict[str, Any]:
+        """What is known of the register's names: ``unseen`` and ``chance`` by form, ``sizes`` of groups."""
+        path = self.work / "names.json"
+        return self.fresh("counted", ("names.json",), lambda: json.loads(path.read_text()))
+
+    @property
+    def settled(self) -> Column | None:
+        """Which agency records need no further candidates, uint8 over all rows; None where nobody says."""
+        if not self.loaded.project.settle.skip:
+            return None
+        return self.fresh("settled", ("settled",), lambda: coded_parts.read_settled(self))
 
     @functools.cached_property
     def gathered(self) -> tuple[str, ...]:
@@ -246,44 +268,47 @@ class Workspace:
     @property
     def blocking(self) -> RuleKeys:
         """The rules with their base keys and the refinement plan."""
-        return self.fresh("blocking", ("plan", "columns"), self._read_blocking)
+        return self.fresh("blocking", ("plan",), self._read_blocking)
 
     def _read_blocking(self) -> RuleKeys:
-        held = read_arrays(self.path("plan", "hot.npz"))
-        none = np.zeros((0, 0), np.uint64)
-        keys = [
-            none if r.near else read_array(self.path("columns", f"@keys{i}.npy"))
-            for i, r in enumerate(self.rules)
-        ]
-        return RuleKeys(self.rules, [held[f"rule{i}"] for i in range(len(self.rules))], keys)
+        held = read_arrays(self.path("plan", "hot.arrays"))
+        hot = [held[f"rule{i}"] for i in range(len(self.rules))]
+        return RuleKeys(self.rules, hot, self.key_secret)
 
-    def ranges(self, *, register: bool | None = None, rows: int = 300_000) -> list[tuple[int, int]]:
-        """Global rows cut into ranges of at most ``rows``: all, the register's, or the agencies'."""
+    def ranges(self, *, register: bool | None = None) -> list[tuple[int, int]]:
+        """Global rows cut into ranges: all, the register's, or the agencies'; none holds rows of both."""
         n, first = self.layout["rows"], self.layout["n_register"]
-        start, stop = (0, n) if register is None else (0, first) if register else (first, n)
-        cuts = [*range(start, stop, rows), stop]
-        return list(itertools.pairwise(cuts)) if stop > start else []
+        rows = self.layout["range_rows"]
+        out = []
+        if register is not False:
+            out += list(itertools.pairwise([*range(0, first, rows), first])) if first else []
+        if register is not True:
+            out += list(itertools.pairwise([*range(first, n, rows), n])) if n > first else []
+        return out
 
-    def records(self, source: int, part: int) -> Any:
-        """The accepted records of one part as submitted (an Arrow table)."""
-        return read_table(self.path("intake", f"{source:02d}-{part:05d}.records.arrow"))
+    def range_of(self, rows: np.ndarray, *, register: bool) -> np.ndarray:
+        """Number of the register's, or the agencies', range that each global row is of: uint16[n]."""
+        start = 0 if register else self.layout["n_register"]
+        return ((rows.astype(np.int64) - start) // self.layout["range_rows"]).astype(np.uint16)
+
+    def records(self, source: int, part: int, columns: Sequence[str] | None = None) -> Any:
+        """The accepted records of one part as submitted (an Arrow table), or only some columns of them."""
+        return read_records(self.work / "intake", source, part, columns)
 
 
 def _marks(place: Path) -> list[tuple[str, int, int, int]]:
-    """Name, number, size and time of a file, or of every finished file of a folder, by name.
+    """What tells one state of a file, or of a folder's finished files, from another.
 
-    Base keys are written in place by many tasks: their time says nothing, they are known by name and number.
+    A folder is known by its names and its time, which changes with every file that takes its name in it.
     """
     try:
-        with os.scandir(place) as entries:
-            found = sorted((e.name, e.stat()) for e in entries if ".tmp-" not in e.name)
-    except NotADirectoryError:
-        found = [(place.name, place.stat())]
+        held = place.stat()
+        if not stat.S_ISDIR(held.st_mode):
+            return [(place.name, held.st_ino, held.st_size, held.st_mtime_ns)]
+        names = sorted(n for n in os.listdir(place) if ".tmp-" not in n)
     except FileNotFoundError:
         return []
-    return [
-        (name, s.st_ino, s.st_size, 0 if name.startswith("@keys") else s.st_mtime_ns) for name, s in found
-    ]
+    return [(place.name, held.st_ino, 0, held.st_mtime_ns), *((n, 0, 0, 0) for n in names)]
 
 
 def slice_of(coded: Coded, start: int, stop: int, columns: Sequence[str]) -> Coded:

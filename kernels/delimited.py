@@ -416,3 +416,88 @@ def gather(
         state[i] = what
         offsets[i + 1] = to
     return to
+
+
+@jit
+def has_control(buf: NDArray[Any]) -> bool:
+    """Whether a control character stands in ``buf`` (uint8[n], text as UTF-8); see :func:`gather`."""
+    found = np.uint8(0)
+    for i in range(buf.shape[0]):
+        byte = buf[i]
+        found |= np.uint8(((byte < 32) & (byte != 9) & (byte != _LF) & (byte != _CR)) | (byte == 0x7F))
+    for i in range(buf.shape[0] - 1):
+        found |= np.uint8((buf[i] == 0xC2) & (buf[i + 1] < 0xA0))
+    return found != 0
+
+
+@inline
+def _surely_not_blank(byte: int) -> bool:
+    """Whether a first byte cannot begin a blank character."""
+    return byte > 32 and byte not in (0xC2, 0xE2, 0xE3, 0xEF)
+
+
+@jit
+def gather_clean(
+    buf: NDArray[Any],
+    begin: NDArray[Any],
+    end: NDArray[Any],
+    doubled: NDArray[Any],
+    quote: int,
+    strip: bool,
+    offsets: NDArray[Any],
+    data: NDArray[Any],
+    state: NDArray[Any],
+) -> int:
+    """As :func:`gather`, of cells that are known to be UTF-8 without control characters."""
+    to = 0
+    offsets[0] = 0
+    for i in range(state.shape[0]):
+        first, last = np.int64(begin[i]), np.int64(end[i])
+        what = TEXT
+        if strip or first >= last or not _surely_not_blank(buf[first]):
+            begins, ends = _trim(buf, first, last)
+            if begins >= ends:
+                what = EMPTY
+                last = first
+            elif strip:
+                first, last = begins, ends
+        if doubled[i]:
+            at = first
+            while at < last:
+                data[to] = buf[at]
+                to += 1
+                at += 2 if buf[at] == quote and at + 1 < last else 1
+        else:
+            for k in range(last - first):
+                data[to + k] = buf[first + k]
+            to += last - first
+        state[i] = what
+        offsets[i + 1] = to
+    return to
+
+
+@jit
+def as_they_are(
+    buf: NDArray[Any], offsets: NDArray[Any], held: NDArray[Any], strip: bool, state: NDArray[Any]
+) -> bool:
+    """Whether the cells ``buf[offsets[i]:offsets[i + 1]]`` are what :func:`gather` would make of them.
+
+    buf   : uint8, of which ``buf[offsets[0]:offsets[n]]`` is UTF-8 without control characters
+    held  : bool[n], or of no length where every cell is held;  state : uint8[n] out, TEXT or EMPTY
+
+    False, too, where a look at the ends of the cells does not tell.
+    """
+    for i in range(state.shape[0]):
+        first, last = offsets[i], offsets[i + 1]
+        state[i] = EMPTY
+        if first == last:
+            continue
+        if held.shape[0] != 0 and not held[i]:
+            return False
+        # A byte of 0x80 to 0xBF goes on with a character that began in the cell before.
+        if not _surely_not_blank(buf[first]) or 0x80 <= buf[first] < 0xC0:
+            return False
+        if strip and (buf[last - 1] <= 32 or buf[last - 1] >= 0x80):
+            return False
+        state[i] = TEXT
+    return True

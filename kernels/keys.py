@@ -65,6 +65,54 @@ def fold_column(codes: NDArray[np.uint64], missing: np.uint64, out: NDArray[np.u
         out[i] = key
 
 
+#: Parts of a name that :func:`name_hashes` can take.
+WHOLE, GIVEN, SURNAME, MIDDLE, SET = 0, 1, 2, 3, 4
+
+
+@inline
+def _folded(state: np.uint64, code: np.uint64) -> np.uint64:
+    """One word more in a key: ``NO_KEY`` where either is none, never ``NO_KEY`` otherwise."""
+    if state == NO_KEY or code == NO_KEY:
+        return NO_KEY
+    key = combine64(state, code)
+    return np.uint64(1) if key == NO_KEY else key
+
+
+@jit
+def name_hashes(values: NDArray[np.uint32], hashes: NDArray[np.uint64], part: int, out: NDArray[np.uint64]) -> None:
+    """Keyed hash of a part of each name, 0 where there is none.
+
+    values : uint32[n, 8], token ids, 0 from a name's end on;  hashes : uint64[v], of each token's form
+    part   : WHOLE, the tokens in order; GIVEN, the last; SURNAME, the first of several; MIDDLE, those between
+             (1 where there are none); SET, without regard to order
+    out    : uint64[n]
+    """
+    for i in range(values.shape[0]):
+        count = 0
+        for place in range(values.shape[1]):
+            if values[i, place] != 0:
+                count += 1
+        key = NO_KEY
+        if count:
+            if part == GIVEN:
+                key = hashes[values[i, count - 1]]
+            elif part == SURNAME:
+                if count > 1:
+                    key = hashes[values[i, 0]]
+            elif part == SET:
+                total = np.uint64(0)
+                for place in range(count):
+                    total += hashes[values[i, place]]
+                key = _folded(mix64(np.uint64(7) ^ _GOLDEN), total)
+            else:
+                key = np.uint64(1)
+                first = 0 if part == WHOLE else 1
+                stop = count if part == WHOLE else count - 1
+                for place in range(first, stop):
+                    key = _folded(key, hashes[values[i, place]])
+        out[i] = key
+
+
 @jit
 def hash_bytes(
     offsets: NDArray[np.int64], data: NDArray[np.uint8], secret: np.uint64, out: NDArray[np.uint64]

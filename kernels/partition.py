@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels._jit import jit
+from kernels._jit import inline, jit
 from kernels.keys import NO_KEY
 
 
@@ -43,22 +43,50 @@ def partition_rows(
             at[part] += 1
 
 
-@jit
-def sort_by_key(keys: NDArray[np.uint64], rows: NDArray[np.uint32]) -> None:
-    """Stable least-significant-digit radix sort, in place, by key; rows follow.
+#: Buckets of the first pass: as many open cache lines as the second-level cache holds.
+_FIRST_BITS = 11
 
-    keys : uint64[n], rows : uint32[n]. Passes in which all keys share a byte are skipped.
-    """
+
+@inline
+def _highest(word: np.uint64) -> int:
+    """Number of the highest set bit plus one, 0 for none."""
+    n = 0
+    while word != np.uint64(0):
+        word >>= np.uint64(1)
+        n += 1
+    return n
+
+
+@jit
+def _insert(keys: NDArray[np.uint64], rows: NDArray[np.uint32], low: int, high: int) -> bool:
+    """Stable insertion sort of a stretch, in place; False if it was given up for too much disorder."""
+    moves = 64 * (high - low) + 64
+    for i in range(low + 1, high):
+        key, row = keys[i], rows[i]
+        j = i
+        while j > low and keys[j - 1] > key:
+            keys[j] = keys[j - 1]
+            rows[j] = rows[j - 1]
+            j -= 1
+        keys[j] = key
+        rows[j] = row
+        moves -= i - j
+        if moves < 0:
+            return False
+    return True
+
+
+@jit
+def _sort_by_digits(
+    keys: NDArray[np.uint64], rows: NDArray[np.uint32], other_keys: NDArray[np.uint64], other_rows: NDArray[np.uint32]
+) -> None:
+    """Stable least-significant-digit radix sort, in place; digits that all keys share are skipped."""
     n = keys.shape[0]
-    if n < 2:
-        return
     histogram = np.zeros((4, 65536), np.int64)
     for i in range(n):
         key = keys[i]
         for b in range(4):
             histogram[b, (key >> np.uint64(16 * b)) & np.uint64(0xFFFF)] += 1
-    other_keys = np.empty_like(keys)
-    other_rows = np.empty_like(rows)
     source_keys, source_rows, target_keys, target_rows = keys, rows, other_keys, other_rows
     flipped = False
     for b in range(4):
@@ -82,6 +110,114 @@ def sort_by_key(keys: NDArray[np.uint64], rows: NDArray[np.uint32]) -> None:
     if flipped:
         keys[:] = source_keys
         rows[:] = source_rows
+
+
+@jit
+def sort_by_key(keys: NDArray[np.uint64], rows: NDArray[np.uint32]) -> None:
+    """Stable radix sort, in place, by key; rows follow.
+
+    keys : uint64[n], rows : uint32[n]. The highest bits in which keys differ part them into buckets that fit
+    the first-level cache, their next bits into runs of a few, which insertion ends: hashes are even, so that
+    three passes do, two of them in the cache. Buckets that are not even are sorted by all their digits.
+    """
+    n = keys.shape[0]
+    if n < 2:
+        return
+    differ = np.uint64(0)
+    for i in range(n):
+        differ |= keys[i] ^ keys[0]
+    top = _highest(differ)
+    if top == 0:
+        return
+    bits = max(0, min(top, _FIRST_BITS, _highest(np.uint64(n)) - 4))
+    shift = np.uint64(top - bits)
+    mask = np.uint64((1 << bits) - 1)
+    starts = np.zeros((1 << bits) + 1, np.int64)
+    for i in range(n):
+        starts[np.int64((keys[i] >> shift) & mask) + 1] += 1
+    for b in range(1 << bits):
+        starts[b + 1] += starts[b]
+    other_keys = np.empty_like(keys)
+    other_rows = np.empty_like(rows)
+    at = starts[:-1].copy()
+    for i in range(n):
+        b = np.int64((keys[i] >> shift) & mask)
+        other_keys[at[b]] = keys[i]
+        other_rows[at[b]] = rows[i]
+        at[b] += 1
+    left = top - bits
+    fine = np.zeros(257, np.int64)
+    for b in range(1 << bits):
+        low, high = starts[b], starts[b + 1]
+        size = high - low
+        if size == 0:
+            continue
+        more = max(0, min(left, 8, _highest(np.uint64(size)) - 3))
+        finer = np.uint64(left - more)
+        finer_mask = np.uint64((1 << more) - 1)
+        for v in range((1 << more) + 1):
+            fine[v] = 0
+        for i in range(low, high):
+            fine[np.int64((other_keys[i] >> finer) & finer_mask) + 1] += 1
+        for v in range(1 << more):
+            fine[v + 1] += fine[v]
+        for i in range(low, high):
+            v = np.int64((other_keys[i] >> finer) & finer_mask)
+            place = low + fine[v]
+            keys[place] = other_keys[i]
+            rows[place] = other_rows[i]
+            fine[v] += 1
+        if not _insert(keys, rows, low, high):
+            # Every element is still there, those before the stop in order: a stable sort by digits ends it.
+            for i in range(low, high):
+                keys[i] = other_keys[i]
+                rows[i] = other_rows[i]
+            _sort_by_digits(keys[low:high], rows[low:high], other_keys[low:high], other_rows[low:high])
+
+
+@jit
+def rank_rows(rows: NDArray[np.uint32], distinct: NDArray[np.uint32], rank: NDArray[np.int64]) -> int:
+    """Distinct rows in rising order and the place of every row among them; returns how many there are.
+
+    rows : uint32[n], in any order;  distinct : uint32[n], filled from the front;  rank : int64[n], by row given
+    """
+    n = rows.shape[0]
+    keys = np.empty(n, np.uint64)
+    places = np.empty(n, np.uint32)
+    for i in range(n):
+        keys[i] = rows[i]
+        places[i] = i
+    sort_by_key(keys, places)
+    count = 0
+    for i in range(n):
+        if i == 0 or keys[i] != keys[i - 1]:
+            distinct[count] = np.uint32(keys[i])
+            count += 1
+        rank[places[i]] = count - 1
+    return count
+
+
+@jit
+def partition_order(
+    partition: NDArray[np.uint16], starts: NDArray[np.int64], order: NDArray[np.uint32]
+) -> None:
+    """Stable order of rows by partition.
+
+    partition : uint16[n], below ``len(starts) - 1``;  starts : int64[partitions + 1], filled with where each
+    begins;  order : uint32[n], filled with the rows of the first partition, of the second, and so on
+    """
+    parts = starts.shape[0] - 1
+    for p in range(parts + 1):
+        starts[p] = 0
+    for i in range(partition.shape[0]):
+        starts[partition[i] + 1] += 1
+    for p in range(parts):
+        starts[p + 1] += starts[p]
+    at = starts[:-1].copy()
+    for i in range(partition.shape[0]):
+        p = partition[i]
+        order[at[p]] = i
+        at[p] += 1
 
 
 @jit

@@ -40,6 +40,8 @@ def plan_blocks(
     block before refinement.
     """
     done: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
+    base_of_block = np.zeros(0, np.uint64)
+    bases: list[np.ndarray] = []
     hot: list[np.ndarray] = []
     counts = dict.fromkeys(
         ("pairs", "register_pairs", "refined_pairs", "given_up_pairs", "largest", "blocks"), 0
@@ -67,6 +69,10 @@ def plan_blocks(
         counts["register_pairs"] += int(pairs[useful, 1].sum())
         counts["blocks"] += int(useful.sum())
         member = np.repeat(useful, sizes)
+        if depth:
+            bases.append(base_of_block[useful])
+        else:
+            base_of_block = keys[starts[:-1]]
         done.append((rows[member], sizes[useful], registers[useful], keys[starts[:-1]][useful]))
         burning_pairs = int(pairs[burning].sum())
         if not burning.any():
@@ -89,6 +95,8 @@ def plan_blocks(
         count_block_pairs(np.concatenate([[0], np.cumsum(members)]), held.astype(np.int32), remaining)
         entering = int(remaining.sum())
         counts["given_up_pairs"] += burning_pairs - entering
+        # The blocks of the next depth stand by rising key, as these do.
+        base_of_block = base_of_block[burning][block_of[np.unique(keys, return_index=True)[1]]]
         by_row = np.argsort(rows, kind="stable")
         keys, rows = keys[by_row], rows[by_row]
     sizes_all = np.concatenate([d[1] for d in done]) if done else np.zeros(0, np.int64)
@@ -99,4 +107,5 @@ def plan_blocks(
         keys=np.concatenate([d[3] for d in done]).astype(np.uint64),
         hot=np.sort(np.concatenate(hot)) if hot else np.zeros(0, np.uint64),
         counts=counts,
+        base=np.concatenate([np.zeros(0, np.uint64), *bases]),
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from kernels.packed import PackedStrings
 from kernels.tokens import TokenForms
+from linkage.columns import Column, Split
 
 #: Tokens kept of a name; a longer name keeps its first seven and its last.
 NAME_WIDTH = 8
@@ -76,17 +77,17 @@ class Meaning:
 class Coded:
     """Coded records of one or more parts.
 
-    arrays     : column -> array of DTYPES[kind]; names are [n, 8]; beside a column ``c`` may stand
-                 ``c.alias`` (int64[n, k], earlier identifiers), ``c.held`` and ``c.repeats``
-                 (see :class:`linkage.frequency.Holders`)
+    arrays     : column -> array, or :class:`linkage.columns.Column`, of DTYPES[kind]; names are [n, 8]; beside
+                 a column ``c`` may stand ``c.alias`` (int64[n, k], earlier identifiers), ``c.held`` and
+                 ``c.repeats`` (see :mod:`linkage.frequency`)
     source     : uint8[n], number of the source; the register is 0
     order      : uint64[n], keyed hash of (source, record_id): samples and ties go by it, never by rows
     n_register : how many rows are the register's; they come first
     """
 
-    arrays: Mapping[str, np.ndarray]
-    source: np.ndarray
-    order: np.ndarray
+    arrays: Mapping[str, np.ndarray | Column]
+    source: np.ndarray | Column
+    order: np.ndarray | Column
     n_register: int
 
     def __len__(self) -> int:
@@ -95,11 +96,19 @@ class Coded:
     def take(self, rows: np.ndarray, columns: Sequence[str] | None = None) -> Coded:
         """The given rows, in that order; register rows must come first for ``n_register`` to mean a thing."""
         wanted = self.arrays if columns is None else {c: self.arrays[c] for c in columns if c in self.arrays}
+        splits: dict[bytes, Split] = {}
+
+        def taken(values: np.ndarray | Column) -> np.ndarray:
+            if isinstance(values, Column):
+                key = values.starts.tobytes()
+                if key not in splits:
+                    splits[key] = Split(rows, values.starts)
+                return values.take(splits[key])
+            return np.ascontiguousarray(np.take(values, rows, axis=0))
+
         return Coded(
-            arrays={
-                name: np.ascontiguousarray(np.take(values, rows, axis=0)) for name, values in wanted.items()
-            },
-            source=np.take(self.source, rows),
-            order=np.take(self.order, rows),
+            arrays={name: taken(values) for name, values in wanted.items()},
+            source=taken(self.source),
+            order=taken(self.order),
             n_register=int((rows < self.n_register).sum()),
         )

@@ -141,6 +141,15 @@ class Decision(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = 0.01
 
 
+class Corrections(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[corrections]``."""
+
+    make: Annotated[
+        bool,
+        Meta(description="False: no corrections, merge orders, register cases and verifications are made."),
+    ] = True
+
+
 class Constraints(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[constraints]``: files of pairs that must, and must not, be one person."""
 
@@ -183,6 +192,18 @@ class Training(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_iterations: Annotated[int, Meta(ge=1, le=100_000)] = 2_000
 
 
+class Settle(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[settle]``: records that their identifier decides, see :mod:`linkage.settle`."""
+
+    levels: Annotated[
+        tuple[Text, ...],
+        Meta(description="part.level; of every part named one must hold. None means the pack's."),
+    ] = ()
+    skip: Annotated[
+        bool, Meta(description="False: other candidates of settled records are scored all the same.")
+    ] = True
+
+
 class Prior(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[prior]``: shares that are known and are not estimated."""
 
@@ -210,10 +231,12 @@ class Project(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     authority: Annotated[dict[str, Authority], Meta(description="By standard field: whose value stands.")] = (
         field(default_factory=dict)
     )
+    corrections: Corrections = Corrections()
     gates: Gates = Gates()
     constraints: Constraints = Constraints()
     model: Model = Model()
     training: Training = Training()
+    settle: Settle = Settle()
     prior: Prior = field(default_factory=Prior)
 
     @property

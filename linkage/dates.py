@@ -13,14 +13,18 @@ from datetime import date
 from functools import lru_cache
 from itertools import pairwise
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
+from kernels import screens
 from linkage.errors import ConfigError
 
 EARLIEST_YEAR = 1850
 """No living or recently dead person was born before it."""
 
 _LETTERS = {"d": "day", "m": "month", "y": "year"}
+_PLACES = {"day": screens.DAY, "month": screens.MONTH, "year": screens.YEAR}
 _RUN = re.compile(r"d+|m+|y+|[^dmy]")
 _TIME = r"[T ][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?$"
 _FULL_WIDTH = {chr(0xFF10 + digit): str(digit) for digit in range(10)}
@@ -126,6 +130,37 @@ def _attempt(texts: pl.Series, form: _Format, latest: date) -> pl.DataFrame:
         code=pl.when(matched & pl.col("issue").is_null()).then(pl.col("code")).cast(pl.Int32),
         issue=pl.when(matched).then(pl.col("issue")),
         repair=pl.when(matched).then(repair),
+    )
+
+
+def settled_dates(
+    offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], formats: Sequence[str], latest: date
+) -> npt.NDArray[np.int32]:
+    """Codes int32[n] of texts that are days of the first format exactly as it writes them; 0 of the others.
+
+    Text i is ``data[offsets[i]:offsets[i + 1]]``. Such a text has the same code, no issue and no repair by
+    :func:`parse_dates`. Raises ConfigError (``E-DATE-001``).
+    """
+    text = next(iter([*formats, _ISO])).strip().lower()
+    form, runs = _compiled(text), _RUN.findall(text)
+    # Without a part, with a colon or in other letters, what is cleaned off a text first could be of the form.
+    if form.parts != frozenset(_LETTERS.values()) or not text.isascii() or ":" in text:
+        return np.zeros(offsets.shape[0] - 1, np.int32)
+    places, least, most = [], [], []
+    for run in runs:
+        part = _LETTERS.get(run[0])
+        places.append(_PLACES[part] if part else ord(run))
+        least.append(len(run) if part else 0)
+        most.append((4 if part == "year" else 2) if part else 0)
+    last = encode_date(latest.year, latest.month, latest.day)
+    return screens.dates(
+        offsets,
+        data,
+        np.array(places, np.uint8),
+        np.array(least, np.uint8),
+        np.array(most, np.uint8),
+        EARLIEST_YEAR,
+        last,
     )
 
 

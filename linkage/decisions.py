@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,16 +14,24 @@ from linkage.scored import Scored
 LINK, REVIEW, NEW, CONFLICT, INELIGIBLE = range(5)
 DECISIONS = ("link", "review", "new", "conflict", "ineligible")
 
+#: In place of a rule's number: the pair that settled its record before the other rules were tried.
+SETTLED = 254
+
+
+def rule_texts(rule: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    """Numbers of rules, int64[n], with that of settled pairs among them, and what they stand for."""
+    return np.where(rule == SETTLED, len(names), rule), [*names, "settled"]
+
 
 @dataclass(frozen=True)
 class Decided:
-    """Decisions by agency record (int arrays of n), and what they rest on.
+    """Decisions by agency record of a range, or of all (arrays of n), and what they rest on.
 
     decision : uint8[n];  person, runner_up : int64[n], global register row, -1 none
     pair : int64[n], index into ``scored`` of the best pair, -1 none
     weight, margin : int32[n], 1/1024 bit;  probability : float64[n], of the decision's own claim
     p_link, p_unregistered : float64[n];  reasons : uint32[n] bits
-    estimates : per source the expected number of false links and its interval
+    estimates : per source the expected number of false links and its interval; empty for a range
     rehearsal : what corrected the probabilities of records without a number
     """
 

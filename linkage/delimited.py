@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from kernels import delimited as kernel
 from linkage.errors import ContractError, IntegrityError
-from linkage.rows import BLANK, Extent, RawPart, Spans, gather_cells, readable, reject_table
+from linkage.rows import BLANK, Extent, RawPart, Spans, gather_cells, is_clean, readable, reject_table
 
 #: A record of more physical lines, or of more bytes, is refused.
 MOST_LINES = 64
@@ -237,6 +237,15 @@ def _plain_cuts(
     return cuts, pos, line
 
 
+def _last_ascii(buffer: NDArray[np.uint8]) -> int:
+    """One after the last ASCII byte of the buffer, which may end within a character."""
+    size = int(buffer.size)
+    for end in range(size, max(0, size - 4), -1):
+        if buffer[end - 1] < 0x80:
+            return end
+    return size
+
+
 def parse(
     buffer: NDArray[np.uint8],
     stop: int,
@@ -281,8 +290,11 @@ def parse(
     good = np.flatnonzero(status[:rows] == kernel.GOOD)
     bad = np.flatnonzero(status[:rows] != kernel.GOOD)
     chosen: NDArray[np.int64] | slice = slice(0, rows) if bad.size == 0 else good
+    clean = is_clean(buffer if final else buffer[: _last_ascii(buffer)])
     cells = {
-        name: gather_cells(buffer, begin[i, chosen], end[i, chosen], doubled[i, chosen], name == key, mark)
+        name: gather_cells(
+            buffer, begin[i, chosen], end[i, chosen], doubled[i, chosen], name == key, mark, clean
+        )
         for i, name in enumerate(wanted)
     }
 

@@ -22,7 +22,7 @@ from kernels.keys import NO_KEY
 from kernels.pairs import owned_pairs, walk_blocks
 from linkage.coded import Coded, Meaning
 from linkage.name_keys import fold_codes
-from linkage.rules import Rule, base_keys, part_codes, refine_all
+from linkage.rules import Rule, base_keys, effective_keys, part_codes
 
 #: Groups of stretches whose spread tells how uncertain a count is.
 GROUPS = 32
@@ -132,10 +132,10 @@ def forecast_rules(
         return own, _forecast(sample, rule, own, candidates)
 
     done = list(each(one, range(len(rules))))
-    keys, found = [d[0] for d in done], [d[1] for d in done]
+    found = [d[1] for d in done]
     owners = [i for i, r in enumerate(rules) if not r.near and not r.relatives]
-    effective, widths = refine_all(
-        coded, meaning, [rules[i] for i in owners], [found[i].hot for i in owners], [keys[i] for i in owners]
+    effective, widths = effective_keys(
+        coded, meaning, [rules[i] for i in owners], [found[i].hot for i in owners], secret
     )
 
     def owned(place: int) -> tuple[float, tuple[np.ndarray, np.ndarray] | None]:
@@ -147,13 +147,8 @@ def forecast_rules(
         truly = pairs if i == identifier else truly
     if truly is None:
         return found, Lost(0, 0, 0)
-    base, _ = refine_all(
-        coded,
-        meaning,
-        [rules[i] for i in owners],
-        [np.zeros(0, np.uint64)] * len(owners),
-        [keys[i] for i in owners],
-    )
+    none = np.zeros(0, np.uint64)
+    base, _ = effective_keys(coded, meaning, [rules[i] for i in owners], [none] * len(owners), secret)
     column = rules[identifier].on[0].column
     without = {column} | {c for c, kind in meaning.kinds.items() if kind == "identifier"}
     others = [p for p, i in enumerate(owners) if not set(rules[i].columns) & without]

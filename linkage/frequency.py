@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from kernels.keys import index_keys, look_up_keys
+from kernels.partition import sort_by_key
 from kernels.probe import index_codes, probe_neighbours
+from kernels.runs import count_repeats, count_runs, find_runs
 from linkage.coded import Tokens
 from linkage.model import FREQUENCIES, STEP
-from linkage.name_keys import fold_codes, name_codes
+from linkage.name_keys import name_codes
 
 #: Persons of a (sex, decade of birth) group whose weight the whole register's share of a name has beside it.
 GROUP_PRIOR = 2_000.0
@@ -57,15 +59,14 @@ class ValueCounts:
 
     def unseen(self) -> float:
         """Good-Turing: expected other bearers of a value that one person bears."""
-        once, twice = int((self.counts == 1).sum()), int((self.counts == 2).sum())
-        return float(np.clip(2.0 * twice / once, 0.1, 1.0)) if once else 0.5
+        return unseen_bearers(int((self.counts == 1).sum()), int((self.counts == 2).sum()))
 
 
 def groups(sex: np.ndarray, birth: np.ndarray) -> np.ndarray:
-    """Group of sex and decade of birth, uint64[n], 0 where either is unknown."""
+    """Group of sex and decade of birth, uint8[n], 0 where either is unknown."""
     decade = np.clip((birth.astype(np.int64) >> 9) // 10 - 180, 0, 63)
     known = (sex > 0) & (birth > 0)
-    return np.where(known, sex.astype(np.int64) * 64 + decade, 0).astype(np.uint64)
+    return np.where(known, np.minimum(sex, 3).astype(np.int64) * 64 + decade, 0).astype(np.uint8)
 
 
 def name_keys(names: np.ndarray, tokens: Tokens) -> dict[str, np.ndarray]:
@@ -73,62 +74,137 @@ def name_keys(names: np.ndarray, tokens: Tokens) -> dict[str, np.ndarray]:
     return {form: name_codes(names, tokens, code) for form, code in _FORMS.items()}
 
 
-def count_names(
-    names: np.ndarray, sex: np.ndarray, birth: np.ndarray, tokens: Tokens
-) -> tuple[dict[str, ValueCounts], dict[str, ValueCounts], ValueCounts]:
-    """Register counts of one part: by form, by form and group, and of the groups."""
-    keys = name_keys(names, tokens)
-    group = groups(sex, birth)
-    whole = {form: ValueCounts.of(k) for form, k in keys.items()}
-    grouped = {form: ValueCounts.of(fold_codes(k, group)) for form, k in keys.items()}
-    return whole, grouped, ValueCounts.of(group)
+@dataclass(frozen=True)
+class NameCounts:
+    """What is known of the register's names in one form, over all of it.
+
+    once, twice : values that one person bears, that two bear
+    same        : ordered pairs of different persons that bear one value
+    """
+
+    once: int
+    twice: int
+    same: int
+
+    @staticmethod
+    def merge(many: Sequence[NameCounts]) -> NameCounts:
+        """Sum of several counts of different values."""
+        return NameCounts(sum(c.once for c in many), sum(c.twice for c in many), sum(c.same for c in many))
+
+    def unseen(self) -> float:
+        """Good-Turing: expected other bearers of a value that one person bears."""
+        return unseen_bearers(self.once, self.twice)
+
+    def chance_agreement(self, n: int) -> float:
+        """Chance that two different of ``n`` records agree."""
+        return self.same / (float(n) * (n - 1)) if n > 1 else 0.0
+
+
+def unseen_bearers(once: int, twice: int) -> float:
+    """Good-Turing: expected other bearers of a value that one person bears, 0.1 to 1."""
+    return float(np.clip(2.0 * twice / once, 0.1, 1.0)) if once else 0.5
+
+
+@dataclass(frozen=True)
+class Bearers:
+    """How many register persons bear each record's name, and how many of its own sex and decade.
+
+    all, here : int32[n], ``here`` 0 where sex or birth is unknown
+    """
+
+    all: np.ndarray
+    here: np.ndarray
+
+
+def count_bearers(keys: np.ndarray, group: np.ndarray) -> tuple[Bearers, NameCounts, dict[str, np.ndarray]]:
+    """Bearers of every key among these persons, who are all that bear any of these keys.
+
+    keys : uint64[n], 0 for no name;  group : uint8[n], see :func:`groups`
+
+    Returns them in the order given, what is known of all these names, and the table of counts: ``keys``
+    uint64[k] sorted, ``group`` uint8[k], ``count`` int32[k] for each name and group that occurs.
+    """
+    n = keys.shape[0]
+    ordered, places = np.array(keys, np.uint64), np.arange(n, dtype=np.uint32)
+    sort_by_key(ordered, places)
+    everywhere, here = np.zeros(n, np.int32), np.zeros(n, np.int32)
+    table_keys, table_group = np.empty(n, np.uint64), np.empty(n, np.uint8)
+    table_count = np.empty(n, np.int32)
+    totals = np.zeros(3, np.int64)
+    k = count_runs(
+        ordered, places, group, everywhere, here, table_keys, table_group, table_count, totals
+    )
+    table = {"keys": table_keys[:k], "group": table_group[:k], "count": table_count[:k]}
+    return Bearers(everywhere, here), NameCounts(*(int(v) for v in totals)), table
+
+
+def look_up_bearers(table: Mapping[str, np.ndarray], keys: np.ndarray, group: np.ndarray) -> Bearers:
+    """Bearers of any names (uint64[n], groups uint8[n]) by a table of :func:`count_bearers`."""
+    everywhere, here = np.zeros(keys.shape[0], np.int32), np.zeros(keys.shape[0], np.int32)
+    find_runs(table["keys"], table["group"], table["count"], keys, group, everywhere, here)
+    return Bearers(everywhere, here)
+
+
+def group_sizes(group: np.ndarray) -> np.ndarray:
+    """Persons of every group, int64[256]; those of group 0 do not count."""
+    sizes = np.bincount(group, minlength=256).astype(np.int64)
+    sizes[0] = 0
+    return sizes
 
 
 def frequency_terms(
-    names: np.ndarray,
+    bearers: Mapping[str, Bearers],
     sex: np.ndarray,
-    birth: np.ndarray,
-    tokens: Tokens,
-    whole: Mapping[str, ValueCounts],
-    grouped: Mapping[str, ValueCounts],
-    group_sizes: ValueCounts,
+    group: np.ndarray,
+    sizes: np.ndarray,
+    unseen: Mapping[str, float],
     n_register: int,
     left_out: int = 1,
 ) -> np.ndarray:
-    """-log2 of the chance that a stranger of the sex and decade bears the name, int32[n, 3], in 1/1024 bit.
+    """-log2 of the chance that a stranger of the sex and decade bears the name, int16[n, 3], in 1/1024 bit.
+
+    bearers : by frequency form;  group : uint8[n];  sizes : see :func:`group_sizes`
+    unseen  : by form, see :func:`unseen_bearers`
 
     ``left_out`` bearers do not count: 1, the person the record is held against; 2, the record's own person
     too. A name that nobody else bears has the chance of one seen once (Good and Turing 1953). The group's own
     count leans on the register's, and no name is taken for rarer in its group than among all of its sex.
     """
-    out = np.zeros((names.shape[0], len(FREQUENCIES)), np.int32)
-    keys = name_keys(names, tokens)
-    group = groups(sex, birth)
-    size = group_sizes.look_up(group).astype(np.float64)
-    people = _people_of_sex(sex, group_sizes, n_register)
+    out = np.zeros((sex.shape[0], len(FREQUENCIES)), np.int16)
+    size = sizes[group].astype(np.float64)
+    people = _people_of_sex(sex, sizes, n_register)
     for column, form in enumerate(FREQUENCIES):
-        bearers = whole[form].look_up(keys[form])
-        everywhere = (np.maximum(bearers - left_out, 0) + whole[form].unseen()) / people
-        here = np.where(group != 0, grouped[form].look_up(fold_codes(keys[form], group)), 0)
-        blended = (np.maximum(here - left_out, 0) + GROUP_PRIOR * everywhere) / (size + GROUP_PRIOR)
+        everywhere = (np.maximum(bearers[form].all - left_out, 0) + unseen[form]) / people
+        blended = (np.maximum(bearers[form].here - left_out, 0) + GROUP_PRIOR * everywhere) / (
+            size + GROUP_PRIOR
+        )
         chance = np.minimum(np.maximum(blended, everywhere), 1.0)
-        out[:, column] = np.rint(-np.log2(chance) * STEP).astype(np.int32)
+        out[:, column] = np.rint(-np.log2(chance) * STEP).astype(np.int16)
     return out
 
 
-def _people_of_sex(sex: np.ndarray, group_sizes: ValueCounts, n_register: int) -> np.ndarray:
+def _people_of_sex(sex: np.ndarray, sizes: np.ndarray, n_register: int) -> np.ndarray:
     """Register persons of each record's sex (all of them where it is unknown), float64[n], at least 1."""
     of_sex = np.full(4, float(n_register))
     for value in (1, 2):
-        counted = int(group_sizes.counts[(group_sizes.keys // 64) == value].sum())
+        counted = int(sizes[value * 64 : value * 64 + 64].sum())
         if counted:
             of_sex[value] = counted
     return np.maximum(of_sex[np.minimum(sex, 3)], 1.0)
 
 
-def known_names(names: np.ndarray, tokens: Tokens, whole: Mapping[str, ValueCounts]) -> np.ndarray:
-    """Whether some register person bears the name exactly: uint8[n]."""
-    return (whole["exact"].look_up(name_codes(names, tokens, "")) > 0).astype(np.uint8)
+def all_codes(
+    codes: np.ndarray, rows: np.ndarray, aliases: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Identifiers that some row bears now or bore before, and their rows: int64[k], uint32[k]."""
+    found, owners = [codes], [rows]
+    if aliases is not None:
+        for place in range(aliases.shape[1]):
+            found.append(aliases[:, place])
+            owners.append(rows)
+    joined, rows_of = np.concatenate(found), np.concatenate(owners)
+    keep = joined != 0
+    return np.ascontiguousarray(joined[keep]), np.ascontiguousarray(rows_of[keep])
 
 
 @dataclass(frozen=True)
@@ -140,16 +216,16 @@ class Holders:
 
     @staticmethod
     def of(codes: np.ndarray, rows: np.ndarray, aliases: np.ndarray | None) -> Holders:
-        """From the register's column and its earlier identifiers (int64[n, k])."""
-        all_codes, all_rows = [codes], [rows]
-        if aliases is not None:
-            for place in range(aliases.shape[1]):
-                all_codes.append(aliases[:, place])
-                all_rows.append(rows)
-        joined, owners = np.concatenate(all_codes), np.concatenate(all_rows)
-        keep = joined != 0
-        order = np.lexsort((owners[keep], joined[keep]))
-        return Holders(np.ascontiguousarray(joined[keep][order]), np.ascontiguousarray(owners[keep][order]))
+        """From rows (uint32[n], rising) of the register and their earlier identifiers (int64[n, k])."""
+        return Holders.sorted(*all_codes(codes, rows, aliases))
+
+    @staticmethod
+    def sorted(codes: np.ndarray, rows: np.ndarray) -> Holders:
+        """From codes (int64[n], none of them 0) and their rows, both in any order."""
+        by_row = np.argsort(rows, kind="stable")
+        ordered, owners = codes[by_row].view(np.uint64).copy(), rows[by_row].astype(np.uint32)
+        sort_by_key(ordered, owners)
+        return Holders(ordered.view(np.int64), owners)
 
     def holds(self, codes: np.ndarray) -> np.ndarray:
         """Whether some register person holds each code: bool[n]."""
@@ -178,10 +254,12 @@ def neighbours(holders: Holders, codes: np.ndarray, limit: int = 64) -> tuple[np
 
 
 def repeats_of(codes: np.ndarray, source: np.ndarray) -> np.ndarray:
-    """How many rows of its own source bear each record's identifier: int32[n], 0 for none."""
+    """How many rows of its own source bear each record's identifier: int32[n], 0 for none.
+
+    codes : int64[n];  source : uint8[n]. The rows given are all that bear any of these identifiers.
+    """
+    ordered, places = codes.view(np.uint64).copy(), np.arange(codes.shape[0], dtype=np.uint32)
+    sort_by_key(ordered, places)
     out = np.zeros(codes.shape[0], np.int32)
-    for s in np.unique(source):
-        mine = np.flatnonzero((source == s) & (codes != 0))
-        _, inverse, counts = np.unique(codes[mine], return_inverse=True, return_counts=True)
-        out[mine] = counts[inverse]
+    count_repeats(ordered, places, source, out)
     return out

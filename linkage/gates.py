@@ -49,6 +49,7 @@ class SourceFigures:
     review, new : records in review or conflict; records of nobody in the register
     links, false_links : links, and how many of them are expected to be false
     changed : standard field -> records whose field an ``apply`` would change;  deaths : those of a death
+    corrected : false in a run that makes no corrections: nothing is said of them
     register : whether it is the register, of which rows are judged and nothing else
     """
 
@@ -61,6 +62,7 @@ class SourceFigures:
     false_links: float = 0.0
     changed: Mapping[str, int] = field(default_factory=dict)
     deaths: int = 0
+    corrected: bool = True
     register: bool = False
 
 
@@ -171,6 +173,8 @@ def _source(name: str, figure: SourceFigures, limit: SourceLimits) -> Iterable[G
     records = figure.accepted
     yield _share("review", name, None, figure.review, records, limit.review)
     yield _share("new", name, None, figure.new, records, limit.new)
+    if not figure.corrected:
+        return
     for standard in sorted(set(figure.changed) | set(limit.fields)):
         at_most = limit.fields.get(standard, limit.corrections)
         yield _share("corrections", name, standard, figure.changed.get(standard, 0), records, at_most)

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from kernels.pairs import owned_pairs, walk_blocks
+from kernels.partition import rank_rows
 from kernels.patterns import count_patterns, weigh_pairs
 from linkage.coded import Coded, Meaning
+from linkage.columns import Column
 from linkage.compare import BATCH, Comparer
 from linkage.levels import Programme
 from linkage.model import STEP, Weights
-from linkage.rules import Rule, refine_all
+from linkage.rules import Rule, effective_keys
 from linkage.scored import Blocks, Counted, Scored
 
 AGENCY_REGISTER = 0
@@ -25,13 +27,12 @@ EVERY = 2
 class RuleKeys:
     """The rules that own pairs, as every task sees them.
 
-    rules : all rules of the run;  hot : the refinement plan, per rule
-    keys  : per rule the base keys of all records, uint64[rows, width]; empty for rules without keys
+    rules : all rules of the run;  hot : the refinement plan, per rule;  secret : of the keys' hashes
     """
 
     rules: Sequence[Rule]
     hot: Sequence[np.ndarray]
-    keys: Sequence[np.ndarray]
+    secret: int
 
     def owners(self) -> list[int]:
         """Rules that can own a pair of an agency and the register."""
@@ -39,7 +40,14 @@ class RuleKeys:
 
     def none(self) -> RuleKeys:
         """The same without any rule: nobody owns a pair."""
-        return RuleKeys((), (), ())
+        return RuleKeys((), (), self.secret)
+
+
+def side_terms(table: Coded) -> tuple[np.ndarray, np.ndarray]:
+    """Frequency terms int32[n, 3] and terms of repeated identifiers int32[n] of records; 0 where not known."""
+    n = len(table)
+    frequency = table.arrays.get("frequency", np.zeros((n, 3), np.int32))
+    return frequency.astype(np.int32), table.arrays.get("repeats", np.zeros(n, np.int32)).astype(np.int32)
 
 
 class BlockTable:
@@ -59,13 +67,14 @@ class BlockTable:
     ) -> None:
         self.rows = rows
         self.table = coded.take(rows, columns)
+        self.frequency, self.repeats = side_terms(self.table)
         self.wanted = list(wanted)
-        self.keys, self.widths = refine_all(
+        self.keys, self.widths = effective_keys(
             self.table,
             meaning,
             [blocking.rules[i] for i in wanted],
             [blocking.hot[i] for i in wanted],
-            [np.take(blocking.keys[i], rows, axis=0) for i in wanted],
+            blocking.secret,
         )
         if not self.wanted:
             self.keys = np.zeros((rows.shape[0], 0), np.uint64)
@@ -108,8 +117,29 @@ class Walker:
 
 def local_members(members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Distinct rows in order, and every member's place among them (int64)."""
-    rows, local = np.unique(members, return_inverse=True)
-    return rows.astype(np.uint32), local.astype(np.int64)
+    distinct, local = np.empty(members.shape[0], np.uint32), np.empty(members.shape[0], np.int64)
+    n = rank_rows(np.ascontiguousarray(members, np.uint32), distinct, local)
+    return distinct[:n].copy(), local
+
+
+def without(blocks: Blocks, settled: Column, n_register: int) -> Blocks:
+    """The blocks without settled agency records (flags over all rows); those left without any are dropped."""
+    keep = np.ones(blocks.members.shape[0], bool)
+    agency = np.flatnonzero(blocks.members >= n_register)
+    keep[agency] = settled.take(blocks.members[agency]) == 0
+    sizes = np.diff(blocks.starts)
+    block_of = np.repeat(np.arange(sizes.shape[0]), sizes)
+    left = np.bincount(block_of[keep], minlength=sizes.shape[0])
+    useful = left > blocks.n_register
+    keep &= useful[block_of]
+    return Blocks(
+        blocks.members[keep],
+        np.concatenate([[0], np.cumsum(left[useful])]).astype(np.int64),
+        blocks.n_register[useful],
+        blocks.keys[useful],
+        blocks.hot,
+        {},
+    )
 
 
 @dataclass(frozen=True)
@@ -162,8 +192,7 @@ def match_blocks(
     table = BlockTable(coded, meaning, blocking, earlier_and(blocking, rule), rows, columns)
     walker = Walker(table, blocks, local, mode)
     comparer = Comparer(programme, meaning, table.table)
-    frequency = table.table.arrays["frequency"]
-    repeats = table.table.arrays["repeats"]
+    frequency, repeats = table.frequency, table.repeats
     kept: list[Scored] = []
     counts = {"pairs": 0, "kept": 0}
     while n := walker.next():
@@ -203,11 +232,10 @@ def match_pairs(
     keep_all: bool = False,
 ) -> tuple[Scored, dict[str, int]]:
     """Score given pairs of global rows; with ``owned`` those that an ordinary rule finds are left out."""
-    rows, inverse = np.unique(np.concatenate([left, right]), return_inverse=True)
-    local = inverse.astype(np.int64)
+    rows, local = local_members(np.concatenate([left, right]))
     l_all, r_all = local[: left.shape[0]], local[left.shape[0] :]
     table = BlockTable(
-        coded, meaning, blocking, blocking.owners() if owned else (), rows.astype(np.uint32), columns
+        coded, meaning, blocking, blocking.owners() if owned else (), rows, columns
     )
     if owned and table.wanted:
         taken = np.empty(l_all.shape[0], np.uint8)
@@ -219,7 +247,7 @@ def match_pairs(
         l_b, r_b = np.ascontiguousarray(l_all[at : at + BATCH]), np.ascontiguousarray(r_all[at : at + BATCH])
         patterns = comparer.compare(l_b, r_b)
         weight, blind = score_batch(
-            scoring, patterns, l_b, r_b, table.table.arrays["frequency"], table.table.arrays["repeats"]
+            scoring, patterns, l_b, r_b, table.frequency, table.repeats
         )
         good = (np.maximum(weight, blind) >= scoring.floor) | keep_all
         kept.append(
@@ -271,8 +299,7 @@ def count_pairs(
     columns: Sequence[str],
 ) -> Counted:
     """Counted patterns of given pairs of global rows."""
-    rows, inverse = np.unique(np.concatenate([left, right]), return_inverse=True)
-    local = inverse.astype(np.int64)
+    rows, local = local_members(np.concatenate([left, right]))
     comparer = Comparer(programme, meaning, coded.take(rows, columns))
     histogram = np.zeros(programme.n_patterns, np.int64)
     n = left.shape[0]
@@ -286,17 +313,10 @@ def count_pairs(
 
 
 def count_shifted_pairs(
-    coded: Coded,
-    meaning: Meaning,
-    programme: Programme,
-    left: np.ndarray,
-    right: np.ndarray,
-    shifts: Sequence[int],
-    columns: Sequence[str],
+    table: Coded, meaning: Meaning, programme: Programme, n: int, shifts: Sequence[int]
 ) -> Counted:
-    """Counted patterns of ``left[i]`` with ``right[(i + shift) % n]`` for every shift; n global rows each."""
-    n = left.shape[0]
-    comparer = Comparer(programme, meaning, coded.take(np.concatenate([left, right]), columns))
+    """Counted patterns of row ``i`` with row ``n + (i + shift) % n``, for every shift and i below n."""
+    comparer = Comparer(programme, meaning, table)
     histogram = np.zeros(programme.n_patterns, np.int64)
     place = np.arange(n, dtype=np.int64)
     for shift in shifts:
@@ -329,9 +349,8 @@ def other_rules_find(
 ) -> np.ndarray:
     """Whether each pair (global rows) shares a key of a rule that reads no column of ``without``: bool[n]."""
     others = [i for i in blocking.owners() if not set(blocking.rules[i].columns) & set(without)]
-    rows, inverse = np.unique(np.concatenate([left, right]), return_inverse=True)
-    table = BlockTable(coded, meaning, blocking, others, rows.astype(np.uint32), columns)
-    local = inverse.astype(np.int64)
+    rows, local = local_members(np.concatenate([left, right]))
+    table = BlockTable(coded, meaning, blocking, others, rows, columns)
     found = np.empty(left.shape[0], np.uint8)
     owned_pairs(table.keys, table.widths, len(others), local[: left.shape[0]], local[left.shape[0] :], found)
     return found.astype(bool)

@@ -28,31 +28,19 @@ def name_codes(values: np.ndarray, tokens: Tokens, form: str) -> np.ndarray:
             name_codes(values, tokens, "surname.ascii"),
         )
         return np.where(surname != 0, fold_codes(given, np.maximum(surname, np.uint64(1))), given)
-    n = values.shape[0]
+    out = np.empty(values.shape[0], np.uint64)
     if form == "set":
-        total = np.zeros(n, np.uint64)
-        for place in range(values.shape[1]):
-            has = values[:, place] != 0
-            total[has] += tokens.ascii_hash[values[has, place]]
-        out = np.empty(n, np.uint64)
-        key_kernels.start_keys(np.uint64(7), out)
-        key_kernels.fold_column(total, np.uint64(0), out)
+        key_kernels.name_hashes(values, tokens.ascii_hash, key_kernels.SET, out)
         return out
     which, _, kind = form.partition(".")
     if which in ("", "ascii", "phonetic"):
         kind, which = which, ""
     hashes = {"": tokens.exact_hash, "ascii": tokens.ascii_hash, "phonetic": tokens.phonetic_hash}[kind]
-    count = (values != 0).sum(axis=1)
-    if which == "surname":
-        return np.where(count > 1, hashes[values[:, 0]], np.uint64(0))
-    if which == "given":
-        last = values[np.arange(n), np.maximum(count - 1, 0)]
-        return np.where(count > 0, hashes[last], np.uint64(0))
-    first, stop = (1, count - 1) if which == "middle" else (0, count)
-    states = np.ones(n, np.uint64)
-    for place in range(first, values.shape[1]):
-        inside = place < stop
-        if not inside.any():
-            break
-        states[inside] = fold_codes(states[inside], hashes[values[inside, place]])
-    return np.where(count > 0, states, np.uint64(0))
+    part = {
+        "": key_kernels.WHOLE,
+        "given": key_kernels.GIVEN,
+        "surname": key_kernels.SURNAME,
+        "middle": key_kernels.MIDDLE,
+    }[which]
+    key_kernels.name_hashes(values, hashes, part, out)
+    return out

@@ -7,7 +7,7 @@ contains the insurance number. A value found in another's column fills that colu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,16 +30,25 @@ CODE_FIELDS = ("tax_code", "insurance_number", "health_card", "passport")
 
 @dataclass(frozen=True)
 class NumberColumn:
-    """A column of numbers: plain digits by row, everything else once a distinct text.
+    """A column of numbers: codes of what is settled by row, other digits by row, other texts once each.
 
-    index : int64[n]; rows of plain digits count up from 0, other rows have that count + the place of their
-        text, -1 where nothing stands
-    texts : the distinct other texts;  digits : the plain numbers, and how many digits write each
+    settled : int64[n], codes of the rows that need no second look, 0 of the others
+    index : int64[n] of the others; rows of plain digits count up from 0, rows of text have that count + the
+        place of their text; -1 where nothing stands or the row is settled
+    texts : the distinct texts;  digits : the plain numbers, and how many digits write each
     """
 
+    settled: Codes
     index: Codes
     texts: pl.Series
     digits: tuple[Codes, npt.NDArray[np.uint8]]
+
+    def codes(self, found: Codes) -> Codes:
+        """Codes by row: settled ones, and of the others what was ``found``, by ``index``; 0 of nothing."""
+        out = self.settled.copy()
+        rows = np.flatnonzero(self.index >= 0)
+        out[rows] = found[self.index[rows]]
+        return out
 
 
 def distinct(column: pa.ChunkedArray) -> tuple[Codes, pl.Series]:
@@ -51,37 +60,57 @@ def distinct(column: pa.ChunkedArray) -> tuple[Codes, pl.Series]:
     return index, pl.Series(pl.from_arrow(encoded.dictionary)).cast(pl.String)
 
 
-def number_column(column: pa.ChunkedArray) -> NumberColumn:
-    """Read a column of text."""
+def text_buffers(
+    column: pa.ChunkedArray,
+) -> tuple[Codes, npt.NDArray[np.uint8], npt.NDArray[np.bool_] | None, pa.Array]:
+    """Offsets int64[n + 1] and bytes of a column of text, which rows hold a value (None: all), the array."""
     array = (
         pa.concat_arrays([c.cast(pa.large_string()) for c in column.chunks])
         if column.num_chunks
-        else (pa.array([], pa.large_string()))
+        else pa.array([], pa.large_string())
     )
     n = len(array)
-    value, length = np.empty(n, np.int64), np.empty(n, np.uint8)
     _, offset_buffer, data_buffer = array.buffers()
-    if n == 0:
-        nothing = np.zeros(0, np.int64)
-        return NumberColumn(nothing, pl.Series([], dtype=pl.String), (nothing, length))
-    offsets = np.frombuffer(offset_buffer, np.int64)[array.offset : array.offset + n + 1]
+    offsets = (
+        np.frombuffer(offset_buffer, np.int64)[array.offset : array.offset + n + 1]
+        if n
+        else np.zeros(1, np.int64)
+    )
     data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else np.zeros(0, np.uint8)
-    read_digits(offsets, data, value, length)
-    plain = length > 0
-    if array.null_count:
-        held = array.is_valid().to_numpy(zero_copy_only=False)
-        plain &= held
-        other = np.flatnonzero(held & ~plain)
-    else:
-        other = np.flatnonzero(~plain)
-    if plain.all():
-        return NumberColumn(np.arange(n), pl.Series([], dtype=pl.String), (value, length))
+    held = array.is_valid().to_numpy(zero_copy_only=False) if array.null_count else None
+    return offsets, data, held, array
+
+
+def distinct_of(array: pa.Array, rows: npt.NDArray[np.int64], n: int) -> tuple[Codes, pl.Series]:
+    """As :func:`distinct`, of some rows of a column of n; -1 for the others."""
     index = np.full(n, -1, np.int64)
-    known = np.flatnonzero(plain)
+    if not rows.size:
+        return index, pl.Series([], dtype=pl.String)
+    own, texts = distinct(pa.chunked_array([array.take(pa.array(rows))]))
+    index[rows] = own
+    return index, texts
+
+
+def number_column(
+    column: pa.ChunkedArray, settle: Callable[[Codes, npt.NDArray[np.uint8]], Codes]
+) -> NumberColumn:
+    """Read a column of text; ``settle`` gives codes of numbers and their lengths, 0 of what it leaves."""
+    offsets, data, held, array = text_buffers(column)
+    n = len(array)
+    value, length = np.empty(n, np.int64), np.empty(n, np.uint8)
+    read_digits(offsets, data, value, length)
+    if held is not None:
+        length[~held] = 0
+    settled = settle(value, length)
+    left = settled == 0
+    known = np.flatnonzero(left & (length > 0))
+    other = left & (length == 0)
+    if held is not None:
+        other &= held
+    index, texts = distinct_of(array, np.flatnonzero(other), n)
+    index[other] += known.size
     index[known] = np.arange(known.size)
-    own, texts = distinct(pa.chunked_array([array.take(pa.array(other))]))
-    index[other] = own + known.size
-    return NumberColumn(index, texts, (value[known], length[known]))
+    return NumberColumn(settled, index, texts, (value[known], length[known]))
 
 
 def spread(index: Codes, values: npt.NDArray[np.generic], missing: int) -> np.ndarray:
@@ -136,8 +165,12 @@ def plain_identifiers(column: NumberColumn, secret: int) -> Codes:
     hashed = hash_text(clean.to_arrow(), secret) if len(clean) else np.zeros(0, np.uint64)
     other = (np.int64(LONGEST + 1) << 56) | (hashed & np.uint64((1 << 55) - 1)).astype(np.int64)
     codes = np.where(length > 0, np.where(digits, (length << 56) | value, other), 0)
-    held, written = column.digits
-    return spread(column.index, np.concatenate([(written.astype(np.int64) << 56) | held, codes]), 0)
+    return column.codes(np.concatenate([as_written(*column.digits), codes]))
+
+
+def as_written(value: Codes, length: npt.NDArray[np.uint8]) -> Codes:
+    """Codes of plain digits; 0 of what is none."""
+    return (length.astype(np.int64) << 56) | value
 
 
 class Numbers:
@@ -168,12 +201,12 @@ class Numbers:
             unread = unread.filter(~pl.col("value").is_in(foreign.tolist()))
         query_issues(self._queries, field, index, unread, OF_ISSUES["number"])
         if field == "old_number":
-            self._put("old_number", spread(index, codes, 0), first=True)
+            self._put("old_number", column.codes(codes), first=True)
             return
         unlikely = kind.is_in(["personal", "personal_padded"]) & ~found["structure_ok"]
         if unlikely.any():
             self._queries.add(field, "unlikely_number", holding(index, unlikely.arg_true().to_numpy()))
-        self._arrays[field] = spread(index, np.where(old, 0, codes), 0)
+        self._arrays[field] = column.codes(np.where(old, 0, codes))
         self._remember(field, index, found)
         if old.any() or "old_number" not in self._arrays:
             self._put("old_number", spread(index, np.where(old, codes, 0), 0), first=False)
@@ -196,14 +229,20 @@ class Numbers:
         """Tax codes, insurance numbers, health cards and passports."""
         index = column.index
         found = self._locale.codes(field, column.texts, self._year, column.digits)
-        self._arrays[field] = spread(index, found["code"].to_numpy(), 0)
+        self._arrays[field] = column.codes(found["code"].to_numpy())
         self._note(field, index, found)
         odd = issues(found.drop("confidence"), "issue")
         query_issues(self._queries, field, index, odd, {k: k for k in odd["kind"].unique().to_list()})
-        for target, name in (("personal_number", "personal"), ("insurance_number", "insurance")):
-            codes = found[name].to_numpy()
+        # Of the settled ones twelve digits are the personal number, ten of a card the insurance number.
+        for target, name, digits in (
+            ("personal_number", "personal", 12),
+            ("insurance_number", "insurance", 10),
+        ):
+            alone = digits == 12 or field == "health_card"
+            settled = np.where((column.settled >> 56 == digits) & alone, column.settled, 0)
+            codes = settled + spread(index, found[name].to_numpy(), 0)
             if target != field and codes.any():
-                self._elsewhere.append((target, field, spread(index, codes, 0)))
+                self._elsewhere.append((target, field, codes))
         if found["personal"].to_numpy().any():
             self._remember(field, index, found)
 

@@ -17,10 +17,32 @@ from linkage.vietnam.names import ParsedNames
 Digits = tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]
 
 
+class NameReader(Protocol):
+    """Reads the name columns of one part, row by row, as far as that needs no look at a whole name."""
+
+    def read(
+        self, offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], held: npt.NDArray[np.bool_] | None
+    ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:
+        """Word numbers uint32[n, 8] of n texts (null where not ``held``), 0 from a name's end on; and, bool[n],
+        which are doubtful: their rows are empty, and they are for :meth:`Pack.names`.
+        """
+
+    def tokens(self) -> tuple[pl.Series, npt.NDArray[np.int64]]:
+        """Token of every word from number 0 on, null of one in no row; and how often it stands in rows."""
+
+
 class Pack(Protocol):
     """What a locale pack offers; every function takes distinct values (text, no nulls)."""
 
     defaults: str
+
+    def name_reader(self, secret: int) -> NameReader:
+        """A reader for the names of one part."""
+
+    def settled(self, field: str, digits: Digits, extract_year: int) -> npt.NDArray[np.int64]:
+        """Codes int64[n] of numbers or telephones that need no second look, 0 of the others; of ten or twelve
+        digits where a tax or insurance number contains another kind's.
+        """
 
     def names(self, values: pl.Series) -> ParsedNames:
         """Names to canonical tokens."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from linkage.config import Blocking, Comparison, Project, Training
+from linkage.config import Blocking, Comparison, Project, Settle, Training
 from linkage.contract import Contract
 from linkage.errors import ConfigError, did_you_mean
 from linkage.levels import Level, Part, Programme, compile_parts
@@ -17,11 +17,12 @@ from linkage.rules import Rule, compile_rules
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """Effective blocking rules, comparisons and training rules."""
+    """Effective blocking rules, comparisons, training rules and settling levels."""
 
     blocking: tuple[Blocking, ...]
     comparisons: tuple[Comparison, ...] = msgspec.field(name="comparison")
     training: Training = Training()
+    settle: Settle = Settle()
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,21 @@ def effective_plan(project: Project, defaults: str, kinds: Mapping[str, str]) ->
                 f"Known rules: {', '.join(known)}.",
                 f"Correct [training] rules.{did_you_mean(rule, known)}",
             )
-    return Plan(blocking, comparisons, msgspec.structs.replace(project.training, rules=tuple(rules)))
+    return Plan(
+        blocking,
+        comparisons,
+        msgspec.structs.replace(project.training, rules=tuple(rules)),
+        _settle(project, pack.settle, comparisons),
+    )
+
+
+def _settle(project: Project, of_pack: Settle, comparisons: Sequence[Comparison]) -> Settle:
+    """The project's settling levels; else the pack's, if the pack's comparisons are used and all are there."""
+    if project.settle.levels or project.comparisons:
+        return project.settle
+    known = {f"{p.name}.{v.name}" for p in comparison_parts(comparisons) for v in p.levels}
+    whole = all(level in known for level in of_pack.levels)
+    return msgspec.structs.replace(project.settle, levels=of_pack.levels if whole else ())
 
 
 def _narrowed(rule: Blocking, kinds: Mapping[str, str]) -> Blocking | None:

@@ -11,6 +11,7 @@ result does not depend on the machine's mathematics library.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
@@ -55,6 +56,32 @@ class Prior:
 
 
 @dataclass(frozen=True)
+class Candidates:
+    """Pairs of a range of records, sorted by record, falling weight and tie.
+
+    record : int64[p], sorted;  weight : int32[p];  starts : int64[n + 1], where each record's begin
+    odds   : float64[p], 2**weight / N;  total : float64[n], their sum by record, 0 without any
+    """
+
+    record: np.ndarray
+    weight: np.ndarray
+    starts: np.ndarray
+    odds: np.ndarray
+    total: np.ndarray
+
+    @staticmethod
+    def of(record: np.ndarray, weight: np.ndarray, n_records: int, n_register: int) -> Candidates:
+        """From pairs that are sorted already."""
+        starts = np.searchsorted(record, np.arange(n_records + 1)).astype(np.int64)
+        odds = power_of_two(weight) / n_register
+        total = np.zeros(n_records)
+        has = starts[1:] > starts[:-1]
+        if has.any():
+            total[has] = np.add.reduceat(odds, starts[:-1][has])
+        return Candidates(record, weight, starts, odds, total)
+
+
+@dataclass(frozen=True)
 class Posterior:
     """Per record (same order as the records given): best and second candidate and probabilities.
 
@@ -69,38 +96,102 @@ class Posterior:
     p_lost: np.ndarray
 
 
-def exact_sums(values: np.ndarray, group: np.ndarray, n_groups: int) -> np.ndarray:
-    """Sums of values in [0, 1] by group, float64[n_groups], that do not depend on the order of the rows.
+@dataclass(frozen=True)
+class Tally:
+    """Records counted by source, identifier state and total odds: what the prior iterates on.
 
-    Values are rounded to 2**-40; sums are exact up to 8 million million rows.
+    keys : int64[k], sorted;  counts : int64[k]. Counts of ranges add up, whatever the ranges. Odds are held
+    to seventeen binary digits, which a mean over records does not show.
+    """
+
+    keys: np.ndarray
+    counts: np.ndarray
+
+    @staticmethod
+    def of(source: np.ndarray, state: np.ndarray, total: np.ndarray) -> Tally:
+        """Of records with these total odds."""
+        kept = np.where(total < _LEAST_ODDS, 0.0, np.minimum(total, _MOST_ODDS))
+        digits = np.ascontiguousarray(kept).view(np.int64) >> _DIGITS_CUT
+        cell = source.astype(np.int64) * len(STATES) + state
+        keys, counts = np.unique((cell << _DIGITS_KEPT) | digits, return_counts=True)
+        return Tally(keys, counts.astype(np.int64))
+
+    @staticmethod
+    def merge(many: Sequence[Tally]) -> Tally:
+        """Sum of several."""
+        if not many:
+            return Tally(np.zeros(0, np.int64), np.zeros(0, np.int64))
+        keys, inverse = np.unique(np.concatenate([t.keys for t in many]), return_inverse=True)
+        counts = np.zeros(keys.shape[0], np.int64)
+        np.add.at(counts, inverse, np.concatenate([t.counts for t in many]))
+        return Tally(keys, counts)
+
+    @property
+    def cells(self) -> np.ndarray:
+        """Source times states plus state of every key, int64[k]."""
+        return self.keys >> _DIGITS_KEPT
+
+    @property
+    def totals(self) -> np.ndarray:
+        """Total odds of every key, float64[k]: the middle of those that share it."""
+        digits = self.keys & ((1 << _DIGITS_KEPT) - 1)
+        middle = np.where(digits > 0, (digits << _DIGITS_CUT) | (1 << (_DIGITS_CUT - 1)), 0)
+        return middle.astype(np.int64).view(np.float64)
+
+    def states(self, n_sources: int) -> np.ndarray:
+        """Records by source and state, float64[sources, 5]."""
+        flat = np.zeros(n_sources * len(STATES), np.int64)
+        np.add.at(flat, self.cells, self.counts)
+        return flat.reshape(n_sources, len(STATES)).astype(np.float64)
+
+
+#: Of a total's 64 bits so many are kept in a tally, and so many cut off.
+_DIGITS_KEPT, _DIGITS_CUT = 28, 36
+
+#: Total odds beyond which nobody is unregistered, and below which nobody is found, by more than 2**-40.
+_LEAST_ODDS, _MOST_ODDS = 2.0**-100, 2.0**82
+
+
+def exact_sums(values: np.ndarray, group: np.ndarray, n_groups: int) -> np.ndarray:
+    """Sums of values in [0, 1] by group, int64[n_groups] in units of 2**-40, whatever the order of the rows.
+
+    Values are rounded to whole units; at most eight million rows at once.
     """
     out = np.zeros(n_groups, np.int64)
     np.add.at(out, group, np.rint(values * 2.0**40).astype(np.int64))
-    return out / 2.0**40
+    return out
 
 
-def segments(
-    pair_record: np.ndarray, weight: np.ndarray, tie: np.ndarray, n_records: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Order of pairs by record, falling weight, tie; and where each record's begin, int64[records + 1]."""
-    order = np.lexsort((tie, -weight.astype(np.int64), pair_record))
-    starts = np.searchsorted(pair_record[order], np.arange(n_records + 1))
-    return order, starts.astype(np.int64)
+def sorted_pairs(
+    record: np.ndarray, weight: np.ndarray, ties: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Order of pairs by record, falling weight and tie: int64[p].
+
+    ties : gives uint64[k], the order among equals, of an array of places in the pairs; asked only of those
+    that share record and weight with another
+    """
+    falling = (1 << 31) - 1 - weight.astype(np.int64)
+    key = (record << 32) | falling
+    order = np.argsort(key, kind="stable")
+    ranked = key[order]
+    same = np.flatnonzero(ranked[1:] == ranked[:-1])
+    if not same.size:
+        return order
+    tied = np.union1d(same, same + 1)
+    places = order[tied]
+    order[tied] = places[np.lexsort((ties(places), ranked[tied]))]
+    return order
 
 
 def state_terms(
-    registered: np.ndarray,
-    source: np.ndarray,
-    state: np.ndarray,
-    n_sources: int,
-    lost: float,
-    near_share: float,
+    registered: np.ndarray, counts: np.ndarray, lost: float, near_share: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Terms of the unregistered and of the lost, float64[sources, 5] each, before the share registered."""
-    counts = np.zeros((n_sources, len(STATES)))
-    np.add.at(counts, (source, state), 1.0)
-    unregistered = np.ones((n_sources, len(STATES)))
-    missed = np.full((n_sources, len(STATES)), lost)
+    """Terms of the unregistered and of the lost, float64[sources, 5] each, before the share registered.
+
+    registered : float64[sources];  counts : float64[sources, 5], records by state
+    """
+    unregistered = np.ones(counts.shape)
+    missed = np.full(counts.shape, lost)
     for unheld, held, near in ((1, 2, near_share), (3, 4, 0.0)):
         both = counts[:, unheld] + counts[:, held]
         share_unheld = np.clip((counts[:, unheld] + 0.5) / (both + 1.0), 1e-6, 1 - 1e-6)
@@ -112,52 +203,39 @@ def state_terms(
     return unregistered, missed
 
 
-def estimate(
-    pair_record: np.ndarray,
-    weight: np.ndarray,
-    tie: np.ndarray,
-    source: np.ndarray,
-    state: np.ndarray,
+def find_prior(
+    tally: Tally,
     *,
     n_sources: int,
-    n_register: int,
     lost: float,
     near_share: float,
-    fixed: dict[int, float],
+    fixed: Mapping[int, float],
     rounds: int = 25,
-) -> tuple[Posterior, Prior, np.ndarray]:
-    """Posterior of every record.
+) -> Prior:
+    """Share registered of every source, iterated to the mean of 1 - P(unregistered) over all its records.
 
-    pair_record : int64[p], index of the record;  weight : int32[p]
-    tie         : uint64[p], order of equal candidates
-    source      : int64[r];  state : int64[r], index into STATES
-    fixed       : source -> share registered, if given
-
-    Returns the posterior, the prior, and the order of the pairs by record and falling weight.
+    fixed : source -> share registered, if given
     """
-    n = source.shape[0]
-    order, starts = segments(pair_record, weight, tie, n)
-    odds = power_of_two(weight[order]) / n_register
-    total = (
-        np.add.reduceat(np.append(odds, 0.0), np.minimum(starts[:-1], odds.shape[0])) if n else np.zeros(0)
-    )
-    has = starts[1:] > starts[:-1]
-    total = np.where(has, total, 0.0)
+    counts = tally.states(n_sources)
+    cell, total = tally.cells, tally.totals
+    source, state = cell // len(STATES), cell % len(STATES)
     registered = np.full(n_sources, 0.99)
     for s, value in fixed.items():
         registered[s] = value
+    sizes = np.maximum(counts.sum(axis=1), 1.0)
     done = 0
-    sizes = np.maximum(np.bincount(source, minlength=n_sources), 1)
     while done < rounds:
         done += 1
-        unregistered, missed = state_terms(registered, source, state, n_sources, lost, near_share)
+        unregistered, missed = state_terms(registered, counts, lost, near_share)
         pi = registered[source]
         none = (1 - pi) * unregistered[source, state]
-        gone = pi * missed[source, state]
-        found = pi * total
-        whole = found + none + gone
-        p_none = none / whole
-        fresh = 1.0 - exact_sums(p_none, source, n_sources) / sizes
+        p_none = none / (pi * total + none + pi * missed[source, state])
+        # In two halves, so that whole numbers hold the sum of any number of records.
+        units = np.rint(p_none * 2.0**40).astype(np.int64)
+        halves = np.zeros((2, n_sources), np.int64)
+        np.add.at(halves[0], source, (units >> 20) * tally.counts)
+        np.add.at(halves[1], source, (units & ((1 << 20) - 1)) * tally.counts)
+        fresh = 1.0 - (halves[0] / 2.0**20 + halves[1] / 2.0**40) / sizes
         fresh = np.clip(fresh, 1e-6, 1 - 1e-6)
         for s, value in fixed.items():
             fresh[s] = value
@@ -165,29 +243,23 @@ def estimate(
         registered = fresh
         if moved < 1e-9:
             break
-    first = np.where(has, starts[:-1], -1)
-    two = starts[1:] - starts[:-1] > 1
-    second = np.where(two, starts[:-1] + 1, -1)
+    return Prior(registered, unregistered, missed, done)
+
+
+def posterior_of(candidates: Candidates, source: np.ndarray, state: np.ndarray, prior: Prior) -> Posterior:
+    """Posterior of every record of a range. source : int64[n];  state : int64[n], index into STATES"""
+    starts, total, odds = candidates.starts, candidates.total, candidates.odds
+    pi = prior.registered[source]
+    none = (1 - pi) * prior.unregistered_term[source, state]
+    gone = pi * prior.lost_term[source, state]
+    whole = pi * total + none + gone
+    sizes = np.diff(starts)
+    first = np.where(sizes > 0, starts[:-1], -1)
+    second = np.where(sizes > 1, starts[:-1] + 1, -1)
     padded = np.append(odds, 0.0)
-    p_best = np.where(has, padded[first] * pi / whole, 0.0)
-    p_second = np.where(two, padded[second] * pi / whole, 0.0)
-    prior = Prior(registered, unregistered, missed, done)
-    return Posterior(first, second, p_best, p_second, p_none, gone / whole), prior, order
-
-
-def accept_in_order(probability: np.ndarray, tie: np.ndarray, demanded: float) -> np.ndarray:
-    """Which of a set to accept so that the mean stays at or above ``demanded``: the most probable first.
-
-    probability : float64[n];  tie : uint64[n].  Returns bool[n].
-    """
-    order = np.lexsort((tie, -probability))
-    wrong = np.cumsum(1.0 - probability[order])
-    allowed = (1.0 - demanded) * np.arange(1, order.shape[0] + 1)
-    good = wrong <= allowed
-    keep = int(np.flatnonzero(good).max()) + 1 if good.any() else 0
-    out = np.zeros(order.shape[0], bool)
-    out[order[:keep]] = True
-    return out
+    p_best = np.where(sizes > 0, padded[first] * pi / whole, 0.0)
+    p_second = np.where(sizes > 1, padded[second] * pi / whole, 0.0)
+    return Posterior(first, second, p_best, p_second, none / whole, gone / whole)
 
 
 #: Relative error that is granted to an expected number of false links beyond chance.

@@ -127,6 +127,7 @@ class Facts:
     files : name, bytes and sha256 of each;  lines, text_bytes : None of a file that is no text
     bytes_as_sent : of the decompressed text in its own encoding; ``text_bytes`` are of it as UTF-8
     decisions, duplicates : None of the register, and of a source that was not decided
+    corrections : None of a run that makes none
     cases : of the register: cases by kind
     paired : of the records in review and conflict, those with a pair for the register's clerks; None unknown
     verified : whether the source asked for verification
@@ -151,7 +152,7 @@ class Facts:
     queries: Sequence[Query] = ()
     decisions: Mapping[str, int] | None = None
     duplicates: int | None = None
-    corrections: Sequence[Correction] = ()
+    corrections: Sequence[Correction] | None = ()
     withheld: bool = False
     gates: Sequence[Mapping[str, Any]] = ()
     why: str | None = None
@@ -192,7 +193,7 @@ def receipt(facts: Facts) -> dict[str, Any]:
         "undecided": _undecided(facts),
         "verified": facts.verified,
         "duplicates": facts.duplicates,
-        "corrections": [vars(c) for c in facts.corrections],
+        "corrections": None if facts.corrections is None else [vars(c) for c in facts.corrections],
         "cases": None if facts.cases is None else dict(facts.cases),
         "withheld": facts.withheld,
         "gates": [dict(g) for g in facts.gates],
@@ -250,7 +251,7 @@ def steps(held: Mapping[str, Any]) -> list[str]:
         found.append("look_at_queries")
     if held.get("verified"):
         found.append("wait_for_results" if held["withheld"] else "look_at_results")
-    if held["corrections"] or held["duplicates"]:
+    if held["corrections"] is not None and (held["corrections"] or held["duplicates"]):
         if held["withheld"]:
             found.append("wait")
         else:

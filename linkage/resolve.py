@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from linkage.acceptance import accept_in_order
 from linkage.config import Decision
 from linkage.decisions import CONFLICT, NEW, REVIEW, Decided
 from linkage.model import Weights
-from linkage.posterior import accept_in_order, power_of_two
+from linkage.posterior import power_of_two
 from linkage.scored import Scored
 
 #: Least posterior of a pair of unlinked records to be one unknown person.

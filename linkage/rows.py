@@ -122,17 +122,40 @@ def gather_cells(
     doubled: NDArray[np.bool_],
     strip: bool,
     quote: int = 34,
+    clean: bool = False,
 ) -> Cells:
-    """Copy and check the cells ``buffer[begin[i]:end[i]]``; where ``doubled``, two quotes stand for one."""
+    """Copy and check the cells ``buffer[begin[i]:end[i]]``; where ``doubled``, two quotes stand for one.
+
+    ``clean`` says that each cell is known to pass the check (see :func:`is_clean`), and begins and ends
+    below 2**31.
+    """
     rows = begin.size
-    begin, end = begin.astype(np.int64), end.astype(np.int64)
-    source = buffer.view()
-    source.flags.writeable = False
+    source = _read_only(buffer)
     offsets = np.empty(rows + 1, np.int64)
-    data = np.empty(int(np.sum(end) - np.sum(begin)), np.uint8)
+    data = np.empty(int(np.sum(end, dtype=np.int64) - np.sum(begin, dtype=np.int64)), np.uint8)
     state = np.empty(rows, np.uint8)
-    used = kernel.gather(source, begin, end, doubled, quote, strip, offsets, data, state)
+    kind, take = (np.int32, kernel.gather_clean) if clean else (np.int64, kernel.gather)
+    begin, end = np.ascontiguousarray(begin, kind), np.ascontiguousarray(end, kind)
+    used = take(source, begin, end, np.ascontiguousarray(doubled), quote, strip, offsets, data, state)
     return Cells(offsets, data[:used], state)
+
+
+def _read_only(buffer: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    view = buffer.view()
+    view.flags.writeable = False
+    return view
+
+
+def is_clean(buffer: NDArray[np.uint8]) -> bool:
+    """Whether a text is UTF-8 without control characters: then so is every cell between two ASCII bytes."""
+    if kernel.has_control(_read_only(buffer)):
+        return False
+    ends = pa.py_buffer(np.array([0, buffer.size], np.int64))
+    try:
+        pa.LargeStringArray.from_buffers(1, ends, pa.py_buffer(buffer)).validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def reject_table(
@@ -203,10 +226,15 @@ def _arrow_cells(column: pa.ChunkedArray, name: str, strip: bool) -> tuple[Cells
         else np.zeros(1, np.int64)
     )
     data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else np.empty(0, np.uint8)
+    held = text.is_valid().to_numpy(zero_copy_only=False) if text.null_count else np.zeros(0, np.bool_)
+    state = np.empty(rows, np.uint8)
+    if is_clean(data[offsets[0] : offsets[-1]]) and kernel.as_they_are(
+        _read_only(data), _read_only(offsets), held, strip, state
+    ):
+        return Cells(offsets, data, state), text
     begin, end = offsets[:-1], offsets[1:]
     if text.null_count:
-        absent = text.is_null().to_numpy(zero_copy_only=False)
-        end = np.where(absent, begin, end)
+        end = np.where(held, end, begin)
     return gather_cells(data, begin, end, np.zeros(rows, np.bool_), strip), text
 
 

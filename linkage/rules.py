@@ -203,25 +203,23 @@ def _fold_parts(coded: Coded, meaning: Meaning, parts: Sequence[KeyPart], secret
     return out
 
 
-def refine_all(
-    coded: Coded,
-    meaning: Meaning,
-    rules: Sequence[Rule],
-    hot: Sequence[np.ndarray],
-    keys: Sequence[np.ndarray],
+def effective_keys(
+    coded: Coded, meaning: Meaning, rules: Sequence[Rule], hot: Sequence[np.ndarray], secret: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Effective keys of several rules side by side, from their base keys.
+    """Effective keys of several rules side by side.
 
-    keys : per rule uint64[n, width];  returns uint64[n, sum of widths], the keys of one rule in falling order
-    so that zeros come last, and int64[rules + 1], where each rule's columns begin
+    Returns uint64[n, sum of widths], the keys of one rule in falling order so that zeros come last, and
+    int64[rules + 1], where each rule's columns begin
     """
     out = []
-    for rule, burning, base in zip(rules, hot, keys, strict=True):
+    for rule, burning in zip(rules, hot, strict=True):
+        base = base_keys(coded, meaning, rule, secret)
         effective = refine_keys(coded, meaning, rule, base, burning) if burning.size else base
         out.append(_zeros_last(effective))
     widths = np.concatenate([[0], np.cumsum([k.shape[1] for k in out])]).astype(np.int64)
-    n = keys[0].shape[0] if keys else 0
-    return np.ascontiguousarray(np.concatenate(out, axis=1)) if out else np.zeros((n, 0), np.uint64), widths
+    return (
+        np.ascontiguousarray(np.concatenate(out, axis=1)) if out else np.zeros((len(coded), 0), np.uint64)
+    ), widths
 
 
 def _zeros_last(keys: np.ndarray) -> np.ndarray:

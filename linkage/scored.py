@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,6 +16,8 @@ class Blocks:
     starts     : int64[blocks + 1];  n_register : int32[blocks];  keys : uint64[blocks], effective keys
     hot        : uint64[h], keys that were refined or given up
     counts     : pairs by what became of them, see :func:`plan_blocks`
+    base       : uint64[r], keys before refinement of the last r blocks, which are the refined ones; those
+                 before stand by rising key
     """
 
     members: np.ndarray
@@ -24,6 +26,7 @@ class Blocks:
     keys: np.ndarray
     hot: np.ndarray
     counts: dict[str, int]
+    base: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
 
 
 @dataclass(frozen=True)

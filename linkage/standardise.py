@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,22 +12,25 @@ import pyarrow as pa
 
 from linkage.coded import NAME_WIDTH
 from linkage.contract import Contract, Field
-from linkage.dates import parse_dates
+from linkage.dates import parse_dates, settled_dates
 from linkage.number_columns import (
     CODE_FIELDS,
     Numbers,
+    as_written,
     distinct,
+    distinct_of,
     identifier_codes,
     issues,
     number_column,
     plain_identifiers,
     query_issues,
     spread,
+    text_buffers,
 )
-from linkage.packs import Pack
+from linkage.packs import NameReader, Pack
 from linkage.queries import OF_ISSUES, QueryList, query_dates
 from linkage.repairs import RepairList, words_code
-from linkage.vocabulary import hash_text, record_order, token_ids
+from linkage.vocabulary import hash_text, merge_vocabularies, record_order, token_ids
 
 #: Earlier identifiers kept of a register person, the latest first.
 ALIASES_KEPT = 3
@@ -42,13 +45,15 @@ class StandardPart:
 
     arrays : column -> array, see :data:`linkage.coded.DTYPES`; name tokens and texts count from 1, 0 is none
     order  : uint64[n], keyed hash of (source, record_id)
-    tokens : distinct name tokens of the part;  texts : column -> its distinct texts
+    tokens : distinct name tokens of the part, the commonest first;  counts : int64, how often each stands
+    texts : column -> its distinct texts
     repairs : see :data:`linkage.repairs.REPAIRS`;  queries : see :data:`linkage.queries.QUERY_COLUMNS`
     """
 
     arrays: dict[str, np.ndarray]
     order: np.ndarray
     tokens: pl.Series
+    counts: np.ndarray
     texts: dict[str, pl.Series]
     repairs: pl.DataFrame
     queries: pl.DataFrame
@@ -74,14 +79,16 @@ def standardise(
         kind = kinds.get(field.standard)
         if kind is not None and field.standard in records.column_names:
             part.read(field, kind, records.column(field.standard))
-    tokens = _merge_names(part.names, part.vocabularies, part.arrays)
+    tokens, counts = _merge_names(part.names, part.reader, part.arrays)
     undone = part.numbers.finish(kinds)
     arrays = part.arrays
     query_dates(part.queries, arrays.get("birth_date"), arrays.get("death_date"), extract_date.year)
     if "personal_number" in arrays and aliases is not None:
         arrays["personal_number.alias"] = _aliases(records.column("record_id"), aliases, locale, extract_date)
     order = record_order(records.column("record_id"), source, secret)
-    return StandardPart(arrays, order, tokens, part.texts, part.repairs.table(undone), part.queries.table())
+    return StandardPart(
+        arrays, order, tokens, counts, part.texts, part.repairs.table(undone), part.queries.table()
+    )
 
 
 class _Part:
@@ -94,8 +101,8 @@ class _Part:
         self.arrays: dict[str, np.ndarray] = {}
         self.repairs, self.queries = RepairList(), QueryList()
         self.texts: dict[str, pl.Series] = {}
-        self.names: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-        self.vocabularies: list[pl.Series] = []
+        self.names: dict[str, _Names] = {}
+        self.reader = locale.name_reader(secret)
         self.numbers = Numbers(locale, extract_date.year, self.arrays, self.repairs, self.queries)
 
     def read(self, field: Field, kind: str, column: pa.ChunkedArray) -> None:
@@ -104,14 +111,16 @@ class _Part:
         if kind in ("identifier", "phone"):
             self._number(name, kind, column)
             return
+        if kind == "name":
+            self._name(name, column)
+            return
+        if kind == "date":
+            self._date(name, field, column)
+            return
         index, values = distinct(column)
         if kind in ("unit", "text") and isinstance(field.codes, Mapping):
             values = _decoded(values, field.codes)
-        if kind == "name":
-            self._name(name, index, values)
-        elif kind == "date":
-            self._date(name, field, index, values)
-        elif kind == "sex":
+        if kind == "sex":
             self._sex(name, field, index, values)
         elif kind == "unit":
             self._unit(name, field, index, values)
@@ -124,10 +133,18 @@ class _Part:
         query_issues(self.queries, name, index, found, OF_ISSUES[kind])
 
     def _number(self, name: str, kind: str, column: pa.ChunkedArray) -> None:
-        held = number_column(column)
+        known = kind == "phone" or name in ("personal_number", "old_number", *CODE_FIELDS)
+
+        def settle(value: np.ndarray, length: np.ndarray) -> np.ndarray:
+            if not known:
+                return as_written(value, length)
+            field = "phone" if kind == "phone" else name
+            return self._locale.settled(field, (value, length), self._extract_date.year)
+
+        held = number_column(column, settle)
         if kind == "phone":
             phones = self._locale.phones(held.texts, held.digits)
-            self.arrays[name] = spread(held.index, identifier_codes(phones), 0)
+            self.arrays[name] = held.codes(identifier_codes(phones))
             self._query(name, "phone", held.index, issues(phones, "issue"))
             self.repairs.add(name, held.index, issues(phones, "repair"))
         elif name in ("personal_number", "old_number"):
@@ -137,14 +154,17 @@ class _Part:
         else:
             self.arrays[name] = plain_identifiers(held, self._secret)
 
-    def _name(self, name: str, index: np.ndarray, values: pl.Series) -> None:
+    def _name(self, name: str, column: pa.ChunkedArray) -> None:
+        offsets, data, held, array = text_buffers(column)
+        words, doubtful = self.reader.read(offsets, data, held)
+        one_word = (words[:, 0] != 0) & (words[:, 1] == 0)
+        index, values = distinct_of(array, np.flatnonzero(doubtful), len(array))
         parsed = self._locale.names(values)
-        self.names[name] = (index, _token_rows(parsed.offsets, parsed.tokens))
-        self.vocabularies.append(parsed.token_text)
+        self.names[name] = _Names(words, index, _token_rows(parsed.offsets, parsed.tokens), parsed.token_text)
         self._query(name, "name", index, parsed.repairs)
-        one_word = np.diff(parsed.offsets) == 1
+        one_word |= np.append(np.diff(parsed.offsets) == 1, [False])[index]
         if one_word.any():
-            self.queries.add(name, "name_of_one_word", np.append(one_word, [False])[index])
+            self.queries.add(name, "name_of_one_word", one_word)
         mended = parsed.repairs.filter(~pl.col("kind").is_in(["unreadable", "newborn"]))
         if mended.height:
             rows = mended["value"].unique(maintain_order=True)
@@ -162,9 +182,16 @@ class _Part:
         hashes = pl.Series(hash_text(forms.to_arrow(), self._secret))
         return words.replace_strict(different, hashes, return_dtype=pl.UInt64).to_numpy()
 
-    def _date(self, name: str, field: Field, index: np.ndarray, values: pl.Series) -> None:
+    def _date(self, name: str, field: Field, column: pa.ChunkedArray) -> None:
+        offsets, data, held, array = text_buffers(column)
+        codes = settled_dates(offsets, data, list(field.formats), self._extract_date)
+        left = codes == 0
+        if held is not None:
+            codes[~held] = 0
+            left &= held
+        index, values = distinct_of(array, np.flatnonzero(left), len(array))
         dates = parse_dates(values, list(field.formats), self._extract_date)
-        self.arrays[name] = spread(index, dates["code"].to_numpy().astype(np.int32), 0)
+        self.arrays[name] = codes + spread(index, dates["code"].to_numpy().astype(np.int32), 0)
         self._query(name, "date", index, issues(dates, "issue"))
         self.repairs.add(name, index, issues(dates, "repair"))
 
@@ -216,19 +243,42 @@ def _token_rows(offsets: np.ndarray, tokens: np.ndarray) -> np.ndarray:
     return out
 
 
+@dataclass(frozen=True)
+class _Names:
+    """A column of names: word numbers by row; of the doubtful names their place among the distinct ones
+    (-1: not doubtful), and the tokens of these, by the column's own vocabulary.
+    """
+
+    words: np.ndarray
+    index: np.ndarray
+    rows: np.ndarray
+    vocabulary: pl.Series
+
+
 def _merge_names(
-    names: dict[str, tuple[np.ndarray, np.ndarray]],
-    vocabularies: Sequence[pl.Series],
-    arrays: dict[str, np.ndarray],
-) -> pl.Series:
-    """One vocabulary for all name columns of the part; fills their arrays."""
-    if not names:
-        return pl.Series("token", [], dtype=pl.String)
-    merged = pl.concat([v.cast(pl.String).alias("token") for v in vocabularies]).unique().sort()
-    for (name, (index, rows)), own in zip(names.items(), vocabularies, strict=True):
-        to_merged = token_ids(own, merged)
-        arrays[name] = spread(index, to_merged[rows], 0)
-    return merged
+    names: Mapping[str, _Names], reader: NameReader, arrays: dict[str, np.ndarray]
+) -> tuple[pl.Series, np.ndarray]:
+    """One vocabulary for all name columns of the part, and its counts; fills their arrays."""
+    of_words, counts = reader.tokens()
+    parts = [(of_words.drop_nulls(), counts[of_words.is_not_null().to_numpy()])]
+    for column in names.values():
+        held = np.bincount(column.index[column.index >= 0], minlength=column.rows.shape[0])
+        own = np.zeros(len(column.vocabulary) + 1, np.int64)
+        np.add.at(own, column.rows.ravel(), np.repeat(held, NAME_WIDTH))
+        parts.append((column.vocabulary, own[1:]))
+    merged = merge_vocabularies(parts)
+    to_merged = np.zeros(len(of_words), np.uint32)
+    to_merged[of_words.is_not_null().to_numpy()] = token_ids(of_words.drop_nulls(), merged)[1:]
+    total = np.zeros(len(merged) + 1, np.int64)
+    np.add.at(total, to_merged, counts)
+    for (name, column), (_, own_counts) in zip(names.items(), parts[1:], strict=True):
+        ids = token_ids(column.vocabulary, merged)
+        np.add.at(total, ids[1:], own_counts)
+        out = to_merged[column.words]
+        doubtful = np.flatnonzero(column.index >= 0)
+        out[doubtful] = ids[column.rows[column.index[doubtful]]]
+        arrays[name] = out
+    return merged, total[1:]
 
 
 def _aliases(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from linkage.levels import Part, Programme
+from linkage.levels import Part, Programme, compile_parts
 from linkage.model import (
     Correction,
     LevelModel,
@@ -47,7 +47,7 @@ class Evidence:
     groups     : identifier group -> counted patterns of agency-register pairs in that identifier's blocks
     rule_columns : training rule -> columns its key reads
     random     : counted patterns of random agency-register pairs
-    register   : counted patterns of the register's own pairs in all blocks, and the share of blocks counted
+    register   : by rule, counted patterns of the register's own pairs, and the share of its blocks counted
     equality   : part -> level -> chance that two register persons agree, counted over all pairs
     n_agency, n_register : records;  present : part -> share of register records that have the part's columns
     lost       : share of matches that no rule but the identifier's finds
@@ -59,8 +59,7 @@ class Evidence:
     groups: Mapping[str, Counted]
     rule_columns: Mapping[str, Sequence[str]]
     random: Counted
-    register: Counted
-    register_share: float
+    register: Sequence[tuple[Counted, float]]
     equality: Mapping[tuple[str, str], float]
     n_agency: int
     n_register: int
@@ -256,8 +255,7 @@ def train(programme: Programme, evidence: Evidence, *, iterations: int = 200) ->
         if counted.counts.sum() == 0:
             warnings.append(f"training rule '{rule}' has no pairs")
             continue
-        read = set(evidence.rule_columns[rule])
-        on = [i for i, p in enumerate(parts) if not read & set(p.columns)]
+        on = trained_parts(programme, evidence.rule_columns[rule])
         levels = programme.levels_of(counted.patterns)
         flat, inverse = np.unique(levels[:, on], axis=0, return_inverse=True)
         slim = np.zeros((flat.shape[0], len(parts)), np.int64)
@@ -327,6 +325,26 @@ def train(programme: Programme, evidence: Evidence, *, iterations: int = 200) ->
     )
 
 
+def trained_parts(programme: Programme, columns: Sequence[str]) -> list[int]:
+    """Parts that blocks on these columns can train: those that read none of them."""
+    return [i for i, p in enumerate(programme.parts) if not set(columns) & set(p.columns)]
+
+
+def some_parts(programme: Programme, places: Sequence[int], kinds: Mapping[str, str]) -> Programme:
+    """A programme of some of the parts, in their order; the whole one if it is all of them."""
+    if len(places) == len(programme.parts):
+        return programme
+    return compile_parts([programme.parts[i] for i in places], dict(kinds))
+
+
+def widened(counted: Counted, programme: Programme, whole: Programme, places: Sequence[int]) -> Counted:
+    """Patterns of a programme of some parts as patterns of the whole one, the other parts at null."""
+    if programme is whole:
+        return counted
+    levels = programme.levels_of(counted.patterns)
+    return Counted((levels @ whole.radix[list(places)]).astype(np.uint32), counted.counts)
+
+
 def _share_of(counts: np.ndarray) -> np.ndarray:
     total = counts.sum()
     return counts / total if total > 0 else np.zeros_like(counts)
@@ -367,26 +385,32 @@ def _corrections(
 ) -> list[Correction]:
     """Bits by which register persons agree more often than independence says, per pattern of the other parts.
 
-    A pair with a missing value is judged by the sum over that value (nulls carry no evidence). Only excess is
-    corrected, where at least three pairs and two standard deviations speak for it. Patterns on which a pair
-    would be called one person on the very same name, were it not for the numbers, are left alone: what stands
-    out there are people the register holds twice, not strangers.
+    A pair with a missing value is judged by the sum over that value (nulls carry no evidence). Pairs of rules
+    of which a share was counted stand for as many more. Only excess is corrected, where at least three pairs
+    and two standard deviations speak for it. Patterns on which a pair would be called one person on the very
+    same name, were it not for the numbers, are left alone: what stands out there are people the register
+    holds twice, not strangers.
     """
-    counted = evidence.register
-    if counted.counts.sum() == 0:
+    if not any(counted.counts.sum() for counted, _ in evidence.register):
         return []
     parts = programme.parts
     rest = [i for i in range(len(parts)) if i != number]
     shape = tuple(len(parts[i].levels) for i in rest)
-    table = np.zeros(shape)
-    levels = programme.levels_of(counted.patterns)[:, rest]
-    np.add.at(table, tuple(levels.T), counted.counts.astype(np.float64))
-    for axis in range(len(shape)):
-        index: list[slice | int] = [slice(None)] * len(shape)
-        index[axis] = 0
-        table[tuple(index)] = table.sum(axis=axis)
+    # Pairs seen, pairs they stand for, and the variance of these.
+    seen, table, variance = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    for counted, share in evidence.register:
+        at = tuple(programme.levels_of(counted.patterns)[:, rest].T)
+        counts = counted.counts.astype(np.float64)
+        np.add.at(seen, at, counts)
+        np.add.at(table, at, counts / share)
+        np.add.at(variance, at, counts / share**2)
+    for of in (seen, table, variance):
+        for axis in range(len(shape)):
+            index: list[slice | int] = [slice(None)] * len(shape)
+            index[axis] = 0
+            of[tuple(index)] = of.sum(axis=axis)
     n = float(evidence.n_register)
-    expected = np.full(shape, n * (n - 1) / 2 * evidence.register_share)
+    expected = np.full(shape, n * (n - 1) / 2)
     odds = np.full(shape, -np.log2(n))
     decisive = np.ones(shape, bool)
     for axis, i in enumerate(rest):
@@ -399,14 +423,20 @@ def _corrections(
         odds = odds + gain.reshape(along)
         if not all(level.link for level in parts[i].levels):
             decisive &= (np.arange(len(parts[i].levels)) == 1).reshape(along)
-    bits = np.log2((table + 0.5) / np.maximum(expected, 1e-30))
+    # One pair seen stands for so many: 1 where all were counted.
+    weight = np.where(seen > 0, variance / np.maximum(table, 1.0), 1.0)
+    bits = np.log2((table + 0.5 * weight) / np.maximum(expected, 1e-30))
     doubles = decisive & (odds > 10.0)
     worth = (
-        (table >= 3) & (bits > 0.25) & (table > expected + 2 * np.sqrt(expected)) & ~doubles & (odds > -20.0)
+        (seen >= 3)
+        & (bits > 0.25)
+        & (table > expected + 2 * np.sqrt(expected * weight))
+        & ~doubles
+        & (odds > -20.0)
     )
     return [
         Correction(
-            levels=[int(v) for v in at], bits=round(float(bits[tuple(at)]), 4), pairs=int(table[tuple(at)])
+            levels=[int(v) for v in at], bits=round(float(bits[tuple(at)]), 4), pairs=int(seen[tuple(at)])
         )
         for at in np.argwhere(worth)
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import polars as pl
@@ -14,6 +14,8 @@ from kernels.spelling import TOKEN_CHARACTERS
 from kernels.tokens import TokenForms
 from linkage.coded import DTYPES, NAME_WIDTH, PackedTexts, Tokens
 from linkage.packs import Pack
+
+_WAITING = 1 << 20
 
 
 def hash_text(values: pa.Array | pa.ChunkedArray, secret: int) -> np.ndarray:
@@ -38,16 +40,44 @@ def record_order(record_ids: pa.Array | pa.ChunkedArray, source: str, secret: in
 
 
 def token_ids(own: pl.Series, merged: pl.Series) -> np.ndarray:
-    """Ids, from 1, of ``own`` tokens in a sorted vocabulary ``merged``, with 0 put first: uint32[k + 1]."""
+    """Ids, from 1, of ``own`` tokens in the vocabulary ``merged``, with 0 put first: uint32[k + 1].
+
+    A token that the vocabulary lacks is an error of the caller: ValueError.
+    """
     table = pl.DataFrame({"token": merged, "id": np.arange(1, len(merged) + 1, dtype=np.uint32)})
     joined = pl.DataFrame({"token": own.cast(pl.String)}).join(
         table, on="token", how="left", maintain_order="left"
-    )
-    return np.concatenate([np.zeros(1, np.uint32), joined["id"].to_numpy().astype(np.uint32)])
+    )["id"]
+    if joined.null_count():
+        raise ValueError(
+            f"{joined.null_count()} tokens are not in the vocabulary. Wanted: a vocabulary merged of them, "
+            "among others. Merge it anew."
+        )
+    return np.concatenate([np.zeros(1, np.uint32), joined.to_numpy().astype(np.uint32)])
 
 
-def merge_vocabularies(parts: Sequence[pl.Series]) -> pl.Series:
-    """Sorted distinct tokens or texts of all parts; the same for any cut into parts."""
+def merge_vocabularies(parts: Iterable[tuple[pl.Series, np.ndarray]]) -> pl.Series:
+    """Distinct tokens of all parts by falling frequency, equal ones by their text; the same for any cut.
+
+    parts : distinct tokens, and int64, how often each stands in its part
+    """
+    whole = pl.DataFrame(schema={"token": pl.String, "count": pl.Int64})
+    waiting: list[pl.DataFrame] = []
+    for tokens, counts in parts:
+        waiting.append(pl.DataFrame({"token": tokens.cast(pl.String), "count": counts.astype(np.int64)}))
+        # Summed now and then: nearly every token of a part is known from those before it.
+        if sum(frame.height for frame in waiting) > max(_WAITING, whole.height):
+            whole, waiting = _counted([whole, *waiting]), []
+    whole = _counted([whole, *waiting])
+    return whole.sort("count", "token", descending=[True, False])["token"]
+
+
+def _counted(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    return pl.concat(frames).group_by("token").agg(pl.col("count").sum())
+
+
+def merge_texts(parts: Sequence[pl.Series]) -> pl.Series:
+    """Sorted distinct texts of all parts; the same for any cut into parts."""
     if not parts:
         return pl.Series("token", [], dtype=pl.String)
     return pl.concat([p.cast(pl.String).alias("token") for p in parts]).unique().sort()
@@ -64,7 +94,9 @@ def tokens_of(vocabulary: pl.Series, locale: Pack, secret: int) -> Tokens:
         else np.zeros(1, np.int64)
     )
     chars = np.frombuffer(encoded.buffers()[2] or b"", np.uint8) if len(encoded) else np.zeros(0, np.uint8)
-    initial = np.array([ord(t[0]) if t else 0 for t in ascii_text.to_list()], np.uint32)
+    lengths = np.diff(offsets)
+    initial = np.zeros(lengths.size, np.uint32)
+    initial[lengths > 0] = chars[offsets[:-1][lengths > 0]]
 
     def ids(column: str) -> np.ndarray:
         encoded_form = forms[column].fill_null("").to_arrow().dictionary_encode()
@@ -91,18 +123,22 @@ def tokens_of(vocabulary: pl.Series, locale: Pack, secret: int) -> Tokens:
             np.concatenate([np.zeros(1, np.int64), offsets]),
             np.concatenate([chars, np.zeros(64, np.uint8)]),
         ),
-        letters=np.array([0, *(_letters(t) for t in ascii_text.to_list())], np.uint32),
+        letters=np.concatenate([np.zeros(1, np.uint32), _letters(offsets, chars)]),
         exact_hash=hashes(vocabulary),
         ascii_hash=hashes(ascii_text),
         phonetic_hash=hashes(forms["phonetic"]),
     )
 
 
-def _letters(text: str) -> int:
-    mask = 0
-    for letter in text[:TOKEN_CHARACTERS]:
-        mask |= 1 << (ord(letter) - 97 if "a" <= letter <= "z" else 26)
-    return mask
+def _letters(offsets: np.ndarray, chars: np.ndarray) -> np.ndarray:
+    """A bit for each letter a to z of each ASCII text's first characters, one more for anything else."""
+    lengths = np.minimum(np.diff(offsets), TOKEN_CHARACTERS)
+    masks = np.zeros(lengths.size, np.uint32)
+    for place in range(int(lengths.max(initial=0))):
+        rows = np.flatnonzero(lengths > place)
+        letter = chars[offsets[rows] + place].astype(np.int64) - ord("a")
+        masks[rows] |= np.left_shift(1, np.where((letter >= 0) & (letter < 26), letter, 26)).astype(np.uint32)
+    return masks
 
 
 def texts_of(values: pl.Series, secret: int) -> PackedTexts:

@@ -177,6 +177,12 @@ levels = [
   { name = "different", when = "always" },
 ]
 
+[settle]
+levels = [
+  "number.same", "number.alias", "sex.same", "birth_year.same", "birth_day.same",
+  "full_name.exact", "full_name.bare",
+]
+
 [training]
 rules = ["given_birth", "names_year", "birth_commune", "phone_given"]
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from linkage.vietnam.encodings import decode_vietnamese
 from linkage.vietnam.syllables import canonical_syllables
@@ -62,6 +63,14 @@ def _all_syllables(words: list[str]) -> bool:
     )
 
 
+@lru_cache(maxsize=1 << 16)
+def _reads(word: str, encoding: str) -> bool:
+    """Whether a word of Latin-1, read in an encoding, is of syllables and abbreviations alone."""
+    known = canonical_syllables()
+    reading = decode_vietnamese(word.encode("latin-1"), encoding)
+    return all(part in known or _ABBREVIATION.match(part) for part in _words(reading))
+
+
 def decode_legacy(text: str) -> tuple[str, str] | None:
     """(text as it was meant, kind), or None.
 
@@ -79,8 +88,10 @@ def decode_legacy(text: str) -> tuple[str, str] | None:
         readings["utf8_twice"] = _utf8(text)
     if not text.isascii() and max(text) <= "\u00ff":
         held = text.encode("latin-1")
-        readings["tcvn3"] = decode_vietnamese(held, "tcvn3")
-        readings["vni_windows"] = decode_vietnamese(held, "vni")
+        # No encoding looks beyond a space: a word that it makes nothing of rules it out for the text.
+        for kind, encoding in (("tcvn3", "tcvn3"), ("vni_windows", "vni")):
+            if all(_reads(word, encoding) for word in text.split(" ")):
+                readings[kind] = decode_vietnamese(held, encoding)
     found: dict[str, str] = {}
     for kind, reading in readings.items():
         if reading != text and not reading.isascii() and _all_syllables(_words(reading)):

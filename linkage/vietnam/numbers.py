@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from kernels.screens import holders
+
 Digits = tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]
 """Numbers of plain digits as integers, and how many digits write each."""
 
@@ -50,7 +52,7 @@ def _placeholders() -> list[int]:
     )
 
 
-_PLACEHOLDERS = _placeholders()
+PLACEHOLDERS = _placeholders()
 """Rows of equal or counting digits, as integers: leading zeros make no better number of them."""
 
 
@@ -106,7 +108,7 @@ def check_digit_holds(value: pl.Expr) -> pl.Expr:
 
 def is_placeholder(value: pl.Expr) -> pl.Expr:
     """Whether an integer is a row of equal or counting digits, or below a thousand."""
-    return value.is_in(_PLACEHOLDERS) | (value < 1000)
+    return value.is_in(PLACEHOLDERS) | (value < 1000)
 
 
 def number_structure(value: pl.Expr, extract_year: int) -> dict[str, pl.Expr]:
@@ -132,14 +134,7 @@ def holder_of(
     Sex uint8[n] (1 male, 2 female) and year of birth int16[n]; both 0 where the code is no twelve digits or
     the year is after ``latest_year``.
     """
-    head = (codes & ((1 << 56) - 1)) // 10**6
-    century = head // 100 % 10
-    year = 1900 + century // 2 * 100 + head % 100
-    says = (codes >> 56 == 12) & (year <= latest_year)
-    return (
-        np.where(says, 1 + century % 2, 0).astype(np.uint8),
-        np.where(says, year, 0).astype(np.int16),
-    )
+    return holders(codes, latest_year)
 
 
 def read_texts(values: pl.Series, digits: Digits | None) -> pl.DataFrame:
@@ -224,7 +219,7 @@ def _sound(
     known[list(PROVINCE_CODES)] = True
     century = value // 10**8 % 10
     year = 1900 + century // 2 * 100 + value // 10**6 % 100
-    runs = np.array(_PLACEHOLDERS)
+    runs = np.array(PLACEHOLDERS)
     near = runs[np.minimum(np.searchsorted(runs, value), runs.size - 1)]
     province = np.minimum(value // 10**9, known.size - 1)
     sound: npt.NDArray[np.bool_] = (length == 12) & known[province] & (year <= extract_year) & (near != value)
@@ -238,7 +233,7 @@ def _standardised(frame: pl.DataFrame, extract_year: int) -> pl.DataFrame:
     holds = pl.col("holds")
     frame = frame.with_columns(
         number=number,
-        placeholder=pl.col("value").is_in(_PLACEHOLDERS) | (number & (pl.col("value") < 1000)),
+        placeholder=pl.col("value").is_in(PLACEHOLDERS) | (number & (pl.col("value") < 1000)),
         **structure,
     )
     ten_or_eleven = ((pl.col("written") == 10) & (pl.col("value") >= 10**9)) | (

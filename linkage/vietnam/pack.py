@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from linkage.coded import UnitSets
@@ -13,9 +14,11 @@ from linkage.vietnam.addresses import AddressBook
 from linkage.vietnam.codes import health_cards, insurance_numbers, passports, tax_codes
 from linkage.vietnam.defaults import DEFAULTS
 from linkage.vietnam.name_forms import token_forms
+from linkage.vietnam.name_rows import NameReader
 from linkage.vietnam.names import ParsedNames, parse_names
 from linkage.vietnam.numbers import Digits, holder_of, standardise_numbers
 from linkage.vietnam.phones import standardise_phones
+from linkage.vietnam.settled import settled_codes
 from linkage.vietnam.units import UnitTable
 from linkage.vietnam.written import dated_units, unit_codes, unmarked, written_token
 
@@ -34,6 +37,14 @@ class VietnamPack:
         )
         self._addresses = AddressBook(UnitTable.from_reference(*tables), *tables)
         self._units = self._addresses.units
+
+    def name_reader(self, secret: int) -> NameReader:
+        """See :class:`linkage.vietnam.name_rows.NameReader`."""
+        return NameReader(secret)
+
+    def settled(self, field: str, digits: Digits, extract_year: int) -> npt.NDArray[np.int64]:
+        """See :func:`linkage.vietnam.settled.settled_codes`."""
+        return settled_codes(field, digits, extract_year)
 
     def names(self, values: pl.Series) -> ParsedNames:
         """See :func:`linkage.vietnam.names.parse_names`."""

@@ -175,7 +175,11 @@ class UnitTable:
             if as_of < REFORM
             else (self.communes_new, self.communes_old)
         )
-        return _frame(_commune(_tidy(text), first, second) for text in values.to_list())
+        # Nearly every text is a code of the list as it stands there.
+        return _frame(
+            (first[text], None) if text in first else _commune(_tidy(text), first, second)
+            for text in values.to_list()
+        )
 
     def provinces(self, values: pl.Series, as_of: date) -> pl.DataFrame:
         """Read distinct provinces (text, no nulls): two or three digits, or names, of the list in force on
@@ -197,7 +201,13 @@ def _tidy(text: str) -> str:
 
 
 def _frame(found: Iterable[tuple[int, str | None]]) -> pl.DataFrame:
-    return pl.DataFrame(list(found), schema={"unit": pl.Int32, "issue": pl.String}, orient="row")
+    units, issues = [], []
+    for unit, issue in found:
+        units.append(unit)
+        issues.append(issue)
+    return pl.DataFrame(
+        {"unit": pl.Series(units, dtype=pl.Int32), "issue": pl.Series(issues, dtype=pl.String)}
+    )
 
 
 def _commune(text: str, first: Mapping[str, int], second: Mapping[str, int]) -> tuple[int, str | None]:

@@ -6,7 +6,9 @@ import json
 
 import pytest
 
-from benchmarks.table import BEGIN, END, main, put_into, tables
+from benchmarks.table import main, marks, put_into, tables
+
+BEGIN, END = marks("figures")
 
 RUN = {
     "people": 10_000, "records": 22_000, "pairs": 123_456, "peak MiB": 345, "link precision": 1.0,
@@ -27,7 +29,8 @@ SESSION = {
 
 
 def test_tables__say_what_the_session_holds():
-    text = tables(SESSION)
+    assert tables(SESSION).keys() == {"figures"}
+    text = tables(SESSION)["figures"]
     assert "| 10,000 | 22,000 | 123,456 | 4.0 | 5,500 | 345 | 3 |" in text
     assert "| 10,000 | 1.00000 | 0.98765 | - | 0.50000 |" in text
     assert "| match | 1.25 |" in text
@@ -49,4 +52,37 @@ def test_into__replaces_the_figures_and_nothing_else(tmp_path):
 
 def test_into__a_document_without_a_place_is_refused():
     with pytest.raises(ValueError, match="figures"):
-        put_into("nothing here", "figures")
+        put_into("nothing here", "figures", "none")
+
+
+KERNEL = {
+    "name": "k", "group": None, "stats": {"min": 0.05, "median": 0.06, "rounds": 7},
+    "extra_info": {
+        "kernel": "edit.osa_pairs", "unit": "pair", "units": 1_000_000, "bytes": 50.4, "limit": 20.0,
+        "limited by": "edit steps",
+    },
+}  # fmt: skip
+PEERS = [
+    {
+        "name": name,
+        "stats": {"min": seconds},
+        "extra_info": {"peer of": "edit.osa_pairs", "peer": name, "units": 1_000_000},
+    }
+    for name, seconds in (("A", 0.2), ("B", 0.15))
+]
+
+
+def test_tables__put_peers_beside_their_kernel():
+    found = tables({**SESSION, "benchmarks": [KERNEL, *PEERS]})
+    assert found.keys() == {"kernels"}
+    row = "| `edit.osa_pairs` | pair | 50.0 | 50 | 20.0 | edit steps | 2.5 | B 150, A 200 | 3.0 |"
+    assert row in found["kernels"]
+
+
+def test_into__kernels_alone_leave_the_figures_of_runs(tmp_path):
+    document, session = tmp_path / "README.md", tmp_path / "bench.json"
+    begin, end = marks("kernels")
+    document.write_text(f"{BEGIN}\n\nold\n\n{END}\n\n{begin}\n{end}\n")
+    session.write_text(json.dumps({**SESSION, "benchmarks": [KERNEL]}))
+    main([str(session), "--into", str(document)])
+    assert document.read_text().startswith(f"{BEGIN}\n\nold\n\n{END}\n\n{begin}\n\n2026-11-21")

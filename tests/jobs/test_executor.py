@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import tempfile
@@ -8,8 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from jobs.executor import RayExecutor, ThreadExecutor, make_executor
+from jobs.executor import STORAGE_ATTEMPTS, ThreadExecutor, demands, make_executor
+from jobs.ray_executor import RayExecutor
 from linkage.errors import ConflictError, ContractError, LinkageError
 from linkage.schema import DeclarationError, Problem
 
@@ -25,7 +29,22 @@ def late(value, seconds):
     return {"value": value}
 
 
-def refuse():
+def span(seconds):
+    began = time.monotonic()
+    time.sleep(seconds)
+    return {"began": began, "ended": time.monotonic()}
+
+
+def falter(folder, kind, times):
+    begun = len(list(Path(folder).iterdir()))
+    (Path(folder) / f"{begun}").touch()
+    if begun < times:
+        raise OSError(kind, "the storage falters")
+    return {"times": begun + 1}
+
+
+def refuse(seconds=0.0):
+    time.sleep(seconds)
     raise ContractError("E-INPUT-001", "This came,", "that was wanted.", "Do so.")
 
 
@@ -67,8 +86,13 @@ def call(name, *arguments):
     return (f"{HERE}:{name}", arguments)
 
 
-def results(executor, calls):
-    return [done.result for done in executor.map(calls)]
+def results(executor, calls, **options):
+    return [done.result for done in executor.map(calls, **options)]
+
+
+def most_at_once(spans):
+    """The largest number of spans that share a moment."""
+    return max(sum(s["began"] <= t["began"] < s["ended"] for s in spans) for t in spans)
 
 
 @pytest.fixture(scope="module")
@@ -168,8 +192,72 @@ def test_map__holds_only_a_window_in_flight(executor, tmp_path):
     calls = Watched(call("touch", str(tmp_path), f"{n}") for n in range(40))
     taken = executor.map(calls)
     next(taken)
-    assert len(begun) <= 4 * executor.workers
+    assert len(begun) - len(list(tmp_path.iterdir())) <= 4 * executor.workers
     assert sum(1 for _ in taken) == 39
+
+
+def test_map__the_first_failure_in_the_order_of_the_calls_is_raised(executor):
+    calls = [
+        call("late", 1, 0.1),
+        call("refuse", 0.4),
+        call("stumble"),
+        *(call("late", 2, 0.1) for _ in range(9)),
+    ]
+    with pytest.raises(ContractError):
+        results(executor, calls)
+
+
+def test_map__a_long_task_holds_up_no_other(executor):
+    done = list(executor.map([call("span", 1.0), *(call("span", 0.02) for _ in range(40))]))
+    spans = [d.result for d in done]
+    assert sum(one["began"] < spans[0]["ended"] for one in spans[1:]) > 20
+
+
+@pytest.mark.parametrize("kind", [errno.EIO, errno.ESTALE])
+def test_map__what_shared_storage_answers_for_a_moment_is_tried_again(executor, tmp_path, kind):
+    (done,) = executor.map([call("falter", str(tmp_path), kind, 2)])
+    assert (done.result, done.attempts) == ({"times": 3}, 3)
+
+
+def test_map__storage_that_stays_bad_is_told_as_what_it_is(executor, tmp_path):
+    with pytest.raises(OSError, match="falters") as caught:
+        results(executor, [call("falter", str(tmp_path), errno.EIO, 99)])
+    assert caught.value.errno == errno.EIO
+    assert len(list(tmp_path.iterdir())) == STORAGE_ATTEMPTS
+
+
+@pytest.mark.parametrize("kind", [errno.ENOSPC, errno.EACCES, errno.ENOENT])
+def test_map__a_fault_that_does_not_pass_is_not_tried_again(executor, tmp_path, kind):
+    with pytest.raises(OSError, match="falters"):
+        results(executor, [call("falter", str(tmp_path), kind, 99)])
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(("need", "most"), [(0, 4), (25, 4), (40, 2), (60, 1), (1000, 1)])
+def test_threads__run_together_only_as_far_as_the_memory_goes(need, most):
+    made = ThreadExecutor(4, memory=100)
+    spans = results(made, [call("span", 0.05) for _ in range(16)], memory=need)
+    made.close()
+    assert most_at_once(spans) <= most
+    assert most == 1 or most_at_once(spans) > 1
+
+
+@given(st.lists(st.integers(0, 150), max_size=25), st.integers(1, 4))
+@settings(max_examples=15, deadline=None)
+def test_threads__never_take_more_memory_than_there_is_and_end(needs, workers):
+    made = ThreadExecutor(workers, memory=100)
+    spans = results(made, [call("span", 0.002) for _ in needs], memory=needs)
+    made.close()
+    held = [dict(span, need=need) for span, need in zip(spans, needs, strict=True)]
+    for one in held:
+        together = [h["need"] for h in held if h["began"] <= one["began"] < h["ended"] and h["need"]]
+        assert sum(together) <= 100 or len(together) == 1
+
+
+@pytest.mark.parametrize("memory", [[1], [1, 2, 3], -1, [1, -1]])
+def test_demands__that_do_not_fit_the_calls_are_refused(memory):
+    with pytest.raises(ValueError, match="Wanted: bytes"):
+        demands([call("square", 1), call("square", 2)], memory)
 
 
 def test_threads__work_at_once():

@@ -71,6 +71,9 @@ class Direct:
             out.append(json.loads(json.dumps(found)))
         return out
 
+    def free(self, *places: Path | str) -> None:
+        assert all(str(place).startswith(("intake/", "spool")) for place in places)
+
 
 def good(rows: int, first: int = 0) -> str:
     return "K,N,D,S\n" + "".join(f"{i},Trần Văn An,1980,1\n" for i in range(first, first + rows))

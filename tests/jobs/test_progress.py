@@ -4,7 +4,7 @@ import io
 import json
 import threading
 
-from jobs.progress import Progress, TerminalProgress, describe, duration
+from jobs.progress import Progress, Reach, TerminalProgress, describe, duration, size
 
 
 class Clock:
@@ -30,11 +30,11 @@ def test_progress__rewrites_one_line_on_a_terminal_with_rows_and_time_left():
     out, clock = io.StringIO(), Clock()
     progress = TerminalProgress(out, live=True, clock=clock)
     progress.stage("match", 1_000_000)
-    clock.now = 10.0
+    clock.now = 8.0
     progress.advance(250_000)
     progress.close()
     drawn = out.getvalue().split("\r")
-    assert "match  250,000 of 1,000,000 rows (25 %)  25,000 rows/s  30 s left" in drawn
+    assert "match  250,000 of 1,000,000 rows (25 %)  31,250 rows/s  24 s left" in drawn
     assert "\n" not in out.getvalue()
     assert drawn[-1] == ""
     assert drawn[-2].strip() == ""
@@ -72,7 +72,7 @@ def test_progress__counts_rows_of_many_threads():
         thread.start()
     for thread in threads:
         thread.join()
-    assert progress._done == 4000
+    assert progress._reach.rows == 4000
 
 
 def test_progress__the_base_shows_nothing(capfd):
@@ -85,10 +85,98 @@ def test_progress__the_base_shows_nothing(capfd):
 
 
 def test_describe__says_no_more_than_is_known():
-    assert describe("read", 0, None, 0.0) == "read"
-    assert describe("read", 5, None, 0.5) == "read  5 rows"
-    assert describe("read", 0, 10, 5.0) == "read  0 of 10 rows (0 %)"
-    assert describe("read", 12, 10, 2.0) == "read  12 of 10 rows (100 %)  6 rows/s"
+    assert describe(Reach("read"), 0.0) == "read"
+    assert describe(Reach("read", rows=5), 0.5) == "read  5 rows"
+    assert describe(Reach("read", 10), 5.0) == "read  0 of 10 rows (0 %)"
+    assert describe(Reach("read", 10, rows=12), 2.0) == "read  12 of 10 rows (100 %)  6 rows/s"
+
+
+def test_describe__has_tasks_pairs_bytes_and_the_time_left():
+    reach = Reach("match")
+    reach.round_tasks = 8
+    reach.advance(0, pairs=1_200_000, written=34_000_000, tasks=2)
+    assert describe(reach, 10.0) == "match  2 of 8 tasks  1,200,000 pairs  34 MB  30 s left"
+    reach.advance(0, tasks=6)
+    assert describe(reach, 40.0) == "match  8 of 8 tasks  1,200,000 pairs  34 MB"
+    assert describe(reach, 40.0, ended=True) == "match  8 tasks  1,200,000 pairs  34 MB"
+
+
+def test_time_left__is_not_told_by_what_an_earlier_attempt_did():
+    reach = Reach("block", 1000)
+    reach.advance(800, tasks=8, kept=True)
+    assert reach.left(5.0) is None
+    reach.advance(100, tasks=1)
+    assert reach.left(5.0) == 5.0
+    assert "20 rows/s" in describe(reach, 5.0)
+
+
+def test_total_that_no_task_counts__is_not_shown_as_nothing_done():
+    reach = Reach("match", 5000, round_tasks=4)
+    reach.advance(0, tasks=1)
+    assert describe(reach, 2.0) == "match  1 of 4 tasks  6 s left"
+
+
+def test_figures__are_those_that_are_known():
+    reach = Reach("match", 100)
+    reach.advance(50, pairs=7, written=9, tasks=1)
+    assert reach.figures(10.0) == {
+        "stage": "match", "seconds": 10.0, "rows": 50, "total_rows": 100, "pairs": 7, "bytes_out": 9,
+        "tasks": 1, "seconds_left": 10,
+    }  # fmt: skip
+    assert Reach("x").figures(0.04) == {"stage": "x", "seconds": 0.0}
+
+
+def test_log_file__has_a_line_a_minute_and_one_for_every_long_stage():
+    out, clock = io.StringIO(), Clock()
+    progress = TerminalProgress(out, clock=clock)
+    progress.stage("intake", 10)
+    clock.now = 9.0
+    progress.advance(10)
+    progress.stage("match", 6000)
+    for _ in range(100):
+        clock.now += 1.5
+        progress.advance(40, pairs=3)
+    progress.close()
+    assert out.getvalue().splitlines() == [
+        "match  1,600 of 6,000 rows (26 %)  120 pairs  27 rows/s  2 min 45 s left",
+        "match  3,200 of 6,000 rows (53 %)  240 pairs  27 rows/s  1 min 45 s left",
+        "match  4,000 rows  300 pairs  27 rows/s  done in 2 min 30 s",
+    ]
+    assert "\r" not in out.getvalue()
+
+
+def test_log_file__of_a_program_has_the_same_as_json():
+    out, clock = io.StringIO(), Clock()
+    progress = TerminalProgress(out, as_json=True, clock=clock)
+    progress.stage("match", 200)
+    clock.now = 61.0
+    progress.advance(100)
+    clock.now = 70.0
+    progress.close()
+    told = [json.loads(line)["progress"] for line in out.getvalue().splitlines()]
+    assert [line["status"] for line in told] == ["under way", "done"]
+    assert told[0] == {
+        "stage": "match", "seconds": 61.0, "rows": 100, "total_rows": 200, "seconds_left": 61,
+        "status": "under way",
+    }  # fmt: skip
+
+
+def test_terminal__keeps_a_line_of_a_long_stage():
+    out, clock = io.StringIO(), Clock()
+    progress = TerminalProgress(out, live=True, clock=clock)
+    progress.stage("match", 100)
+    clock.now = 20.0
+    progress.advance(100)
+    progress.stage("decide")
+    progress.close()
+    kept = [line.rpartition("\r")[2] for line in out.getvalue().split("\n")]
+    assert kept == ["match  100 rows  5 rows/s  done in 20 s", ""]
+
+
+def test_size__in_words():
+    assert [size(n) for n in (0, 999, 1000, 9949, 9951, 999_499, 999_500, 34_000_000, 2 * 10**12)] == [
+        "0 B", "999 B", "1.0 kB", "9.9 kB", "10 kB", "999 kB", "1.0 MB", "34 MB", "2000 GB",
+    ]  # fmt: skip
 
 
 def test_duration__in_words():

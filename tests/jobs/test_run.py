@@ -72,6 +72,37 @@ def test_work__is_removed_unless_it_is_wanted(outcome, nation, tmp_path):
     assert kept.run["fingerprints"] == outcome.run["fingerprints"]
 
 
+def test_run_without_corrections__links_alike_and_makes_nothing_else(outcome, copy, tmp_path):
+    project = copy / "project.toml"
+    text = project.read_text().replace(
+        'policy = "policies/tax.toml"', 'policy = "policies/tax.toml"\nverify = true'
+    )
+    project.write_text(text + "\n[corrections]\nmake = false\n")
+    done = run_project(project, tmp_path / "run", threads=2)
+    held = done.run
+    assert held["fingerprints"]["run"] != outcome.run["fingerprints"]["run"]
+    assert [held[k] for k in ("decisions", "estimates", "duplicates")] == [
+        outcome.run[k] for k in ("decisions", "estimates", "duplicates")
+    ]
+    assert held["order"] == [s.name for s in STAGES if s.name not in ("correct", "cases")]
+    assert [s["stage"] for s in held["stages"]] == held["order"]
+    assert held["corrections"] is None and held["cases"] is None
+    assert not {g["gate"] for g in held["gates"]} & {"corrections", "deaths"}
+    made = {p.name for p in outcome.folder.iterdir()} - {p.name for p in done.folder.iterdir()}
+    assert made - {"withheld"} <= {
+        "feeds",
+        "orders",
+        "verifications.parquet",
+        "register_cases.parquet",
+        "register_cases.csv",
+    }
+    assert "register_cases.parquet" in made and "verifications.parquet" in made
+    for source in held["by_source"]:
+        told = json.loads((done.folder / "receipts" / f"{source}.json").read_text())
+        assert told["corrections"] is None and told["cases"] is None and not told["verified"]
+        assert told["decisions"] == held["by_source"][source]
+
+
 def test_progress__is_told_every_stage_once_and_the_rows(nation, tmp_path):
     watching = Watching()
     done = run_project(nation / "project.toml", tmp_path / "run", progress=watching)
@@ -260,7 +291,7 @@ def test_model__of_other_comparisons_is_refused(outcome, copy, tmp_path):
 def test_stages__each_happens_once_and_its_tasks_are_journalled(tmp_path):
     executor = ThreadExecutor(2)
     with RunFolder(tmp_path / "run", "a fingerprint") as folder:
-        stages = room._Stages(folder, executor, Journal(folder.journal), Progress())
+        stages = room.Stages(folder, executor, Journal(folder.journal), Progress())
         calls = []
 
         def work():
@@ -291,7 +322,7 @@ def test_stages__memory_is_that_of_all_processes_together(tmp_path):
             yield Done({}, 0.1, 2, 250 << 20)
 
     with RunFolder(tmp_path / "run", "a fingerprint") as folder:
-        stages = room._Stages(folder, Two(), Journal(folder.journal), Progress())
+        stages = room.Stages(folder, Two(), Journal(folder.journal), Progress())
         before = stages.peak_memory()
         stages.tasks("match", [("", ())] * 3)
         assert stages.peak_memory() - before >= 350 << 20

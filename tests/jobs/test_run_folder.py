@@ -1,6 +1,7 @@
 """A run's folder: claimed, taken up again, published at once, never mixed."""
 
 import contextlib
+import hashlib
 import json
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jobs.run_folder import RunFolder, read_run
-from jobs.store import commit_stage, write_bytes
+from jobs.store import commit_stage, make_folder, write_bytes
 from linkage.errors import ConflictError, IntegrityError, LinkageError
 
 
@@ -30,7 +31,14 @@ def test_run_folder__publishes_all_at_the_end(tmp_path: Path):
         run.finish({"exit_code": 1, "totals": {}})
     assert names(out) == ["decisions.parquet", "rejects", "run.json"]
     assert (out / "rejects" / "x").read_bytes() == b"r"
-    assert read_run(out) == {"exit_code": 1, "totals": {}, "fingerprint": "f1"}
+    digest = {
+        n: hashlib.blake2b(n[:1].encode(), digest_size=32).hexdigest() for n in ("decisions", "rejects")
+    }
+    artefacts = {
+        "decisions.parquet": {"bytes": 1, "digest": digest["decisions"]},
+        "rejects/x": {"bytes": 1, "digest": digest["rejects"]},
+    }
+    assert read_run(out) == {"exit_code": 1, "totals": {}, "artefacts": artefacts, "fingerprint": "f1"}
 
 
 def test_run_folder__finished_run_of_the_same_fingerprint_is_given_back(tmp_path: Path):
@@ -38,7 +46,7 @@ def test_run_folder__finished_run_of_the_same_fingerprint_is_given_back(tmp_path
         run.finish({"exit_code": 1})
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "a").rglob("*")}
     with RunFolder(tmp_path / "a", "f1") as run:
-        assert run.finished == {"exit_code": 1, "fingerprint": "f1"}
+        assert run.finished == {"exit_code": 1, "artefacts": {}, "fingerprint": "f1"}
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "a").rglob("*")} == before
     with (
         pytest.raises(ConflictError, match=r"E-RUN-001.*finished") as caught,
@@ -141,3 +149,47 @@ def test_run_folder__is_private(tmp_path: Path):
     with RunFolder(tmp_path / "a", "f1") as run:
         assert all(p.stat().st_mode & 0o77 == 0 for p in (tmp_path / "a").rglob("*"))
         assert json.loads((run.work / "run.json").read_text()) == {"fingerprint": "f1"}
+
+
+@pytest.mark.parametrize("name", ["decisions.parquet", "rejects/x"])
+@pytest.mark.parametrize("harm", ["flip", "cut", "lose"])
+def test_finish__publishes_no_artefact_that_is_not_as_it_was_written(tmp_path: Path, name: str, harm: str):
+    with RunFolder(tmp_path / "run", "f1") as run:
+        for made in ("decisions.parquet", "rejects/x"):
+            make_folder((run.artefacts / made).parent)
+            write_bytes(run.artefacts / made, b"abcd")
+        path = run.artefacts / name
+        if harm == "lose":
+            path.unlink()
+        else:
+            path.write_bytes(b"abce" if harm == "flip" else b"abc")
+        words = rf"'{path.parent.name}/{path.name}' is {'missing' if harm == 'lose' else 'damaged'}"
+        with pytest.raises(IntegrityError, match=words):
+            run.finish({"exit_code": 0})
+    assert names(tmp_path / "run") == ["work"]
+
+
+def test_finish__stopped_between_two_artefacts_is_ended_by_the_next_run(
+    tmp_path: Path,
+):
+    with RunFolder(tmp_path / "run", "f1") as run:
+        for made in ("a", "b"):
+            write_bytes(run.artefacts / made, made.encode())
+        (run.artefacts / "a").rename(tmp_path / "run" / "a")
+        run.finish({"exit_code": 0})
+        held = read_run(tmp_path / "run")
+    assert held is not None
+    assert sorted(held["artefacts"]) == ["a", "b"]
+
+
+@pytest.mark.parametrize("name", ["run.json", "sums/run.json"])
+def test_work__whose_own_record_is_damaged_is_refused(tmp_path: Path, name: str):
+    with RunFolder(tmp_path / "run", "f1"):
+        pass
+    path = tmp_path / "run" / "work" / name
+    path.write_bytes(path.read_bytes().replace(b"f", b"e", 1))
+    with (
+        pytest.raises(IntegrityError, match=r"'work/run.json' is damaged"),
+        RunFolder(tmp_path / "run", "f1"),
+    ):
+        pass

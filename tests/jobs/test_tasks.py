@@ -11,8 +11,8 @@ import pytest
 from data.generator import generate
 from jobs import tasks
 from jobs.run import run_project
-from jobs.store import read_table
-from jobs.workspace import Workspace, frame, read_arrays
+from jobs.store import read_arrays, read_table
+from jobs.workspace import Workspace, frame
 
 PEOPLE = 600
 STEP = 20

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from data.generator import generate
-from jobs.store import write_array, write_json
-from jobs.workspace import Workspace, create_array, read_arrays, slice_of, write_arrays
+from jobs.store import read_arrays, write_array, write_arrays, write_json
+from jobs.workspace import Workspace, create_array, slice_of
 
 
 @pytest.fixture

@@ -80,6 +80,68 @@ def test_gather__two_quotes_become_one(cells: list[str]):
     assert gather(doubled, doubled=True) == [slow(cell.encode(), strip=False) for cell in cells]
 
 
+clean = st.text(
+    st.sampled_from('a "\t\n\u00a0\u2003\u200b\u202f\u3000\ufeffế\u00c2\u20ac\u3042\U0001f600'), max_size=5
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(clean, max_size=6), st.booleans(), st.booleans())
+def test_gather_clean__equals_gather_on_clean_text(cells: list[str], doubled: bool, strip: bool):
+    held = [(cell.replace('"', '""') if doubled else cell).encode() for cell in cells]
+    buffer = np.frombuffer(b"".join(held) + b"!", np.uint8)
+    end = np.cumsum([len(c) for c in held], dtype=np.int32)
+    begin = end - np.array([len(c) for c in held], np.int32)
+    offsets, state = np.empty(len(held) + 1, np.int64), np.empty(len(held), np.uint8)
+    data = np.zeros(buffer.size, np.uint8)
+    twice = np.full(len(held), doubled)
+    used = delimited.gather_clean(buffer, begin, end, twice, ord('"'), strip, offsets, data, state)
+    assert used == offsets[-1]
+    whole = data.tobytes()
+    found = [(int(s), whole[offsets[i] : offsets[i + 1]]) for i, s in enumerate(state)]
+    assert found == gather(held, doubled, strip)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(clean, max_size=6), st.lists(st.booleans(), min_size=6, max_size=6), st.booleans())
+def test_as_they_are__says_so_only_where_gather_changes_nothing(
+    cells: list[str], present: list[bool], strip: bool
+):
+    held = [cell.encode() for cell in cells]
+    buffer = np.frombuffer(b"".join(held), np.uint8)
+    offsets = np.cumsum([0, *map(len, held)])
+    offsets.flags.writeable = False
+    state = np.empty(len(held), np.uint8)
+    valid = np.array(present[: len(held)], np.bool_)
+    if delimited.as_they_are(buffer, offsets, valid, strip, state):
+        given = [cell if here else b"" for cell, here in zip(held, present, strict=False)]
+        assert list(zip(state.tolist(), held, strict=True)) == gather(given, strip=strip)
+
+
+def test_as_they_are__of_ordinary_cells_and_not_of_a_character_cut_in_two():
+    def say(cells: list[bytes], strip: bool = True) -> bool:
+        offsets = np.cumsum([0, *map(len, cells)])
+        offsets.flags.writeable = False
+        state = np.empty(len(cells), np.uint8)
+        buffer = np.frombuffer(b"".join(cells), np.uint8)
+        return bool(delimited.as_they_are(buffer, offsets, np.zeros(0, np.bool_), strip, state))
+
+    assert say([b"P1", b"", "Trần Thị Hà".encode()[:-3] + b"a"])
+    assert say(["Hà".encode()], strip=False)
+    assert not say(["Hà".encode()[:2], "Hà".encode()[2:]], strip=False)
+    assert not say([b" a"], strip=False)
+    assert not say([b"a "])
+
+
+@settings(deadline=None)
+@given(st.text(st.sampled_from("aế\t\n\r\x00\x1f\x7f\u0080\u009f\u00a0\u00c2 "), max_size=9))
+def test_has_control__is_what_gather_calls_so(text: str):
+    buffer = np.frombuffer(text.encode(), np.uint8)
+    assert delimited.has_control(buffer) == any(
+        slow(c.encode() + b"x", False)[0] == delimited.CONTROL for c in text
+    )
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(

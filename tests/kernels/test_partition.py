@@ -76,3 +76,49 @@ def test_sort_by_key__leaves_nothing_and_one_alone(n: int) -> None:
     partition.sort_by_key(keys, rows)
     assert keys.tolist() == [7] * n
     assert rows.tolist() == [100] * n
+
+
+@settings(deadline=None)
+@given(st.integers(1, 7).flatmap(lambda n: st.tuples(st.just(n), st.lists(st.integers(0, n - 1), max_size=50))))
+def test_partition_order__is_stable_and_complete(case: tuple[int, list[int]]) -> None:
+    parts, values = case
+    starts, order = np.full(parts + 1, -1, np.int64), np.zeros(len(values), np.uint32)
+    partition.partition_order(np.array(values, np.uint16), starts, order)
+    assert order.tolist() == sorted(range(len(values)), key=lambda i: values[i])
+    assert starts.tolist() == [sum(v < p for v in values) for p in range(parts + 1)]
+
+
+@pytest.mark.parametrize("hot", [0.0, 0.5, 0.999])
+@pytest.mark.parametrize("spread", [1, 1 << 20, 1 << 44])
+def test_sort_by_key__holds_for_keys_that_crowd(hot: float, spread: int) -> None:
+    """Keys that differ in few low bits, and one key that nearly all have: no bucket is too disordered."""
+    rng = np.random.default_rng(8)
+    keys = rng.integers(0, 1 << 19, 60_000, np.uint64) * np.uint64(spread)
+    keys[rng.random(60_000) < hot] = keys[0]
+    keys[::3] = keys[::3][::-1].copy()
+    rows = np.arange(60_000, dtype=np.uint32)
+    order = np.argsort(keys, kind="stable")
+    wanted = keys[order]
+    partition.sort_by_key(keys, rows)
+    assert np.array_equal(keys, wanted)
+    assert np.array_equal(rows, order)
+
+
+def test_sort_by_key__holds_where_one_bucket_takes_nearly_all() -> None:
+    """Two far keys and many near ones in falling order: the insertion gives up, the digits end it."""
+    near = np.arange(30_000, dtype=np.uint64)[::-1]
+    keys = np.concatenate([near, np.array([1 << 63], np.uint64)])
+    rows = np.arange(keys.shape[0], dtype=np.uint32)
+    order = np.argsort(keys, kind="stable")
+    partition.sort_by_key(keys, rows)
+    assert np.array_equal(rows, order)
+
+
+@settings(deadline=None)
+@given(st.lists(st.one_of(st.integers(0, 5), st.integers(0, (1 << 32) - 1)), max_size=60))
+def test_rank_rows__are_the_distinct_rows_in_order(values: list[int]) -> None:
+    distinct, rank = np.zeros(len(values), np.uint32), np.full(len(values), -1, np.int64)
+    n = partition.rank_rows(np.array(values, np.uint32), distinct, rank)
+    wanted = sorted(set(values))
+    assert distinct[:n].tolist() == wanted
+    assert rank.tolist() == [wanted.index(v) for v in values]

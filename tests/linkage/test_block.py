@@ -223,12 +223,11 @@ def walked(
 ) -> list[list[tuple[int, int]]]:
     """Pairs of every rule, found as a run finds them: planned, refined, walked, each in its first rule."""
     plans = [blocks_of(coded, meaning, rule, candidates)[0] for rule in rules]
-    keys = [base_keys(coded, meaning, rule, SECRET) for rule in rules]
-    blocking = RuleKeys(rules, [p.hot for p in plans], keys)
+    blocking = RuleKeys(rules, [p.hot for p in plans], SECRET)
     out = []
     for index, blocks in enumerate(plans):
         rows, local = local_members(blocks.members)
-        table = BlockTable(coded, meaning, blocking, earlier_and(blocking, index), rows, tuple(small.KINDS))
+        table = BlockTable(coded, meaning, blocking, earlier_and(blocking, index), rows, tuple(coded.arrays))
         walker = Walker(table, blocks, local, mode)
         own = []
         while n := walker.next():

@@ -191,6 +191,8 @@ def test_project__a_wrong_line_is_named(change, code, says):
         ("[authority.sex]\nholdr = 1", "E-CONFIG-002", "authority sex: unknown key 'holdr'"),
         ("[authority]\nsex = 3", "E-CONFIG-004", "A table is wanted"),
         ("[gates]\nnew = 2", "E-CONFIG-004", "at most 1"),
+        ("[corrections]\nmake = 1", "E-CONFIG-004", "true or false"),
+        ("[corrections]\nmakes = true", "E-CONFIG-002", "Did you mean 'make'?"),
         ("[[[", "E-CONFIG-001", "not TOML"),
         ("x = " + "[" * 5000 + "]" * 5000, "E-CONFIG-001", "too deep"),
         ("schema = " + "9" * 5000, "E-CONFIG-001", "too long"),

@@ -1,20 +1,25 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+import random
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from linkage.config import Decision
-from linkage.decide import Subjects, calibration, decide, near_share
-from linkage.decisions import CONFLICT, DECISIONS, INELIGIBLE, LINK, NEW, REVIEW, Decided
+from linkage.decide import Standards, Subjects, near_share
+from linkage.decisions import CONFLICT, DECISIONS, INELIGIBLE, LINK, NEW, REVIEW, SETTLED, Decided
 from linkage.levels import Level, Part, compile_parts
 from linkage.model import LevelModel, Model, PartModel, Weights, identify, weigh
 from linkage.posterior import UNFORESEEN
 from linkage.reasons import BIT, reason_lists
+from linkage.rehearsal import BANDS, Rehearsal
 from linkage.scored import Scored
 from tests.linkage import small
+from tests.linkage.deciding import decide
 
 PARTS = (
     Part(
@@ -87,12 +92,14 @@ def certain(person: int) -> Record:
 CROWD = [certain(500 + i) for i in range(300)]
 
 
-def decided(
+def counted(
     records: list[Record],
-    settings: Decision | None = None,
+    demands: Decision | None = None,
     crowd: bool = True,
     forced: list[int] | None = None,
-) -> Decided:
+    settled: list[bool] | None = None,
+    **options: object,
+) -> tuple[Decided, dict[str, list]]:
     """Decide ``records`` beside a crowd of certain ones, so that shares and sets are as in a real source."""
     everyone = [*records, *(CROWD if crowd else [])]
     rows = [
@@ -119,13 +126,21 @@ def decided(
         ),
         np.arange(REGISTER, dtype=np.uint64),
         FIRST,
-        PROGRAMME,
-        model(),
-        WEIGHTS,
-        [settings or Decision()] * 3,
-        fixed={},
+        Standards(PROGRAMME, model(), WEIGHTS, [demands or Decision()] * 3),
         forced=None if forced is None else np.array([*forced, *([-1] * len(CROWD))], np.int64),
+        settled=None if settled is None else np.array([*settled, *([False] * len(CROWD))]),
+        settling=scored.pattern == NUMBER["same"] * 3 + NAME["same"],
+        **options,  # type: ignore[arg-type]
     )
+
+
+def decided(
+    records: list[Record],
+    demands: Decision | None = None,
+    crowd: bool = True,
+    forced: list[int] | None = None,
+) -> Decided:
+    return counted(records, demands, crowd, forced)[0]
 
 
 def reasons(out: Decided, row: int = 0) -> list[str]:
@@ -239,7 +254,7 @@ def test_decide__keeps_the_promised_precision_of_a_source(precision: float) -> N
         )
         for i in range(200)
     ]
-    out = decided(records, Decision(precision=precision, record_min=0.6))
+    out, counts = counted(records, Decision(precision=precision, record_min=0.6))
     linked = out.decision == LINK
     assert 300 < linked.sum() < 500
     assert (1 - out.p_link[linked]).mean() <= 1 - precision
@@ -249,7 +264,7 @@ def test_decide__keeps_the_promised_precision_of_a_source(precision: float) -> N
     more = np.append(out.p_link[linked], out.p_link[best])
     assert (1 - more).mean() > 1 - precision
     assert "set_below" in reasons(out, int(best))
-    (estimate,) = [e for e in out.estimates if e["links"]]
+    (estimate,) = [e for e in counts["estimates"] if e["links"]]
     assert estimate["links"] == linked.sum()
     unforeseen = UNFORESEEN * linked.sum()
     assert estimate["expected"] == pytest.approx((1 - out.p_link[linked]).sum() + unforeseen, abs=1e-8)
@@ -258,10 +273,10 @@ def test_decide__keeps_the_promised_precision_of_a_source(precision: float) -> N
 
 def test_decide__judges_each_source_for_itself() -> None:
     doubts = [Record([(i, 13.0, 13.0, "null", "same")], state=0, source=2) for i in range(20)]
-    alone = decided(doubts, Decision(precision=0.9999))
+    alone, counts = counted(doubts, Decision(precision=0.9999))
     assert not (alone.decision[:20] == LINK).any()
     assert (alone.decision[20:] == LINK).all()
-    assert [e["links"] for e in alone.estimates] == [0, 300, 0]
+    assert [e["links"] for e in counts["estimates"]] == [0, 300, 0]
 
 
 def test_decide__does_not_depend_on_the_order_of_pairs_or_of_records() -> None:
@@ -272,7 +287,7 @@ def test_decide__does_not_depend_on_the_order_of_pairs_or_of_records() -> None:
     ]
     one = decided(records)
     rows = np.random.default_rng(1).permutation(one.scored.left.shape[0])
-    two = decide(
+    two, _ = decide(
         one.scored.where(rows),
         Subjects(
             np.ones(322, np.uint8),
@@ -280,9 +295,10 @@ def test_decide__does_not_depend_on_the_order_of_pairs_or_of_records() -> None:
             np.array([r.state for r in [*records, *CROWD]]),
             np.ones(322, bool),
         ),
-        np.arange(REGISTER, dtype=np.uint64), FIRST, PROGRAMME, model(), WEIGHTS, [Decision()] * 3,
-        fixed={},
-    )  # fmt: skip
+        np.arange(REGISTER, dtype=np.uint64),
+        FIRST,
+        Standards(PROGRAMME, model(), WEIGHTS, [Decision()] * 3),
+    )
     for name in ("decision", "person", "runner_up", "weight", "margin", "probability", "reasons"):
         assert np.array_equal(getattr(one, name), getattr(two, name)), name
 
@@ -331,9 +347,9 @@ def test_near_share__is_of_the_wrong_numbers_that_are_one_slip_off() -> None:
     assert near_share(model(), compile_parts(PARTS[1:], small.KINDS)) == 0.0
 
 
-def test_calibration__counts_links_by_band() -> None:
-    out = decided([*doubtful(40, math.log2(REGISTER) + 8), Record(state=0)])
-    bands = calibration(out)
+def test_total__counts_links_by_band_and_records_by_source() -> None:
+    out, counts = counted([*doubtful(40, math.log2(REGISTER) + 8), Record(state=0), Record(source=2)])
+    bands = counts["calibration"]
     linked = out.p_link[out.decision == LINK]
     assert sum(b["links"] for b in bands) == linked.shape[0]
     assert sum(b["expected_false"] for b in bands) == pytest.approx((1 - linked).sum(), abs=1e-9)
@@ -341,3 +357,70 @@ def test_calibration__counts_links_by_band() -> None:
         inside = (linked >= band["from"]) & (linked < band["to"])
         assert band["links"] == inside.sum() + ((linked == 1.0).sum() if band["to"] == 1.0 else 0)
     assert BIT["evidence_agrees"] & int(out.reasons[0])
+    own = [0] * 5
+    own[out.decision[41]] = 1
+    assert counts["decisions"] == [
+        [0] * 5,
+        (np.bincount(out.decision, minlength=5) - own).tolist(),
+        own,
+    ]
+
+
+def mixed(rng: random.Random) -> list[Record]:
+    """Records of every sort: sure, doubtful, tied, contradicted, new, poor."""
+    out = []
+    for _ in range(rng.randint(1, 60)):
+        state = rng.choice([0, 0, 1, 2, 2, 3, 4])
+        others = [
+            (
+                rng.randrange(REGISTER),
+                rng.uniform(-5, 22),
+                rng.uniform(-5, 30),
+                rng.choice(list(NUMBER)),
+                name,
+            )
+            for name in rng.choices(["same", "other", "null"], k=rng.choice([0, 1, 1, 2, 4]))
+        ]
+        out.append(Record(others, state, rng.random() < 0.9, rng.choice([1, 1, 2])))
+        if others and rng.random() < 0.3:
+            out[-1].candidates.append((rng.randrange(REGISTER), *others[0][1:]))
+    return out
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.randoms(use_true_random=False), st.lists(st.integers(0, 400), max_size=5))
+def test_decide__does_not_depend_on_the_ranges(rng: random.Random, cuts: list[int]) -> None:
+    records = mixed(rng)
+    n = len(records) + len(CROWD)
+    forced = [rng.choice([-1, -1, -1, rng.randrange(REGISTER)]) for _ in records]
+    settled = [rng.random() < 0.3 and any(c[3] == c[4] == "same" for c in r.candidates) for r in records]
+    demands = Decision(precision=rng.choice([0.9, 0.99, 0.9999]), record_min=0.6, new=0.98)
+    heard = Rehearsal(np.full(BANDS, 1.7), np.ones(BANDS), np.ones(BANDS), np.ones(BANDS), 9)
+    options = {"settled": settled, "rehearsal": rng.choice([None, heard])}
+    whole, counts = counted(records, demands, True, forced, **options)
+    ranges = [min(c, n) for c in cuts]
+    again, others = counted(records, demands, True, forced, ranges=ranges, **options)
+    assert counts == others
+    for part in fields(Decided):
+        one, other = getattr(whole, part.name), getattr(again, part.name)
+        if isinstance(one, np.ndarray):
+            assert np.array_equal(one, other), part.name
+    for part in fields(Scored):
+        assert np.array_equal(getattr(whole.scored, part.name), getattr(again.scored, part.name))
+    assert np.array_equal(whole.prior.registered, again.prior.registered)
+
+
+def test_decide__a_settled_record_has_its_settling_pair_alone() -> None:
+    tied = Record([(7, 40.0, 25.0, "same", "same"), (9, 40.0, 30.0, "different", "same")])
+    open_, _ = counted([tied, certain(3)])
+    assert open_.decision[0] == CONFLICT
+    out, _ = counted([tied, certain(3)], settled=[True, False])
+    alone, _ = counted([Record(tied.candidates[:1]), certain(3)])
+    assert out.decision[0] == LINK
+    assert (out.person[0], out.runner_up[0]) == (7, -1)
+    assert out.scored.rule[out.pair[0]] == SETTLED
+    assert (out.scored.left == FIRST).sum() == 1
+    assert (out.scored.rule[out.scored.left != FIRST] == 0).all()
+    # Whether its other pairs were scored at all makes no difference.
+    for name in ("decision", "person", "weight", "margin", "probability", "p_unregistered", "reasons"):
+        assert np.array_equal(getattr(out, name), getattr(alone, name)), name

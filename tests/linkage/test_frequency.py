@@ -9,12 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from linkage.coded import Coded, Meaning
 from linkage.frequency import (
     GROUP_PRIOR,
     Holders,
+    NameCounts,
     ValueCounts,
-    count_names,
+    count_bearers,
     frequency_terms,
+    group_sizes,
+    groups,
+    look_up_bearers,
+    name_keys,
     neighbours,
     repeats_of,
 )
@@ -97,28 +103,52 @@ def test_frequency_terms__equal_looking_at_everybody(left_out: int) -> None:
             person["birth_date"] = (rng.choice([1955, 1979, 1980, 1989, 2020]), *person["birth_date"][1:])
     register, agency = people[:200], people[200:]
     coded, meaning = small.coded_nation(register, [agency])
-    columns = [coded.arrays[c] for c in ("full_name", "sex", "birth_date")]
-    first = [c[:200] for c in columns]
-    # Counted in two parts and merged, as a run does.
-    halves = [count_names(*(c[a:b] for c in first), meaning.tokens) for a, b in ((0, 70), (70, 200))]
-    whole, grouped = (
-        {form: ValueCounts.merge([half[i][form] for half in halves]) for form in halves[0][i]} for i in (0, 1)
-    )
-    sizes = ValueCounts.merge([half[2] for half in halves])
-    found = frequency_terms(*columns, meaning.tokens, whole, grouped, sizes, 200, left_out)
+    found = terms(coded, meaning, 200, left_out)
     wanted = [twin_terms(person, register, left_out) for person in people]
     assert np.abs(found - np.array(wanted)).max() <= 1
     assert (found >= 0).all()
     assert len({tuple(row) for row in wanted}) > 30
 
 
+def terms(coded: Coded, meaning: Meaning, register: int, left_out: int) -> np.ndarray:
+    """Terms of everybody by the register's table of names."""
+    keys = name_keys(coded.arrays["full_name"], meaning.tokens)
+    group = groups(coded.arrays["sex"], coded.arrays["birth_date"])
+    bearers, unseen = {}, {}
+    for form in keys:
+        own, known, table = count_bearers(keys[form][:register], group[:register])
+        bearers[form] = look_up_bearers(table, keys[form], group)
+        unseen[form] = known.unseen()
+        assert np.array_equal(bearers[form].all[:register], own.all)
+        assert np.array_equal(bearers[form].here[:register], own.here)
+    return frequency_terms(
+        bearers, coded.arrays["sex"], group, group_sizes(group[:register]), unseen, register, left_out
+    )
+
+
 def test_frequency_terms__say_that_a_rare_name_is_rarer() -> None:
     register = [{"full_name": ["Trần", "Lan"], "sex": "F", "birth_date": (1985, 1, 1)}] * 50
     register = [*register, {"full_name": ["Trần", "Minh"], "sex": "F", "birth_date": (1985, 1, 1)}]
     coded, meaning = small.coded_nation(register)
-    columns = [coded.arrays[c] for c in ("full_name", "sex", "birth_date")]
-    found = frequency_terms(*columns, meaning.tokens, *count_names(*columns, meaning.tokens), 51)
+    found = terms(coded, meaning, 51, 1)
     assert (found[50] > found[0] + 4 * 1024).all()
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 4), max_size=25), st.integers(1, 3))
+def test_count_bearers__add_up_over_any_cut_by_key(found: list[int], cut: int) -> None:
+    keys = np.array(found, np.uint64)
+    group = np.arange(len(found)).astype(np.uint8) % 3
+    whole, known, _ = count_bearers(keys, group)
+    parts = [np.flatnonzero(keys % np.uint64(cut) == np.uint64(p)) for p in range(cut)]
+    done = [count_bearers(keys[p], group[p]) for p in parts]
+    assert NameCounts.merge([d[1] for d in done]) == known
+    for rows, (own, _, _) in zip(parts, done, strict=True):
+        assert own.all.tolist() == whole.all[rows].tolist()
+        assert own.here.tolist() == whole.here[rows].tolist()
+    counts = ValueCounts.of(keys)
+    assert known.unseen() == counts.unseen()
+    assert known.chance_agreement(len(found)) == pytest.approx(counts.chance_agreement(len(found)))
 
 
 numbers = st.lists(st.text("01", max_size=4), min_size=1, max_size=12)

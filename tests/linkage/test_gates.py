@@ -96,6 +96,16 @@ def test_register__is_held_to_its_refused_rows_only():
     assert failing([g.as_dict() for g in gates]) == ["refused:register"]
 
 
+def test_run_without_corrections__has_no_gates_of_them():
+    limits = {"tax": tight(fields={"sex": 0.1})}
+    told = {"converged": True, "converged_wanted": True, "review_max": 1.0}
+    with_, without = (
+        {g.gate for g in judge({"tax": figures(corrected=made)}, limits, **told)} for made in (True, False)
+    )
+    assert with_ - without == {"corrections", "deaths"}
+    assert without < with_
+
+
 def test_small_sources__are_not_judged_by_shares():
     few = {"rows": LEAST_RECORDS - 1, "accepted": LEAST_RECORDS - 1}
     worst = {"review": 150, "new": 150, "deaths": 150, "changed": {"sex": 150}, "links": 199}

@@ -134,7 +134,7 @@ def nation(tmp_path_factory: pytest.TempPathFactory) -> Nation:
                 taken.records, contract, kinds, source.name, source.extract_date, pack, SECRET, aliases
             )
         )
-    vocabulary = merge_vocabularies([p.tokens for p in parts])
+    vocabulary = merge_vocabularies([(p.tokens, p.counts) for p in parts])
     arrays: dict[str, np.ndarray] = {}
     for column, kind in kinds.items():
         pieces = []
@@ -247,8 +247,7 @@ def ordinary(nation: Nation) -> tuple[Rule, ...]:
 @pytest.fixture(scope="module")
 def blocking(nation: Nation, ordinary: tuple[Rule, ...]) -> RuleKeys:
     plans = [blocks_of(nation.coded, nation.meaning, r, CANDIDATES)[0] for r in ordinary]
-    keys = [base_keys(nation.coded, nation.meaning, r, SECRET) for r in ordinary]
-    return RuleKeys(ordinary, [p.hot for p in plans], keys)
+    return RuleKeys(ordinary, [p.hot for p in plans], SECRET)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import random
 from decimal import Decimal, localcontext
 from fractions import Fraction
@@ -13,11 +14,14 @@ from linkage.posterior import (
     MODEL_ERROR,
     STATES,
     STRAY,
-    accept_in_order,
-    estimate,
+    Candidates,
+    Tally,
     exact_sums,
     false_links_interval,
+    find_prior,
+    posterior_of,
     power_of_two,
+    sorted_pairs,
     state_terms,
 )
 
@@ -47,14 +51,14 @@ def test_power_of_two__of_whole_bits_is_whole() -> None:
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 3)), max_size=40), st.randoms())
 def test_exact_sums__do_not_depend_on_the_order(rows: list[tuple[float, int]], rng: random.Random) -> None:
-    def sums(of: list[tuple[float, int]]) -> list[float]:
+    def sums(of: list[tuple[float, int]]) -> list[int]:
         return exact_sums(np.array([v for v, _ in of]), np.array([g for _, g in of], np.int64), 4).tolist()
 
     mixed = list(rows)
     rng.shuffle(mixed)
     assert sums(rows) == sums(mixed)
     for group, found in enumerate(sums(rows)):
-        assert found == pytest.approx(sum(v for v, g in rows if g == group), abs=1e-10)
+        assert found / 2**40 == pytest.approx(sum(v for v, g in rows if g == group), abs=1e-10)
 
 
 Records = list[tuple[int, int, list[int]]]
@@ -91,19 +95,19 @@ def run(
         for place, weight in enumerate(weights)
     ]
     random.Random(shuffle).shuffle(pairs)
-    posterior, prior, order = estimate(
-        np.array([p[0] for p in pairs], np.int64),
-        np.array([p[1] for p in pairs], np.int32),
-        np.array([p[2] for p in pairs], np.uint64),
-        np.array([r[0] for r in records], np.int64),
-        np.array([r[1] for r in records], np.int64),
-        n_sources=3,
-        n_register=n_register,
-        lost=LOST,
-        near_share=NEAR,
-        fixed=fixed or {},
-        rounds=rounds,
+    record, weight = np.array([p[0] for p in pairs], np.int64), np.array([p[1] for p in pairs], np.int32)
+    ties = np.array([p[2] for p in pairs], np.uint64)
+    source, state = np.array([r[0] for r in records], np.int64), np.array([r[1] for r in records], np.int64)
+    order = sorted_pairs(record, weight, lambda places: ties[places])
+    candidates = Candidates.of(record[order], weight[order], len(records), n_register)
+    tallies = [
+        Tally.of(source[a:b], state[a:b], candidates.total[a:b])
+        for a, b in itertools.pairwise([0, len(records) // 3, len(records)])
+    ]
+    prior = find_prior(
+        Tally.merge(tallies), n_sources=3, lost=LOST, near_share=NEAR, fixed=fixed or {}, rounds=rounds
     )
+    posterior = posterior_of(candidates, source, state, prior)
     return posterior, prior, [pairs[i] for i in order]
 
 
@@ -229,48 +233,14 @@ def test_estimate__of_nothing() -> None:
 
 
 def test_state_terms__an_unheld_number_speaks_for_the_unregistered() -> None:
-    source = np.ones(1000, np.int64)
-    state = np.array([1] * 20 + [2] * 980)
-    unregistered, lost = state_terms(np.array([1.0, 0.99]), source, state, 2, LOST, NEAR)
+    counts = np.array([[0.0] * 5, [0.0, 20.0, 980.0, 0.0, 0.0]])
+    unregistered, lost = state_terms(np.array([1.0, 0.99]), counts, LOST, NEAR)
     at = {name: i for i, name in enumerate(STATES)}
     assert unregistered[1, at["unheld"]] > 40
     assert unregistered[1, at["held"]] < 0.01
     assert unregistered[1, at["none"]] == 1.0
     assert lost[1, at["none"]] == LOST
     assert lost[1, at["held"]] < LOST
-
-
-@settings(deadline=None, max_examples=200)
-@given(
-    st.lists(st.sampled_from([1.0, 0.99999, 0.9999, 0.999, 0.99, 0.95, 0.6]), max_size=25),
-    st.sampled_from([0.9, 0.99, 0.999, 0.9999]),
-    st.randoms(),
-)
-def test_accept_in_order__takes_the_longest_prefix_that_keeps_the_promise(
-    probabilities: list[float], demanded: float, rng: random.Random
-) -> None:
-    tie = list(range(len(probabilities)))
-    rng.shuffle(tie)
-    found = accept_in_order(np.array(probabilities), np.array(tie, np.uint64), demanded)
-    ranked = sorted(range(len(tie)), key=lambda i: (-probabilities[i], tie[i]))
-    # Whole numbers of 1e-5, so that nothing is rounded.
-    wrong = [round((1 - probabilities[i]) * 100_000) for i in ranked]
-    allowed = round((1 - demanded) * 100_000)
-    lengths = [k for k in range(len(ranked) + 1) if sum(wrong[:k]) <= allowed * k]
-    # Where the mean is the demanded one to the digit, a float may fall either way.
-    strictly = [k for k in lengths if sum(wrong[:k]) < allowed * k]
-    accepted = int(found.sum())
-    assert set(np.flatnonzero(found).tolist()) == set(ranked[:accepted])
-    assert accepted in lengths
-    assert accepted >= max(strictly, default=0)
-
-
-def test_accept_in_order__lets_the_certain_carry_the_doubtful() -> None:
-    certain = np.array([1.0] * 99 + [0.5])
-    tie = np.arange(100, dtype=np.uint64)
-    assert accept_in_order(certain, tie, 0.99).all()
-    assert accept_in_order(certain, tie, 0.999).sum() == 99
-    assert accept_in_order(certain[-1:], tie[:1], 0.9).sum() == 0
 
 
 def test_false_links_interval__is_narrow_and_holds_what_is_expected() -> None:

@@ -143,6 +143,7 @@ def test_receipt__that_does_not_add_up_is_not_written(wrong):
         ({"refused": [Refused("missing_key", 5, "f", 2)], "read": 1005}, ["mend_refused"]),
         ({"duplicates": 3}, ["merge"]),
         ({"duplicates": 3, "withheld": True}, ["wait"]),
+        ({"duplicates": 3, "corrections": None}, ["nothing"]),
         ({"corrections": [Correction("sex", "fix", "apply", 1)]}, ["apply_feed"]),
         ({"corrections": [Correction("sex", "fix", "confirm", 1)]}, ["judge_feed"]),
         ({"decisions": {"link": 999, "conflict": 1}}, ["wait_for_clerks"]),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 import random
 
@@ -8,8 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linkage.posterior import STATES, STRAY, Posterior, Prior
-from linkage.rehearsal import BANDS, Rehearsal, band_of, corrected, nothing, rehearse
+from linkage.posterior import STATES, STRAY, Candidates, Posterior, Prior
+from linkage.rehearsal import (
+    BANDS,
+    Played,
+    Rehearsal,
+    band_of,
+    conclude,
+    corrected,
+    nothing,
+    play,
+)
 from linkage.scored import Scored
 from tests.linkage.test_decide import NAME, NUMBER, PROGRAMME, REGISTER, WEIGHTS, model
 
@@ -44,7 +54,8 @@ PRIOR = Prior(
 )
 
 
-def run(records: list[Record], p_best: float = 1.0, least: int = 1) -> Rehearsal:
+def played(records: list[Record], p_best: float = 1.0, sampled: list[bool] | None = None) -> Played:
+    """What the records show as one range."""
     rows = [(i, *pair) for i, (_, _, pairs) in enumerate(records) for pair in pairs]
     scored = Scored(
         np.array([1000 + r[0] for r in rows], np.uint32),
@@ -54,24 +65,37 @@ def run(records: list[Record], p_best: float = 1.0, least: int = 1) -> Rehearsal
         np.full(len(rows), 50 * 1024, np.int32),
         np.array([round(r[1] * 1024) for r in rows], np.int32),
     )
+    candidates = Candidates.of(
+        np.array([r[0] for r in rows], np.int64), scored.weight, len(records), REGISTER
+    )
     first = np.full(len(records), -1)
     for at in reversed(range(len(rows))):
         first[rows[at][0]] = at
     zero = np.zeros(len(records))
-    posterior = Posterior(first, first, np.where(first >= 0, p_best, 0.0), zero, zero, zero)
-    return rehearse(
+    return play(
         scored,
-        posterior,
-        np.array([r[0] for r in rows], np.int64),
+        candidates,
+        Posterior(first, first, np.where(first >= 0, p_best, 0.0), zero, zero, zero),
         np.array([r[0] for r in records], np.int64),
         np.array([r[1] for r in records], np.int64),
+        np.ones(len(records), bool) if sampled is None else np.array(sampled, bool),
         PROGRAMME,
         model(),
         WEIGHTS,
         PRIOR,
         3,
-        least_actors=least,
     )
+
+
+def states_of(records: list[Record]) -> np.ndarray:
+    out = np.zeros((3, len(STATES)))
+    for source, state, _ in records:
+        out[source, state] += 1
+    return out
+
+
+def run(records: list[Record], p_best: float = 1.0, least: int = 1) -> Rehearsal:
+    return conclude(played(records, p_best), states_of(records), PRIOR, least_actors=least)
 
 
 def twin(records: list[Record]) -> tuple[list[float], list[float], list[float]]:
@@ -151,3 +175,28 @@ def test_corrected__never_makes_a_link_surer(probabilities: list[float], factors
     for p, q in zip(probabilities, after.tolist(), strict=True):
         assert q == pytest.approx(1 - min(1.0, (1 - p) * factors[band_of(np.array([p]))[0]]), abs=1e-12)
     assert corrected(before, nothing()) == pytest.approx(before, abs=1e-12)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 1000), st.lists(st.integers(0, 300), max_size=4), st.randoms(use_true_random=False))
+def test_play__of_ranges_adds_up_to_that_of_all(seed: int, cuts: list[int], rng: random.Random) -> None:
+    records = nation(seed, 300)
+    edges = sorted({0, *cuts, 300})
+    parts = [played(records[a:b]) for a, b in itertools.pairwise(edges)]
+    rng.shuffle(parts)
+    whole, sum_ = played(records), Played.merge(parts, 3)
+    for name in ("actors", "said", "wrong"):
+        assert np.array_equal(getattr(whole, name), getattr(sum_, name)), name
+
+
+def test_play__only_the_sampled_act() -> None:
+    records = nation(5, 400)
+    chosen = [random.Random(i).random() < 0.3 for i in range(400)]
+    some = played(records, sampled=chosen)
+    alone = played([r for r, one in zip(records, chosen, strict=True) if one])
+    for name in ("actors", "said", "wrong"):
+        assert np.array_equal(getattr(some, name), getattr(alone, name)), name
+    # A third of the actors stand for as many records as all of them.
+    all_, third = run(records), conclude(some, states_of(records), PRIOR, least_actors=1)
+    assert third.actors < 0.4 * all_.actors
+    assert third.wrong.sum() == pytest.approx(all_.wrong.sum(), rel=0.4)

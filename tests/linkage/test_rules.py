@@ -9,7 +9,7 @@ import pytest
 from linkage import rules
 from linkage.config import Blocking
 from linkage.errors import ConfigError
-from linkage.rules import Rule, base_keys, compile_rules, parse_key_part, refine_all, refine_keys
+from linkage.rules import Rule, base_keys, compile_rules, effective_keys, parse_key_part, refine_keys
 from tests.linkage import small
 
 SINGLE = [
@@ -101,13 +101,13 @@ def test_refine_keys__joins_columns_until_the_key_is_cold_and_gives_up_what_stay
     assert np.array_equal(base, base_keys(coded, meaning, compiled, 5))
 
 
-def test_refine_all__puts_rules_side_by_side_with_zeros_last() -> None:
+def test_effective_keys__put_rules_side_by_side_with_zeros_last() -> None:
     nation = people(3, 40)
     coded, meaning = small.coded_nation(nation)
     compiled = [rule(["personal_number.any"]), rule(["sex"], ("birth_date.year",)), rule(["commune.any"])]
     keys = [base_keys(coded, meaning, r, 7) for r in compiled]
     hot = [np.zeros(0, np.uint64), np.unique(keys[1][keys[1] != 0])[:1], np.zeros(0, np.uint64)]
-    table, widths = refine_all(coded, meaning, compiled, hot, keys)
+    table, widths = effective_keys(coded, meaning, compiled, hot, 7)
     assert widths.tolist() == np.cumsum([0, *(k.shape[1] for k in keys)]).tolist()
     for r, (single, burning) in enumerate(zip(keys, hot, strict=True)):
         known = refine_keys(coded, meaning, compiled[r], single, burning)

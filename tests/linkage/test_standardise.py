@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import collections
 import datetime as dt
 import itertools
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from linkage.standardise import ALIASES_KEPT, StandardPart, standardise
 from linkage.vocabulary import (
     empty_column,
     hash_text,
+    merge_texts,
     merge_vocabularies,
     record_order,
     texts_of,
@@ -254,10 +256,10 @@ def test_standardise__never_reads_belief_or_descent(pack: Pack) -> None:
 
 def joined(parts: Sequence[StandardPart], column: str) -> np.ndarray:
     if KINDS[column] == "name":
-        merged = merge_vocabularies([p.tokens for p in parts])
+        merged = merge_vocabularies((p.tokens, p.counts) for p in parts)
         return np.concatenate([token_ids(p.tokens, merged)[p.arrays[column]] for p in parts])
     if KINDS[column] == "text":
-        merged = merge_vocabularies([p.texts[column] for p in parts])
+        merged = merge_texts([p.texts[column] for p in parts])
         return np.concatenate([token_ids(p.texts[column], merged)[p.arrays[column]] for p in parts])
     return np.concatenate([p.arrays[column] for p in parts])
 
@@ -277,7 +279,8 @@ def test_standardise__of_parts_is_that_of_the_whole(pack: Pack, cuts: list[int])
     assert shifted.equals(whole.repairs)
     asked = pl.concat([p.queries.with_columns(pl.col("row") + a) for p, a in zip(parts, edges, strict=False)])
     assert asked.equals(whole.queries)
-    assert merge_vocabularies([p.tokens for p in parts]).to_list() == whole.tokens.to_list()
+    assert merge_vocabularies((p.tokens, p.counts) for p in parts).to_list() == whole.tokens.to_list()
+    assert sum(int(p.counts.sum()) for p in parts) == int(whole.counts.sum())
 
 
 def test_standardise__keeps_the_latest_earlier_numbers(pack: Pack) -> None:
@@ -374,14 +377,40 @@ def test_texts_of__packs_texts_from_one() -> None:
     assert len(set(packed.hashes.tolist())) == 3
 
 
+some_parts = st.lists(
+    st.dictionaries(st.sampled_from(["a", "b", "đ", "ê", "z"]), st.integers(1, 9)), max_size=4
+)
+
+
 @settings(deadline=None)
-@given(st.lists(st.lists(st.sampled_from(["a", "b", "đ", "ê", "z"]), unique=True), max_size=4))
-def test_merge_vocabularies__is_sorted_and_distinct(parts: list[list[str]]) -> None:
-    merged = merge_vocabularies([pl.Series("t", p, dtype=pl.String) for p in parts])
-    assert merged.to_list() == sorted({t for p in parts for t in p})
+@given(some_parts)
+def test_merge_vocabularies__is_ordered_by_falling_frequency(parts: list[dict[str, int]]) -> None:
+    given = [(pl.Series([*p], dtype=pl.String), np.array([*p.values()], np.int64)) for p in parts]
+    merged = merge_vocabularies(given)
+    total = collections.Counter[str]()
     for own in parts:
-        ids = token_ids(pl.Series(own, dtype=pl.String), merged)
+        total.update(own)
+    assert merged.to_list() == sorted(total, key=lambda token: (-total[token], token))
+    assert merged.to_list() == merge_vocabularies(reversed(given)).to_list()
+    for own in parts:
+        ids = token_ids(pl.Series([*own], dtype=pl.String), merged)
         assert ids.tolist() == [0, *(merged.to_list().index(t) + 1 for t in own)]
+
+
+def test_merge_vocabularies__of_more_than_is_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("linkage.vocabulary._WAITING", 3)
+    parts = [(pl.Series(["a", "b"]), np.array([1, i])) for i in range(9)]
+    assert merge_vocabularies(parts).to_list() == ["b", "a"]
+
+
+def test_token_ids__of_a_token_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(ValueError, match="not in the vocabulary"):
+        token_ids(pl.Series(["a", "x"]), pl.Series(["a", "b"]))
+
+
+def test_merge_texts__is_sorted_and_distinct() -> None:
+    assert merge_texts([pl.Series(["b", "a"]), pl.Series(["c", "a"])]).to_list() == ["a", "b", "c"]
+    assert merge_texts([]).to_list() == []
 
 
 CODES = parse_contract("""

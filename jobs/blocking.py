@@ -1,0 +1,71 @@
+"""The stage that blocks: keys under every rule, blocks of each partition, the refinement plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobs.executor import Call
+from jobs.intake import Tasks
+from jobs.workspace import Workspace
+
+#: Register records a record may meet in one block before the block is refined.
+BLOCK_CANDIDATES = 50
+
+#: Bytes of keys that lie on the disk at once; beyond, rules are blocked one after the other.
+KEYS_AT_ONCE = 4 << 30
+
+#: Bytes of a key on the disk, with its row.
+_KEY_BYTES = 12
+
+
+def block_records(stages: Tasks, space: Workspace) -> dict[str, Any]:
+    """Block every rule; gives pairs by rule and by what became of them."""
+    work = str(space.work)
+    n = space.layout["rows"]
+    partitions = range(1 << space.layout["bits"])
+    ordinary = [i for i, r in enumerate(space.rules) if not r.near]
+    results: dict[int, list[dict[str, Any]]] = {}
+    for group in _groups(ordinary, n):
+        stages.tasks(
+            "block",
+            [("jobs.tasks_block:make_keys", (work, a, b, group)) for a, b in space.ranges()],
+            [b - a for a, b in space.ranges()],
+        )
+        calls: list[Call] = [
+            ("jobs.tasks_block:make_blocks", (work, r, p, BLOCK_CANDIDATES)) for r in group for p in partitions
+        ]
+        made = stages.tasks("block", calls)
+        for place, rule in enumerate(group):
+            results[rule] = made[place * len(partitions) : (place + 1) * len(partitions)]
+        stages.drop(*(f"keys/{rule:02d}-*" for rule in group))
+    by_rule: dict[str, dict[str, int]] = {}
+    for rule in ordinary:
+        total = by_rule.setdefault(space.rules[rule].name, {})
+        for result in results[rule]:
+            for key, value in result["counts"].items():
+                total[key] = max(total.get(key, 0), value) if key == "largest" else total.get(key, 0) + value
+    refined = stages.tasks("block", [("jobs.tasks_block:merge_plan", (work,))])[0]["refined"]
+    calls = [
+        ("jobs.tasks_frequency:probe_identifiers", (work, r, a, b))
+        for r, rule in enumerate(space.rules)
+        if rule.near
+        for a, b in space.ranges(register=False)
+    ]
+    probed = stages.tasks("block", calls)
+    finding = {space.rules[i].name for i in ordinary if not space.rules[i].relatives}
+    pairs = sum(v["pairs"] for k, v in by_rule.items() if k in finding) + sum(p["pairs"] for p in probed)
+    return {
+        "partitions": len(partitions),
+        "rules": by_rule,
+        "refined": refined,
+        "probed": sum(p["pairs"] for p in probed),
+        "pairs": pairs,
+        "register_pairs": sum(v["register_pairs"] for v in by_rule.values()),
+        "rows_in": n,
+    }
+
+
+def _groups(rules: list[int], rows: int) -> list[list[int]]:
+    """Rules that are blocked together, so that their keys do not take more of the disk than they may."""
+    at_once = max(1, KEYS_AT_ONCE // max(1, 2 * _KEY_BYTES * rows))
+    return [rules[at : at + at_once] for at in range(0, len(rules), at_once)]

@@ -1,0 +1,169 @@
+"""Coded records as they lie in a run's work folder: a container a part, and one a range for what comes later."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jobs.store import open_arrays
+from kernels.narrow import widen
+from linkage.coded import DTYPES, NAME_WIDTH, Coded
+from linkage.columns import Column, Piece, TextColumn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jobs.workspace import Workspace
+
+_BYTE = np.dtype(np.uint8)
+
+#: Columns of the register's rows that the ranges of ``side`` hold, with their width.
+_OF_REGISTER = {"frequency": np.dtype(np.int16), "absent": np.dtype(np.int16)}
+
+
+class _Names:
+    """Narrow names of a part, read as rows of eight ids."""
+
+    def __init__(self, narrow: np.ndarray, wide: np.ndarray) -> None:
+        self.narrow = narrow
+        self.wide = wide
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        if isinstance(rows, slice):
+            return widen(self.narrow[rows], self.wide)
+        return widen(self.narrow, self.wide, rows)
+
+
+Held = Callable[[], Mapping[str, np.ndarray]]
+
+
+def _lazily(path: Path) -> Held:
+    return functools.cache(lambda: open_arrays(path))
+
+
+def _piece(held: Held, name: str) -> Callable[[], Piece | None]:
+    def opened() -> Piece | None:
+        arrays = held()
+        if name not in arrays:
+            return None
+        if f"{name}.wide" in arrays:
+            return _Names(arrays[name], arrays[f"{name}.wide"])
+        return arrays[name]
+
+    return opened
+
+
+def read_coded(space: Workspace) -> Coded:
+    """All coded records of a run, mapped piece by piece; what later stages put beside them, once it is there."""
+    parts = [p for p in space.layout["parts"] if p[3]]
+    starts = np.array([*(p[2] for p in parts), space.layout["rows"]], np.int64)
+    held = [_lazily(space.part_file("columns", s, p)) for s, p, _, _ in parts]
+    arrays: dict[str, Column] = {}
+    for name in (*space.columns, *space.carried):
+        kind = space.kinds[name]
+        width = (NAME_WIDTH,) if kind == "name" else ()
+        missing = -1 if kind == "unit" else 0
+        arrays[name] = Column(starts, [_piece(h, name) for h in held], DTYPES[kind], width, missing)
+    if "personal_number" in arrays and space.loaded.alias_file is not None:
+        arrays["personal_number.alias"] = _aliases(starts, parts, held)
+    arrays |= _ranges(space)
+    numbers = [functools.partial(np.full, rows, source, np.uint8) for source, _, _, rows in parts]
+    return Coded(
+        arrays,
+        Column(starts, numbers, _BYTE),
+        Column(starts, [_piece(h, "@order") for h in held], np.dtype(np.uint64)),
+        space.layout["n_register"],
+    )
+
+
+def _aliases(starts: np.ndarray, parts: list[list[int]], held: list[Held]) -> Column:
+    """Earlier numbers, which only the register has; its parts may hold more or fewer for a person."""
+    name = "personal_number.alias"
+    of_register = [number for number, part in enumerate(parts) if part[0] == 0]
+    width = max((held[i]()[name].shape[1] for i in of_register if name in held[i]()), default=0)
+
+    def padded(number: int) -> Callable[[], Piece | None]:
+        def opened() -> Piece | None:
+            own = held[number]().get(name)
+            if own is None or own.shape[1] == width:
+                return own
+            return np.pad(own, ((0, 0), (0, width - own.shape[1])))
+
+        return opened
+
+    opened = [padded(number) if number in of_register else _nothing for number in range(len(parts))]
+    return Column(starts, opened, np.dtype(np.int64), (width,))
+
+
+def _nothing() -> None:
+    return None
+
+
+def _ranges(space: Workspace) -> dict[str, Column]:
+    everything = space.ranges()
+    first = len(space.ranges(register=True))
+    starts = np.array([*(a for a, _ in everything), space.layout["rows"]], np.int64)
+    out: dict[str, Column] = {}
+
+    def column(stage: str, name: str, dtype: np.dtype, width: tuple[int, ...], *, register: bool) -> Column:
+        opened = [
+            _piece(_lazily(space.range_file(stage, a)), name) if (number < first) == register else _nothing
+            for number, (a, _) in enumerate(everything)
+        ]
+        return Column(starts, opened, dtype, width)
+
+    if _whole(space.work / "side", len(everything)):
+        if "full_name" in space.columns:
+            for name, dtype in _OF_REGISTER.items():
+                out[name] = column("side", name, dtype, (3,), register=True)
+            out["full_name.known"] = column("side", "full_name.known", _BYTE, (), register=False)
+        for name in space.columns:
+            if space.kinds[name] == "identifier":
+                out[f"{name}.held"] = column("side", f"{name}.held", _BYTE, (), register=False)
+    if _whole(space.work / "repeats", len(everything) - first):
+        out["repeats"] = column("repeats", "repeats", np.dtype(np.int32), (), register=False)
+    return out
+
+
+def read_settled(space: Workspace) -> Column | None:
+    """Settled records of a run, uint8 over all rows; None before they are known."""
+    everything = space.ranges()
+    first = len(space.ranges(register=True))
+    if not _whole(space.work / "settled", len(everything) - first):
+        return None
+    starts = np.array([*(a for a, _ in everything), space.layout["rows"]], np.int64)
+    opened = [
+        _piece(_lazily(space.range_file("settled", a)), "settled") if number >= first else _nothing
+        for number, (a, _) in enumerate(everything)
+    ]
+    return Column(starts, opened, _BYTE)
+
+
+def _whole(folder: Path, wanted: int) -> bool:
+    try:
+        return sum(".tmp-" not in name for name in os.listdir(folder)) >= wanted
+    except FileNotFoundError:
+        return False
+
+
+def read_ids(space: Workspace) -> TextColumn:
+    """Record ids of all rows of a run, mapped from disk."""
+    parts = [p for p in space.layout["parts"] if p[3]]
+
+    def opened(path: Path) -> Callable[[], tuple[np.ndarray, np.ndarray]]:
+        def load() -> tuple[np.ndarray, np.ndarray]:
+            held = open_arrays(path)
+            return held["offsets"], held["bytes"]
+
+        return load
+
+    return TextColumn(
+        np.array([*(p[2] for p in parts), space.layout["rows"]], np.int64),
+        [opened(space.path("intake", f"{s:02d}-{p:05d}.ids.arrays")) for s, p, _, _ in parts],
+    )
+
+

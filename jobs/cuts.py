@@ -1,0 +1,56 @@
+"""How a run's work is cut: rows of a range, partitions of keys, by the memory that one task may take."""
+
+from __future__ import annotations
+
+import math
+
+#: Bytes that a process holds before it has done anything: the interpreter, Polars, Arrow, compiled kernels.
+PROCESS = 450 << 20
+
+#: Bytes that a task takes for a row of its range, at most: measured 700 where decisions are made.
+RANGE_BYTES = 1_500
+
+#: Bytes that a task takes for a record of its partition, gathered with its columns and keys: measured 900.
+PARTITION_BYTES = 2_000
+
+#: Rows beyond which a larger range or partition gains nothing.
+MOST_ROWS = 1_000_000
+
+#: Rows below which a task's fixed costs show.
+LEAST_ROWS = 40_000
+
+#: Ranges, and partitions, wanted at least for each worker to have its turn.
+LEAST_CUTS = 16
+
+#: Partitions at most: a task that reads one opens a file for every range.
+MOST_BITS = 12
+
+
+def share_of(memory: int, workers: int, *, processes: bool) -> int:
+    """Bytes that each of ``workers`` tasks may take of ``memory``, at least 64 MiB.
+
+    processes : whether every worker is a process of its own
+    """
+    base = PROCESS * (workers + 1 if processes else 1)
+    return max(64 << 20, (memory - base) // max(1, workers))
+
+
+def cut_of(rows: int, share: int, parts: int | None) -> dict[str, int]:
+    """``range_rows`` and ``bits`` (2**bits partitions) for so many records.
+
+    share : bytes a task may take;  parts : ranges and partitions asked for, instead
+    """
+    if parts is not None:
+        wanted = max(1, parts)
+        return {
+            "range_rows": max(1, math.ceil(rows / wanted)),
+            "bits": min(MOST_BITS, math.ceil(math.log2(wanted))),
+        }
+    most = max(LEAST_ROWS, min(MOST_ROWS, share // RANGE_BYTES))
+    range_rows = min(most, max(LEAST_ROWS, math.ceil(rows / LEAST_CUTS)))
+    most = max(LEAST_ROWS, min(MOST_ROWS, share // PARTITION_BYTES))
+    partition_rows = min(most, max(LEAST_ROWS, math.ceil(rows / LEAST_CUTS)))
+    return {
+        "range_rows": range_rows,
+        "bits": min(MOST_BITS, max(0, math.ceil(math.log2(max(1.0, rows / partition_rows))))),
+    }

@@ -1,0 +1,37 @@
+"""The stage that matches: identifiers first, then the other rules for the records these have not settled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobs.executor import Call
+from jobs.intake import Tasks
+from jobs.workspace import Workspace
+
+
+def match_records(stages: Tasks, space: Workspace) -> dict[str, Any]:
+    """Score every candidate pair that can matter."""
+    work = str(space.work)
+    partitions = range(1 << space.layout["bits"])
+    agencies = space.ranges(register=False)
+    first = space.identifier_rules
+    facts = {"pairs": 0, "kept": 0, "settled": 0}
+
+    def score(rules: list[int]) -> None:
+        calls: list[Call] = []
+        for rule in rules:
+            if space.rules[rule].near:
+                calls += [("jobs.tasks_match:match_probe", (work, rule, a)) for a, _ in agencies]
+            else:
+                calls += [("jobs.tasks_match:match_partition", (work, rule, p)) for p in partitions]
+        for result in stages.tasks("match", calls):
+            facts["pairs"] += result["pairs"]
+            facts["kept"] += result["kept"]
+
+    score(list(first))
+    if first and space.settling.any():
+        done = stages.tasks("match", [("jobs.tasks_match:settle_range", (work, a, b)) for a, b in agencies])
+        facts["settled"] = sum(d["settled"] for d in done)
+    score([i for i, rule in enumerate(space.rules) if i not in first and not rule.relatives])
+    stages.free("blocks", "probe")
+    return facts

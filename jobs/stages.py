@@ -1,0 +1,234 @@
+"""Stages of a run: each happens once, its tasks too, and what they took is kept.
+
+    work/stages/<stage>/tasks.jsonl     finished tasks, while the stage is under way and after it
+    work/stages/<stage>/manifest.json   the stage has happened: its facts, its figures, what it freed
+
+A stage may ask for tasks several times. What is freed is removed once the stage's manifest stands, unless the
+work is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import linkage
+from jobs.executor import Call, Done, Executor
+from jobs.files import SUMS, discard, disk_full
+from jobs.journal import Journal, peak_memory
+from jobs.metrics import Metrics, Sample, run_samples, stage_samples
+from jobs.plan_record import folder_bytes
+from jobs.progress import Progress, Reach, size
+from jobs.run_folder import RunFolder
+from jobs.store import commit_stage, make_folder, stage_manifest
+from jobs.task_log import NAME, TaskLog
+from linkage.errors import LinkageError
+
+_COUNTS = ("rows_in", "rows_out", "pairs")
+
+
+class Stages:
+    """Runs stages once each, remembers and journals their tasks, and keeps their figures.
+
+    ``figures`` : of the stages so far, see ``stages`` of ``run.json``;  ``wanted`` : bytes of disk that the
+    whole run is thought to want, None if nobody has said it
+    """
+
+    def __init__(self, folder: RunFolder, executor: Executor, journal: Journal, progress: Progress) -> None:
+        self.folder = folder
+        self.executor = executor
+        self.journal = journal
+        self.progress = progress
+        self.figures: list[dict[str, Any]] = []
+        self.peaks: dict[tuple[int, int], int] = {}
+        info = {
+            "run_id": folder.fingerprint[:16],
+            "engine": executor.name,
+            "version": linkage.__version__,
+        }
+        self.wanted: int | None = None
+        self.need = 0
+        self.metrics = Metrics(folder.path, info)
+        self._logs: dict[str, TaskLog] = {}
+        self._freed: list[str] = []
+        self._reach = Reach("")
+        self._task_seconds = 0.0
+        self._began = time.perf_counter()
+
+    def peak_memory(self) -> int:
+        """The most memory that the processes of the run have held, in bytes: the sum of their own peaks."""
+        return sum((self.peaks | {(0, os.getpid()): peak_memory()}).values())
+
+    def disk(self) -> int:
+        """Bytes of the work folder at its fullest so far, the artefacts apart."""
+        return max((int(figures["disk"]) for figures in self.figures), default=0)
+
+    def stage(self, name: str, work: Callable[[], dict[str, Any]], rows: int | None = None) -> dict[str, Any]:
+        """Run a stage unless it has happened; gives its facts.
+
+        Raises LinkageError ``E-DISK-001`` if the disk is full: what is finished is kept.
+        """
+        place = make_folder(self.folder.work / "stages" / name)
+        held = stage_manifest(place)
+        if held is None:
+            held = self._run(name, place, work, rows)
+        self._free(held["freed"])
+        self.figures.append(held["figures"])
+        self._reach = Reach("")
+        self.metrics.write(self._samples)
+        return dict(held["facts"])
+
+    def _run(
+        self, name: str, place: Path, work: Callable[[], dict[str, Any]], rows: int | None
+    ) -> dict[str, Any]:
+        self._begin(name, rows)
+        self.progress.stage(name, rows)
+        try:
+            facts = work()
+            figures = {
+                "stage": name,
+                "status": "done",
+                "seconds": round(time.perf_counter() - self._began, 3),
+                "peak_memory": self.peak_memory(),
+                "tasks": self._reach.tasks,
+                "task_seconds": round(self._task_seconds, 3),
+                "bytes_out": self._reach.written,
+                "disk": folder_bytes(self.folder.work) - folder_bytes(self.folder.artefacts),
+                **{k: facts[k] for k in _COUNTS if k in facts},
+            }
+            commit_stage(place, [], facts, figures=figures, freed=self._freed)
+        except (OSError, LinkageError) as fault:
+            raise self._with_room(name, fault) from None
+        held = stage_manifest(place)
+        assert held is not None
+        return held
+
+    def _begin(self, name: str, rows: int | None) -> None:
+        self._logs.pop(name, None)
+        self._freed = []
+        self._reach = Reach(name, rows)
+        self._task_seconds = 0.0
+        self._began = time.perf_counter()
+
+    def _with_room(self, name: str, fault: OSError | LinkageError) -> OSError | LinkageError:
+        """The error of a stage that found no room, with what is free; any other fault as it is."""
+        known = disk_full("a file could not grow", fault) if isinstance(fault, OSError) else fault
+        if known is None or known.code != "E-DISK-001":
+            return fault
+        free = size(shutil.disk_usage(self.folder.path).free)
+        told = f"{free} are free there; the stage had written {size(self._reach.written)}"
+        if self.wanted is not None:
+            told += f", and the whole run wants about {size(self.wanted)}"
+        return LinkageError(known.code, f"stage {name}: {known.what}", f"{known.wanted} {told}.", known.do)
+
+    def tasks(
+        self,
+        stage: str,
+        calls: Sequence[Call],
+        rows: Sequence[int] | None = None,
+        memory: int | Sequence[int] = 0,
+    ) -> list[dict[str, Any]]:
+        """Results of tasks in order, as JSON holds them; each is remembered and journalled when it is done.
+
+        rows   : of each task, for the progress;  memory : bytes that each needs at its peak, see
+        :meth:`jobs.executor.Executor.map`
+        """
+        log = self._logs.get(stage)
+        if log is None:
+            log = self._logs[stage] = TaskLog(self.folder.work / "stages" / stage / NAME, self.folder.path)
+        keys = log.round(calls)
+        self._reach.round_tasks, self._reach.round_done = len(calls), 0
+        self.progress.tasks(len(calls))
+        todo = []
+        for number, key in enumerate(keys):
+            if key in log.held:
+                self._advance(log.held[key], rows[number] if rows is not None else 0, kept=True)
+            else:
+                todo.append(number)
+        needs = (memory or self.need) if isinstance(memory, int) else [memory[n] for n in todo]
+        done = self.executor.map([calls[n] for n in todo], **({"memory": needs} if needs else {}))
+        for number, one in zip(todo, done, strict=True):
+            told = log.remember(keys[number], one)
+            self._note(stage, calls[number], number, len(calls), one)
+            self._advance(told, rows[number] if rows is not None else 0)
+        return [dict(log.held[key]["result"]) for key in keys]
+
+    def _note(self, stage: str, call: Call, number: int, parts: int, done: Done) -> None:
+        self.peaks[done.node, done.process] = done.peak_memory
+        fields = {k: v for k, v in done.result.items() if k in _COUNTS and isinstance(v, int)}
+        self.journal.write(
+            stage=stage,
+            task=call[0].rpartition(":")[2] or "task",
+            part=number,
+            parts=parts,
+            engine=self.executor.name,
+            status="done",
+            node=done.node,
+            process=done.process,
+            attempt=done.attempts,
+            seconds=round(done.seconds, 4),
+            peak_memory=done.peak_memory,
+            bytes_out=done.bytes_out,
+            **fields,
+        )
+
+    def _advance(self, told: Mapping[str, Any], rows: int, *, kept: bool = False) -> None:
+        """One task more is finished, in this attempt or an earlier one."""
+        pairs = told["result"].get("pairs", 0)
+        self._task_seconds += told["seconds"]
+        step = {
+            "pairs": pairs if isinstance(pairs, int) else 0,
+            "written": int(told["bytes"]),
+            "tasks": 1,
+        }
+        self._reach.advance(rows, **step, kept=kept)
+        self.progress.advance(rows, **step, kept=kept)
+        self.metrics.write(self._samples)
+
+    def _samples(self) -> list[Sample]:
+        """What the metrics file says while the run goes on."""
+        out: list[Sample] = [
+            ("linkage_run_finished", {}, 0),
+            ("linkage_run_peak_memory_bytes", {}, self.peak_memory()),
+            ("linkage_disk_free_bytes", {}, shutil.disk_usage(self.folder.path).free),
+        ]
+        for figures in self.figures:
+            out += stage_samples(figures, finished=True)
+        if self._reach.name:
+            seconds = time.perf_counter() - self._began
+            out += stage_samples(self._reach.figures(seconds), finished=False)
+        return out
+
+    def finished(self, run: Mapping[str, Any]) -> None:
+        """Tell the monitoring that the run has ended, as ``run.json`` says."""
+        free = shutil.disk_usage(self.folder.path).free
+        self.metrics.write(lambda: [*run_samples(run), ("linkage_disk_free_bytes", {}, free)], now=True)
+
+    def free(self, *places: Path | str) -> None:
+        """What no later stage needs: files or folders of the work folder, or patterns under it.
+
+        They are removed when the present stage has ended, unless the work is kept. A file that some process
+        still has mapped gives its space back when that one lets go of it.
+        """
+        for place in places:
+            self._freed.append(place if isinstance(place, str) else str(place.relative_to(self.folder.work)))
+
+    def drop(self, *patterns: str) -> None:
+        """Remove at once what only finished tasks of this stage have read, unless the work is kept."""
+        self._free(patterns)
+
+    def _free(self, patterns: Sequence[str]) -> None:
+        if self.folder.keep_work:
+            return
+        for pattern in patterns:
+            for place in sorted(self.folder.work.glob(pattern)):
+                if place.is_dir():
+                    sums = self.folder.work / SUMS / place.relative_to(self.folder.work)
+                    shutil.rmtree(sums, ignore_errors=True)
+                    shutil.rmtree(place)
+                else:
+                    discard(place)

@@ -1,0 +1,104 @@
+"""Tasks that block: keys of every record by partition, the blocks of each partition, the refinement plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jobs.shuffle import partition_of, read_shuffled, write_shuffled
+from jobs.store import read_arrays, write_arrays
+from jobs.workspace import Workspace, slice_of
+from linkage.block import plan_blocks
+from linkage.coded import Coded
+from linkage.rules import base_keys
+from linkage.scored import Blocks
+
+
+def make_keys(work: str, start: int, stop: int, rules: Sequence[int]) -> dict[str, Any]:
+    """Base keys of a range of records under some rules, by partition of the key."""
+    space = Workspace.open(work)
+    bits = space.layout["bits"]
+    columns = {c for i in rules for c in space.rules[i].columns}
+    columns |= {f"{c}.alias" for c in columns}
+    coded = slice_of(space.coded, start, stop, sorted(columns))
+    rows = np.arange(start, stop, dtype=np.uint32)
+    for index in rules:
+        if space.rules[index].relatives and start >= space.layout["n_register"]:
+            keys = np.zeros((0, 1), np.uint64)
+        else:
+            keys = base_keys(coded, space.meaning, space.rules[index], space.key_secret)
+        flat = np.ascontiguousarray(keys.ravel())
+        has = np.flatnonzero(flat)
+        owners = rows if keys.shape[1] == 1 else np.repeat(rows, keys.shape[1])
+        write_shuffled(
+            space.path("keys", f"{index:02d}-{start:012d}.arrays"),
+            partition_of(flat[has], bits),
+            1 << bits,
+            keys=flat[has],
+            rows=owners[has],
+        )
+    return {"rows_in": stop - start}
+
+
+def make_blocks(work: str, rule: int, partition: int, candidates: int) -> dict[str, Any]:
+    """Blocks of one partition of one rule, refined where they are hot."""
+    space = Workspace.open(work)
+    paths = [space.path("keys", f"{rule:02d}-{start:012d}.arrays") for start, _ in space.ranges()]
+    held = read_shuffled(paths, partition, ("keys", "rows"))
+
+    def coded_of(wanted: np.ndarray, columns: tuple[str, ...]) -> Coded:
+        return space.coded.take(wanted, columns)
+
+    blocks = plan_blocks(
+        held["keys"],
+        held["rows"],
+        coded_of,
+        space.meaning,
+        space.rules[rule],
+        space.layout["n_register"],
+        candidates,
+    )
+    write_arrays(
+        space.path("blocks", f"{rule:02d}-{partition:05d}.arrays"),
+        members=blocks.members,
+        sizes=_narrow(np.diff(blocks.starts)),
+        n_register=_narrow(blocks.n_register),
+        keys=blocks.keys,
+        hot=blocks.hot,
+        base=blocks.base,
+    )
+    return {
+        "counts": blocks.counts,
+        "rows_in": int(held["rows"].shape[0]),
+        "hot": int(blocks.hot.shape[0]),
+    }
+
+
+def _narrow(values: np.ndarray) -> np.ndarray:
+    """The same numbers in as few bytes as they take."""
+    return values.astype(np.min_scalar_type(int(values.max(initial=0))))
+
+
+def read_blocks(space: Workspace, rule: int, partition: int) -> Blocks:
+    """What :func:`make_blocks` wrote."""
+    held = read_arrays(space.path("blocks", f"{rule:02d}-{partition:05d}.arrays"))
+    starts = np.concatenate([[0], np.cumsum(held["sizes"], dtype=np.int64)])
+    return Blocks(
+        held["members"], starts, held["n_register"].astype(np.int32), held["keys"], held["hot"], {}
+    )
+
+
+def merge_plan(work: str) -> dict[str, Any]:
+    """The refinement plan of all rules."""
+    space = Workspace.open(work)
+    hot = {}
+    for index, rule in enumerate(space.rules):
+        partitions = range(0 if rule.near else 1 << space.layout["bits"])
+        parts = [
+            read_arrays(space.path("blocks", f"{index:02d}-{p:05d}.arrays"))["hot"] for p in partitions
+        ]
+        hot[f"rule{index}"] = np.sort(np.concatenate(parts)) if parts else np.zeros(0, np.uint64)
+    write_arrays(space.path("plan", "hot.arrays"), **hot)
+    return {"refined": {space.rules[i].name: int(hot[f"rule{i}"].shape[0]) for i in range(len(space.rules))}}

@@ -1,0 +1,142 @@
+"""The tasks of standardisation: columns by a part's own vocabulary, the run's vocabulary, columns by that.
+
+standard/<source>-<part>.arrays         columns of a part, ids of names and texts by its own vocabulary
+standard/<source>-<part>.tokens.arrow   that vocabulary, and how often each token stands in the part
+standard/<source>-<part>.<column>.arrow the distinct texts of a column
+vocabulary/tokens.arrow, <column>.arrow the run's; tokens by falling frequency
+columns/<source>-<part>.arrays          columns of a part by the run's vocabulary
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from jobs.policies import alias_table
+from jobs.store import open_arrays, read_table, write_arrays, write_table
+from jobs.workspace import Workspace, frame
+from kernels.narrow import narrow_names, recode_names
+from linkage.standardise import standardise
+from linkage.vocabulary import (
+    merge_texts,
+    merge_vocabularies,
+    texts_of,
+    token_ids,
+    tokens_of,
+)
+
+_PACKING = "lz4"
+
+
+def _stem(source: int, part: int) -> str:
+    return f"{source:02d}-{part:05d}"
+
+
+def standardise_part(work: str, source: int, part: int) -> dict[str, Any]:
+    """Standardise one part of a source."""
+    space = Workspace.open(work)
+    info = space.sources[source]
+    aliases = None
+    if info.role == "register" and space.loaded.alias_file is not None:
+        aliases = space.fresh("aliases", (), lambda: alias_table(space.loaded.alias_file.path).to_arrow())
+    records = space.records(source, part)
+    done = standardise(
+        records, info.contract, space.kinds, info.name, info.extract_date, space.pack, space.secret, aliases
+    )
+    stem = _stem(source, part)
+    arrays = {c: v for c, v in done.arrays.items() if c.partition(".")[0] in space.kinds}
+    write_arrays(space.part_file("standard", source, part), **_narrowed(arrays), **{"@order": done.order})
+    tokens = pa.table({"token": done.tokens.to_arrow(), "count": done.counts})
+    write_table(space.path("standard", f"{stem}.tokens.arrow"), tokens)
+    for column, texts in done.texts.items():
+        write_table(space.path("standard", f"{stem}.{column}.arrow"), pa.table({"token": texts.to_arrow()}))
+    write_table(space.path("standard", f"{stem}.repairs.arrow"), done.repairs.to_arrow(), _PACKING)
+    write_table(space.path("standard", f"{stem}.queries.arrow"), done.queries.to_arrow(), _PACKING)
+    return {
+        "rows_in": records.num_rows,
+        "rows_out": records.num_rows,
+        "repairs": done.repairs.height,
+        "queries": done.queries.height,
+        "orders": int(done.order.sum(dtype=np.uint64)),
+    }
+
+
+def _narrowed(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Columns as they are written: names narrow, with their overflow beside them."""
+    out: dict[str, np.ndarray] = {}
+    for column, values in arrays.items():
+        if values.ndim == 2 and values.dtype == np.uint32:
+            out[column], out[f"{column}.wide"] = narrow_names(values)
+        else:
+            out[column] = values
+    return out
+
+
+def build_vocabulary(work: str) -> dict[str, Any]:
+    """Merge the parts' vocabularies and work out the forms of every token."""
+    space = Workspace.open(work)
+    stems = [_stem(s, p) for s, p, _, _ in space.layout["parts"]]
+    parts = (read_table(space.path("standard", f"{stem}.tokens.arrow")) for stem in stems)
+    merged = merge_vocabularies((frame(part)["token"], part.column("count").to_numpy()) for part in parts)
+    tokens = tokens_of(merged, space.pack, space.key_secret)
+    write_arrays(
+        space.path("vocabulary", "tokens.arrays"),
+        **tokens.forms._asdict(),
+        letters=tokens.letters,
+        exact_hash=tokens.exact_hash,
+        ascii_hash=tokens.ascii_hash,
+        phonetic_hash=tokens.phonetic_hash,
+    )
+    write_table(space.path("vocabulary", "tokens.arrow"), pa.table({"token": merged.to_arrow()}))
+    for column, kind in space.kinds.items():
+        if kind != "text":
+            continue
+        held = [space.path("standard", f"{stem}.{column}.arrow") for stem in stems]
+        texts = merge_texts([frame(read_table(p))["token"] for p in held if p.exists()])
+        packed = texts_of(texts, space.key_secret)
+        write_arrays(
+            space.path("vocabulary", f"{column}.arrays"),
+            offsets=packed.strings.offsets,
+            codes=packed.strings.codes,
+            hashes=packed.hashes,
+        )
+        write_table(space.path("vocabulary", f"{column}.arrow"), pa.table({"token": texts.to_arrow()}))
+    return {"rows_out": len(merged)}
+
+
+def _vocabulary(space: Workspace, name: str) -> pl.Series:
+    """The run's vocabulary of a name, kept by the process."""
+    path = space.path("vocabulary", f"{name}.arrow")
+    held: pl.Series = space.fresh(
+        f"vocabulary of {name}", ("vocabulary",), lambda: frame(read_table(path))["token"].cast(pl.String)
+    )
+    return held
+
+
+def code_part(work: str, source: int, part: int) -> dict[str, Any]:
+    """The columns of one part that later stages read, names and texts by the run's vocabulary."""
+    space = Workspace.open(work)
+    stem = _stem(source, part)
+    held = open_arrays(space.part_file("standard", source, part))
+    own = frame(read_table(space.path("standard", f"{stem}.tokens.arrow")))["token"]
+    ids = token_ids(own, _vocabulary(space, "tokens"))
+    out: dict[str, np.ndarray] = {"@order": held["@order"]}
+    for column in (*space.columns, *space.carried):
+        if column not in held:
+            continue
+        kind = space.kinds[column]
+        if kind == "name":
+            out[column], out[f"{column}.wide"] = recode_names(held[column], held[f"{column}.wide"], ids)
+        elif kind == "text":
+            texts = frame(read_table(space.path("standard", f"{stem}.{column}.arrow")))["token"]
+            out[column] = token_ids(texts, _vocabulary(space, column))[held[column]]
+        else:
+            out[column] = held[column]
+        if f"{column}.alias" in held:
+            out[f"{column}.alias"] = held[f"{column}.alias"]
+    write_arrays(space.part_file("columns", source, part), **out)
+    rows = int(out["@order"].shape[0])
+    return {"rows_in": rows, "rows_out": rows}

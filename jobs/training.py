@@ -1,0 +1,96 @@
+"""The stage that trains: patterns counted in samples, the model fitted, what the rules lose measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from jobs.executor import Call
+from jobs.intake import Tasks
+from jobs.store import read_bytes, write_bytes
+from jobs.tasks_train import sampled_partitions, shares_of
+from jobs.workspace import Workspace
+from linkage.model import Model, identify
+
+#: Chunks that the random pairs are counted in.
+RANDOM_CHUNKS = 8
+
+#: Agency records, about, whose matches are looked for without their identifier.
+LOST_RECORDS = 50_000
+
+#: Matches below which what the rules lose is not measured.
+LOST_LEAST = 1_000
+
+
+def train_model(stages: Tasks, space: Workspace, block: dict[str, Any]) -> dict[str, Any]:
+    """Train the run's model, or take the one that is given.
+
+    block : facts of blocking, pairs by rule
+    """
+    work = str(space.work)
+    agencies = space.ranges(register=False)
+    given = space.settings.get("model")
+    if given is None and space.loaded.model_file is not None:
+        given = str(space.loaded.model_file.path)
+    rate: list[Call] = [("jobs.tasks_train:rate_repeats", (work, a, b)) for a, b in agencies]
+    if given is not None:
+        write_bytes(space.work / "model.json", Path(given).read_bytes())
+        stages.tasks("train", rate)
+        return {"reused": True}
+    plan = space.training
+    shares = shares_of(space, block["rules"], block["probed"])
+    taken = stages.tasks("train", [("jobs.tasks_train:take_sample", (work, a, b)) for a, b in space.ranges()])
+    calls: list[Call] = [
+        ("jobs.tasks_train:count_random", (work, c, RANDOM_CHUNKS)) for c in range(RANDOM_CHUNKS)
+    ]
+    for rule, share in shares["rules"].items():
+        if space.rules[rule].near:
+            calls += [("jobs.tasks_train:count_probe", (work, rule, a, share)) for a, _ in agencies]
+        else:
+            calls += [
+                ("jobs.tasks_train:count_rule", (work, rule, p, share))
+                for p in range(sampled_partitions(space, share))
+            ]
+    for rule, share in shares["register"].items():
+        calls += [
+            ("jobs.tasks_train:count_register", (work, rule, p, share))
+            for p in range(sampled_partitions(space, share))
+        ]
+    counted = stages.tasks("train", calls)
+    written = {kind: {str(r): share for r, share in own.items()} for kind, own in shares.items()}
+    own = [t["present"] for t in taken if t["present"]]
+    present = [sum(counts) for counts in zip(*own, strict=True)] if own else [0] * len(space.programme.parts)
+    sample = sum(t["sampled"] for t in taken)
+    fitted = stages.tasks(
+        "train", [("jobs.tasks_train:fit_model", (work, RANDOM_CHUNKS, written, sample, present))]
+    )[0]
+    stages.tasks("train", rate)
+    facts = _lost(stages, space, [r for _, r in plan.groups if not space.rules[r].near])
+    stages.free("train")
+    n_agency = max(1, space.layout["rows"] - space.layout["n_register"])
+    share = min(1.0, plan.sample / n_agency)
+    return facts | fitted | {"pairs": sum(c["pairs"] for c in counted), "sample_share": share}
+
+
+def _lost(stages: Tasks, space: Workspace, groups: list[int]) -> dict[str, Any]:
+    """Measure on the first identifier's matches what the rules lose, and tell the model."""
+    if not groups:
+        return {}
+    n_agency = max(1, space.layout["rows"] - space.layout["n_register"])
+    share = min(1.0, LOST_RECORDS / n_agency)
+    measured = stages.tasks(
+        "train",
+        [
+            ("jobs.tasks_lost:measure_lost", (str(space.work), groups[0], p, share))
+            for p in range(sampled_partitions(space, share))
+        ],
+    )
+    matches, lost = sum(m["matches"] for m in measured), sum(m["lost"] for m in measured)
+    if matches >= LOST_LEAST:
+        path = space.work / "model.json"
+        model = Model.from_json(read_bytes(path))
+        told = (lost + 0.5) / (matches + 1.0)
+        write_bytes(path, identify(msgspec.structs.replace(model, lost=told)).to_json())
+    return {"lost_of": matches, "lost": lost}

@@ -1,0 +1,200 @@
+"""Keys of records, sorted and unsorted, their blocks, and numbers one slip apart."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.examples._form import Example
+from kernels.examples.codes import numbers
+from kernels.keys import fold_column, index_keys, look_up_keys, start_keys
+from kernels.pairs import count_block_pairs, owned_pairs, walk_blocks
+from kernels.partition import partition_order, partition_rows, rank_rows, run_starts, sort_by_key
+from kernels.probe import index_codes, probe_neighbours
+from kernels.runs import count_repeats, count_runs, find_runs
+
+#: Records that share a key, on average.
+_SHARING = 4
+
+
+@functools.lru_cache(maxsize=2)
+def _keys(n: int) -> NDArray[np.uint64]:
+    """Keys as hashes are, each borne by a few records; one record in fifty has none."""
+    rng = np.random.default_rng(21)
+    held = rng.integers(1, 1 << 63, max(1, n // _SHARING), np.uint64) << np.uint64(1)
+    keys = held[rng.integers(0, held.shape[0], n)]
+    keys[rng.random(n) < 0.02] = 0
+    return keys
+
+
+def _rows(n: int) -> NDArray[np.uint32]:
+    return np.arange(n, dtype=np.uint32)
+
+
+def _bits(n: int) -> int:
+    return max(1, n.bit_length() - 5)
+
+
+def _sorted_keys(n: int) -> tuple[NDArray[np.uint64], NDArray[np.uint32]]:
+    order = np.argsort(_keys(n), kind="stable")
+    return _keys(n)[order], order.astype(np.uint32)
+
+
+def _start(n: int) -> tuple[Any, ...]:
+    return np.uint64(9), np.empty(n, np.uint64)
+
+
+def _fold(n: int) -> tuple[Any, ...]:
+    return np.random.default_rng(22).integers(0, 50, n).astype(np.uint64), np.uint64(0), _keys(n).copy()
+
+
+def _known(n: int) -> NDArray[np.uint64]:
+    keys: NDArray[np.uint64] = np.unique(_keys(n))
+    return keys
+
+
+def _index(n: int) -> tuple[Any, ...]:
+    keys = np.sort(_keys(n))
+    return keys, _bits(n), np.empty((1 << _bits(n)) + 1, np.int64)
+
+
+def _look_up(n: int) -> tuple[Any, ...]:
+    known = _known(n)
+    bits = _bits(n)
+    starts = np.empty((1 << bits) + 1, np.int64)
+    index_keys(known, bits, starts)
+    wanted = np.where(np.arange(n) % 3 == 0, _keys(n) + np.uint64(1), _keys(n))
+    return known, np.arange(1, known.shape[0] + 1), bits, starts, wanted, np.empty(n, np.int64)
+
+
+def _partition(n: int) -> tuple[Any, ...]:
+    counts = np.empty((1 << 8) + 1, np.int64)
+    return _keys(n), _rows(n), 8, counts, np.zeros(n, np.uint64), np.zeros(n, np.uint32)
+
+
+def _order(n: int) -> tuple[Any, ...]:
+    parts = 1 << 8
+    partition = (_keys(n) >> np.uint64(56)).astype(np.uint16)
+    return partition, np.empty(parts + 1, np.int64), np.empty(n, np.uint32)
+
+
+def _ranked(n: int) -> tuple[Any, ...]:
+    rows = np.random.default_rng(26).integers(0, max(1, n // 2), n).astype(np.uint32)
+    return rows, np.empty(n, np.uint32), np.empty(n, np.int64)
+
+
+def _sort(n: int) -> tuple[Any, ...]:
+    return _keys(n).copy(), _rows(n)
+
+
+def _runs(n: int) -> tuple[Any, ...]:
+    return _sorted_keys(n)[0], np.empty(n + 1, np.int64)
+
+
+def _groups(n: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(23).integers(0, 5, n).astype(np.uint8)
+
+
+def _counted(n: int) -> tuple[Any, ...]:
+    tables = (np.zeros(n, np.uint64), np.zeros(n, np.uint8), np.zeros(n, np.int32))
+    columns = (np.zeros(n, np.int32), np.zeros(n, np.int32))
+    return (*_sorted_keys(n), _groups(n), *columns, *tables, np.zeros(3, np.int64))
+
+
+def _found(n: int) -> tuple[Any, ...]:
+    arguments = _counted(n)
+    rows = int(count_runs(*arguments))
+    tables = tuple(table[:rows].copy() for table in arguments[5:8])
+    return (*tables, _keys(n), _groups(n), np.empty(n, np.int32), np.empty(n, np.int32))
+
+
+def _repeats(n: int) -> tuple[Any, ...]:
+    return (*_sorted_keys(n), _groups(n), np.zeros(n, np.int32))
+
+
+@functools.lru_cache(maxsize=2)
+def _blocks(n: int) -> tuple[Any, ...]:
+    """About ``n`` pairs or more under the second of two rules: blocks of two to six records."""
+    rng = np.random.default_rng(24)
+    sizes = rng.integers(2, 7, n + 1)
+    registers = np.minimum(rng.integers(1, 3, n + 1), sizes - 1)
+    kept = int(np.searchsorted(np.cumsum(registers * (sizes - registers)), 2 * n)) + 1
+    sizes, registers = sizes[:kept], registers[:kept]
+    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    members = rng.permutation(starts[-1]).astype(np.int64)
+    own = np.arange(1, kept + 1, dtype=np.uint64) * np.uint64(1 << 20)
+    keys = np.empty((members.shape[0], 2), np.uint64)
+    keys[members, 1] = np.repeat(own, sizes)
+    keys[:, 0] = rng.integers(1, 1 << 40, members.shape[0])
+    # A third of the blocks share the first rule's key as well.
+    shared = np.repeat(rng.random(kept) < 0.33, sizes)
+    keys[members[shared], 0] = keys[members[shared], 1]
+    return starts, members, registers.astype(np.int32), own, keys, np.array([0, 1, 2], np.int64)
+
+
+def _walk(mode: int) -> Callable[[int], tuple[Any, ...]]:
+    def make(n: int) -> tuple[Any, ...]:
+        starts, members, registers, own, keys, widths = _blocks(n)
+        position, left, right = np.zeros(3, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
+        return starts, members, registers, own, mode, position, keys, widths, 1, left, right
+
+    return make
+
+
+def _owned(n: int) -> tuple[Any, ...]:
+    _, members, _, _, keys, widths = _blocks(n)
+    rows = np.arange(n) % (members.shape[0] - 1)
+    return keys, widths, 1, members[rows], members[rows + 1], np.empty(n, np.uint8)
+
+
+def _block_counts(n: int) -> tuple[Any, ...]:
+    rng = np.random.default_rng(25)
+    sizes = rng.integers(1, 9, n)
+    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    return starts, np.minimum(rng.integers(0, 9, n), sizes).astype(np.int32), np.empty((n, 2), np.int64)
+
+
+def _codes(n: int) -> tuple[Any, ...]:
+    codes = np.sort(numbers(n)[0])
+    codes = codes - codes[0]
+    shift = max(0, int(codes[-1]).bit_length() - 20)
+    return codes, shift, np.zeros((int(codes[-1]) >> shift) + 2, np.int64)
+
+
+def _probe(n: int) -> tuple[Any, ...]:
+    wanted, held = numbers(n)
+    order = np.argsort(held, kind="stable")
+    order = order[held[order] != 0]
+    known = held[order] if order.size else np.array([1 << 56], np.int64)
+    base = known[0]
+    shift = max(0, int(known[-1] - base).bit_length() - 20)
+    index = np.zeros((int(known[-1] - base) >> shift) + 2, np.int64)
+    index_codes(known - base, shift, index)
+    left, right = np.zeros(16 * n, np.int64), np.zeros(16 * n, np.int64)
+    return wanted, known, order.astype(np.uint32), base, shift, index, 8, left, right
+
+
+EXAMPLES = (
+    Example(start_keys, _start, "record"),
+    Example(fold_column, _fold, "record", consumed=(2,)),
+    Example(index_keys, _index, "key"),
+    Example(look_up_keys, _look_up, "record"),
+    Example(partition_rows, _partition, "record"),
+    Example(partition_order, _order, "record"),
+    Example(rank_rows, _ranked, "record"),
+    Example(sort_by_key, _sort, "record", consumed=(0, 1)),
+    Example(run_starts, _runs, "key"),
+    Example(count_runs, _counted, "key", consumed=(8,)),
+    Example(find_runs, _found, "key"),
+    Example(count_repeats, _repeats, "key"),
+    Example(walk_blocks, _walk(0), "pair", "agency with register", consumed=(5,)),
+    Example(walk_blocks, _walk(2), "pair", "every pair", consumed=(5,)),
+    Example(owned_pairs, _owned, "pair"),
+    Example(count_block_pairs, _block_counts, "block"),
+    Example(index_codes, _codes, "number"),
+    Example(probe_neighbours, _probe, "number"),
+)

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+
+from jobs.cuts import LEAST_CUTS, MOST_BITS, PARTITION_BYTES, PROCESS, RANGE_BYTES, cut_of, share_of
+
+GIB = 1 << 30
+
+
+def test_share_of__is_what_processes_leave_over() -> None:
+    assert share_of(4 * GIB, 2, processes=False) == (4 * GIB - PROCESS) // 2
+    assert share_of(4 * GIB, 2, processes=True) == (4 * GIB - 3 * PROCESS) // 2
+    assert share_of(1, 8, processes=True) == 64 << 20
+
+
+@pytest.mark.parametrize("rows", [1, 1_000, 2_200_000, 22_000_000, 222_000_000])
+@pytest.mark.parametrize("memory", [GIB, 2 * GIB, 16 * GIB])
+def test_cut_of__keeps_a_task_within_its_share(rows: int, memory: int) -> None:
+    share = share_of(memory, 2, processes=False)
+    cut = cut_of(rows, share, None)
+    assert cut["range_rows"] * RANGE_BYTES <= max(share, 64 << 20)
+    assert rows / 2 ** cut["bits"] * PARTITION_BYTES <= max(share, 128 << 20)
+
+
+def test_cut_of__grows_in_parts_with_the_input() -> None:
+    small, large = (cut_of(n, 2 * GIB, None) for n in (22_000_000, 222_000_000))
+    assert large["range_rows"] == small["range_rows"]
+    assert large["bits"] == small["bits"] + 3
+
+
+def test_cut_of__gives_every_worker_its_turn() -> None:
+    cut = cut_of(2_000_000, 8 * GIB, None)
+    assert 2_000_000 / cut["range_rows"] >= LEAST_CUTS
+    assert 2 ** cut["bits"] >= LEAST_CUTS
+
+
+def test_cut_of__takes_what_is_asked_for() -> None:
+    assert cut_of(100, GIB, 7) == {"range_rows": 15, "bits": 3}
+    assert cut_of(0, GIB, 1) == {"range_rows": 1, "bits": 0}
+    assert cut_of(10**9, GIB, 10**6)["bits"] == MOST_BITS

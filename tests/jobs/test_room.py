@@ -1,0 +1,74 @@
+"""The disk is looked at before a run starts."""
+
+import gzip
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from data.generator import generate
+from jobs import room
+from jobs.progress import Progress
+from jobs.project import load_project
+from linkage import costs
+from linkage.errors import LinkageError
+
+
+class Heard(Progress):
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def message(self, text: str) -> None:
+        self.told.append(text)
+
+
+def disk(free: int) -> Any:
+    return lambda _path: shutil._ntuple_diskusage(10**12, 10**12 - free, free)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("free", "refused", "warned"), [(100, 0, 0), (99, 0, 1), (75, 0, 1), (74, 1, 0)])
+@pytest.mark.parametrize("held", [0, 50])
+def test_room__is_compared_with_what_is_still_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, refused: bool, warned: bool, held: int
+):
+    monkeypatch.setattr(shutil, "disk_usage", disk(free * 10**9))
+    heard = Heard()
+    wanted = (100 + held) * 10**9
+    if refused:
+        words = (
+            "E-DISK-002: The run wants about 100 GB on the disk of 'out'; 74 GB are free; about 26 GB more"
+        )
+        with pytest.raises(LinkageError, match=words) as caught:
+            room.check_room(tmp_path / "out", wanted, held * 10**9, heard)
+        assert caught.value.exit_code == 5
+        assert "--out" in caught.value.do
+    else:
+        room.check_room(tmp_path / "out", wanted, held * 10**9, heard)
+    assert len(heard.told) == warned
+
+
+def test_records__are_counted_from_what_a_file_is(tmp_path: Path):
+    digits = np.random.default_rng(1).integers(10**11, 10**12, (9000, 2))
+    lines = b"".join(b"%d,Nguyen Van An,1990-01-01,M,00001,%d,Tran Thi Binh\n" % (a, b) for a, b in digits)
+    (tmp_path / "a.csv").write_bytes(lines)
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(lines))
+    pq.write_table(pa.table({"n": np.arange(9000)}), tmp_path / "a.parquet")
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 and no more")
+    (tmp_path / "empty.csv").write_bytes(b"")
+    counts = {p.name: room.count_records(p, p.stat().st_size) for p in sorted(tmp_path.iterdir())}
+    assert counts["a.parquet"] == 9000
+    assert 4500 < counts["a.csv"] <= 9000
+    assert 2000 < counts["a.csv.gz"] <= 9000
+    assert (counts["broken.parquet"], counts["empty.csv"]) == (0, 0)
+
+
+def test_wanted__grows_with_the_records_of_all_sources(tmp_path: Path):
+    for people in (500, 5000):
+        generate(tmp_path / str(people), people, seed=1)
+    small, large = (room.wanted_room(load_project(tmp_path / n / "project.toml")) for n in ("500", "5000"))
+    each = costs.WORK.coefficients["rows"] + costs.ARTEFACTS.coefficients["rows"]
+    assert 4500 * each < large - small < 4500 * each * 2.5
