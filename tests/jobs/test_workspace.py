@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-import os
 import threading
+import types
 
 import numpy as np
 import pytest
 
 from data.generator import generate
-from jobs.store import read_arrays, write_array, write_arrays, write_json
-from jobs.workspace import Workspace, create_array, slice_of
+from jobs.store import write_arrays, write_json
+from jobs.workspace import Workspace, slice_of
 
 
 @pytest.fixture
@@ -16,12 +16,28 @@ def work(tmp_path):
     folder = tmp_path / "work"
     folder.mkdir()
     write_json(folder / "settings.json", {"project": "nowhere", "parts": None})
-    write_json(folder / "layout.json", {"parts": [[0, 0, 0, 3], [1, 0, 3, 2]], "rows": 5, "n_register": 3})
-    (folder / "columns").mkdir()
-    write_array(folder / "columns" / "@source.npy", np.array([0, 0, 0, 1, 1], np.uint8))
-    write_array(folder / "columns" / "@order.npy", np.arange(5, dtype=np.uint64))
-    write_array(folder / "columns" / "sex.npy", np.array([1, 2, 1, 2, 0], np.uint8))
+    layout = {"parts": [[0, 0, 0, 3], [1, 0, 3, 2]], "rows": 5, "n_register": 3, "range_rows": 2, "bits": 0}
+    write_json(folder / "layout.json", layout)
+    order = np.arange(5, dtype=np.uint64)
+    sex = np.array([1, 2, 1, 2, 0], np.uint8)
+    for source, rows in ((0, slice(0, 3)), (1, slice(3, 5))):
+        write_arrays(
+            folder / "columns" / f"{source:02d}-00000.arrays", sex=sex[rows], **{"@order": order[rows]}
+        )
     return folder
+
+
+def opened(work):
+    """A workspace of two columns, one of which no file has."""
+    space = Workspace(work)
+    no_aliases = types.SimpleNamespace(alias_file=None)
+    space.__dict__ |= {
+        "columns": ("commune", "sex"),
+        "carried": (),
+        "kinds": {"commune": "unit", "sex": "sex"},
+        "loaded": no_aliases,
+    }
+    return space
 
 
 def test_open__is_one_a_folder_and_process(work):
@@ -31,45 +47,54 @@ def test_open__is_one_a_folder_and_process(work):
 
 
 def test_coded__is_kept_while_nothing_changes(work):
-    space = Workspace(work)
+    space = opened(work)
     assert space.coded is space.coded
-    assert sorted(space.coded.arrays) == ["sex"]
+    assert sorted(space.coded.arrays) == ["commune", "sex"]
+    assert np.asarray(space.coded.arrays["sex"]).tolist() == [1, 2, 1, 2, 0]
+    assert np.asarray(space.coded.arrays["commune"]).tolist() == [-1] * 5
+    assert np.asarray(space.coded.source).tolist() == [0, 0, 0, 1, 1]
     assert space.coded.n_register == 3
     assert len(space.coded) == 5
 
 
-def test_coded__sees_a_column_that_a_later_stage_adds(work):
-    space = Workspace(work)
+def test_coded__sees_what_a_later_stage_adds_once_it_is_whole(work):
+    space = opened(work)
     before = space.coded
-    write_array(work / "columns" / "frequency.npy", np.zeros((5, 3), np.int32))
-    assert "frequency" in space.coded.arrays
-    assert "frequency" not in before.arrays
+    write_arrays(work / "repeats" / f"{3:012d}.arrays", repeats=np.array([-1, -2], np.int32))
+    assert np.asarray(space.coded.arrays["repeats"]).tolist() == [0, 0, 0, -1, -2]
+    assert "repeats" not in before.arrays
+    layout = {**space.layout, "range_rows": 1}
+    write_json(work / "layout.json", layout)
+    assert "repeats" not in space.coded.arrays
 
 
 def test_coded__sees_a_column_that_is_written_anew(work):
-    space = Workspace(work)
-    assert space.coded.arrays["sex"][0] == 1
-    write_array(work / "columns" / "sex.npy", np.array([2, 2, 1, 2, 0], np.uint8))
-    assert space.coded.arrays["sex"][0] == 2
+    space = opened(work)
+    assert np.asarray(space.coded.arrays["sex"]).tolist()[0] == 1
+    write_arrays(
+        work / "columns" / "00-00000.arrays",
+        sex=np.array([2, 2, 1], np.uint8),
+        **{"@order": np.arange(3, dtype=np.uint64)},
+    )
+    assert np.asarray(space.coded.arrays["sex"]).tolist()[0] == 2
 
 
 def test_coded__does_not_see_a_file_that_is_not_whole(work):
-    space = Workspace(work)
-    before = space.coded
-    (work / "columns" / "commune.npy.tmp-123").write_bytes(b"half")
-    assert space.coded is before
+    space = opened(work)
+    before = space.fresh("names", ("columns",), lambda: sorted(p.name for p in (work / "columns").iterdir()))
+    (work / "columns" / "half.arrays.tmp-123").write_bytes(b"half")
+    after = space.fresh("names", ("columns",), lambda: sorted(p.name for p in (work / "columns").iterdir()))
+    assert len(after) == len(before) + 1  # the time of the folder tells, and what is read is read again
+    assert np.asarray(space.coded.arrays["sex"]).tolist() == [1, 2, 1, 2, 0]
 
 
-def test_coded__is_not_read_again_while_base_keys_are_filled_in(work):
-    create_array(work / "columns" / "@keys0.npy", (5, 2), np.uint64)
-    space = Workspace(work)
-    before = space.coded
-    held = np.load(work / "columns" / "@keys0.npy", mmap_mode="r+")
-    held[:] = 7
-    held.flush()
-    os.utime(work / "columns" / "@keys0.npy")
-    assert space.coded is before
-    assert space.coded.arrays["@keys0"][0, 0] == 7
+def test_ranges__part_register_and_agencies(work):
+    space = opened(work)
+    assert space.ranges() == [(0, 2), (2, 3), (3, 5)]
+    assert space.ranges(register=True) == [(0, 2), (2, 3)]
+    assert space.ranges(register=False) == [(3, 5)]
+    assert space.range_of(np.array([0, 1, 2]), register=True).tolist() == [0, 0, 1]
+    assert space.range_of(np.array([3, 4]), register=False).tolist() == [0, 0]
 
 
 def test_settings_and_layout__are_those_of_the_file(work):
@@ -87,12 +112,12 @@ def test_fresh__what_is_read_while_files_come_is_never_kept_as_current(work):
 
     def load():
         held = sorted(p.name for p in (work / "columns").iterdir())
-        if len(held) == 3:
-            write_array(work / "columns" / "late.npy", np.zeros(5))
+        if len(held) == 2:
+            write_arrays(work / "columns" / "late.arrays", late=np.zeros(5))
         return held
 
-    assert "late.npy" not in space.fresh("list", ("columns",), load)
-    assert "late.npy" in space.fresh("list", ("columns",), load)
+    assert "late.arrays" not in space.fresh("list", ("columns",), load)
+    assert "late.arrays" in space.fresh("list", ("columns",), load)
 
 
 def test_fresh__threads_share_one_load(work):
@@ -118,56 +143,23 @@ def test_fresh__of_a_folder_that_does_not_exist_yet(work):
     space = Workspace(work)
     assert space.fresh("plan", ("plan",), lambda: 1) == 1
     (work / "plan").mkdir()
-    write_array(work / "plan" / "hot.npy", np.zeros(1))
+    write_arrays(work / "plan" / "hot.arrays", hot=np.zeros(1))
     assert space.fresh("plan", ("plan",), lambda: 2) == 2
 
 
-@pytest.mark.parametrize(
-    ("register", "rows", "wanted"),
-    [
-        (None, 2, [(0, 2), (2, 4), (4, 5)]),
-        (True, 2, [(0, 2), (2, 3)]),
-        (False, 300_000, [(3, 5)]),
-        (None, 5, [(0, 5)]),
-    ],
-)
-def test_ranges__cover_every_row_once(work, register, rows, wanted):
-    assert Workspace(work).ranges(register=register, rows=rows) == wanted
-
-
 def test_ranges__of_nothing_are_none(work):
-    write_json(work / "layout.json", {"parts": [], "rows": 0, "n_register": 0})
+    write_json(work / "layout.json", {"parts": [], "rows": 0, "n_register": 0, "range_rows": 1})
     assert Workspace(work).ranges() == []
 
 
 def test_slice__counts_the_registers_rows_in_it(work):
-    coded = Workspace(work).coded
+    coded = opened(work).coded
     for start in range(6):
         for stop in range(start, 6):
             cut = slice_of(coded, start, stop, ("sex", "absent"))
             assert len(cut) == stop - start
             assert cut.n_register == sum(row < 3 for row in range(start, stop))
             assert cut.arrays["sex"].tolist() == [1, 2, 1, 2, 0][start:stop]
-
-
-def test_arrays__come_back_as_they_were_and_are_private(tmp_path):
-    path = tmp_path / "new" / "some.npz"
-    arrays = {"a": np.arange(6).reshape(2, 3), "b.c": np.zeros(0, np.uint8), "@d": np.array([1.5])}
-    write_arrays(path, **arrays)
-    held = read_arrays(path)
-    assert held.keys() == arrays.keys()
-    assert all((held[k] == v).all() and held[k].dtype == v.dtype for k, v in arrays.items())
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert [p.name for p in path.parent.iterdir()] == ["some.npz"]
-
-
-@pytest.mark.parametrize("shape", [(0, 2), (5, 1), (3,)])
-def test_created_array__is_zeros_of_its_shape(tmp_path, shape):
-    create_array(tmp_path / "a.npy", shape, np.uint64)
-    held = np.load(tmp_path / "a.npy")
-    assert held.shape == shape
-    assert held.dtype == np.uint64
-    assert not held.any()
 
 
 def test_project__gives_the_register_first_and_a_key_of_its_names_alone(tmp_path):

@@ -211,6 +211,24 @@ def test_plan_blocks__does_not_depend_on_the_order_or_the_cut() -> None:
         assert max(p.counts["largest"] for p in parts) == whole.counts["largest"]
 
 
+@pytest.mark.parametrize("number", range(len(RULES)))
+def test_plan_blocks__knows_the_keys_of_refined_blocks_before_refinement(number: int) -> None:
+    rng = random.Random(number)
+    people = [small.random_person(rng) for _ in range(300)]
+    coded, meaning = small.coded_nation(people[:120], [people[120:]])
+    rule = compiled(RULES[number])[0]
+    (found,) = blocks_of(coded, meaning, rule, 3)
+    before = base_keys(coded, meaning, rule, SECRET)
+    plain = found.keys.shape[0] - found.base.shape[0]
+    assert (found.base.shape[0] > 0) == bool(rule.refine)
+    assert (np.diff(found.keys[:plain].astype(object)) > 0).all()
+    base = [*found.keys[:plain].tolist(), *found.base.tolist()]
+    for i, key in enumerate(base):
+        for row in found.members[found.starts[i] : found.starts[i + 1]].tolist():
+            assert key in before[row].tolist()
+    assert set(found.base.tolist()) <= set(found.hot.tolist())
+
+
 def test_plan_blocks__takes_nothing() -> None:
     coded, meaning = small.coded_nation([{"sex": "M"}])
     blocks = plan_blocks(NO_HEAT, np.zeros(0, np.uint32), coded.take, meaning, compiled(RULES[0])[0], 1, 5)

@@ -35,7 +35,7 @@ from linkage.packs import pack_of
 from linkage.plan import comparison_parts, effective_plan
 from linkage.rules import Rule, base_keys, compile_rules
 from linkage.scored import Scored
-from linkage.standardise import standardise
+from linkage.standardise import read_aliases, standardise
 from linkage.vocabulary import empty_column, merge_vocabularies, token_ids, tokens_of
 from tests.linkage import small
 from tests.linkage.test_block import SECRET, blocks_of, twin_blocks
@@ -128,7 +128,8 @@ def nation(tmp_path_factory: pytest.TempPathFactory) -> Nation:
         (taken,) = read_source([f.path for f in loaded.files[source.name]], contract)
         aliases = None
         if source.role == "register" and loaded.alias_file is not None:
-            aliases = pl.read_parquet(loaded.alias_file.path).to_arrow()
+            held = pl.read_parquet(loaded.alias_file.path).to_arrow()
+            aliases = read_aliases(held, pack, source.extract_date)
         parts.append(
             standardise(
                 taken.records, contract, kinds, source.name, source.extract_date, pack, SECRET, aliases
