@@ -19,7 +19,7 @@ from benchmarks import kernel_peers as peers
 from benchmarks.kernel_peers import Peer
 from kernels import dates, identifiers, tokens
 from kernels.examples import EXAMPLES, Example
-from tests.kernels import column_twins, intake_twins, name_twins, twins
+from tests.kernels import column_twins, intake_twins, name_twins, publishing_twins, twins
 from tests.kernels.name_twins import Arguments
 
 #: Rows of a benchmark.
@@ -141,6 +141,18 @@ def _ids(given: Arguments, _: Any) -> list[bytes]:
     return [row.astype("<u8").tobytes() for row in given[-1]]
 
 
+def _of_texts(given: Arguments, returned: Any) -> tuple[Any, int]:
+    return returned, given[0].shape[0] - 1
+
+
+def _bytes(given: Arguments, _: Any) -> bytes:
+    return bytes(given[-1].tobytes())
+
+
+def _last_two(given: Arguments, _: Any) -> tuple[list[int], list[int]]:
+    return given[-2].tolist(), given[-1].tolist()
+
+
 def _rest(a: str, b: str, *, suffix: bool) -> tuple[int, int]:
     """Lengths without the common first characters, and without the common last ones."""
     shorter = min(len(a), len(b))
@@ -238,6 +250,9 @@ JUDGES: Mapping[str, Judge] = {
         column_twins.ranks,
         {"NumPy": peers.numpy_ranks},
     ),
+    "partition.rank_rows, of arrays that can be written": Judge(
+        lambda given, found: (given[1][:found].tolist(), given[2].tolist()), column_twins.ranks
+    ),
     "partition.sort_by_key": Judge(_zipped(0, 1), column_twins.ordered, {"NumPy": peers.numpy_sort}),
     "partition.run_starts": Judge(
         lambda given, found: given[1][: found + 1].tolist(),
@@ -248,6 +263,8 @@ JUDGES: Mapping[str, Judge] = {
     "runs.find_runs": Judge(_zipped(5, 6), column_twins.found_runs),
     "runs.count_repeats": Judge(_out, column_twins.repeats),
     "pairs.walk_blocks, agency with register": Judge(_walked, column_twins.block_pairs),
+    "pairs.walk_blocks, kept keys": Judge(_walked, column_twins.block_pairs),
+    "pairs.walk_blocks, of arrays that can be written": Judge(_walked, column_twins.block_pairs),
     "pairs.walk_blocks, every pair": Judge(_walked, column_twins.block_pairs),
     "pairs.owned_pairs": Judge(_out, column_twins.owned),
     "pairs.count_block_pairs": Judge(_out, column_twins.block_counts),
@@ -272,6 +289,19 @@ JUDGES: Mapping[str, Judge] = {
     "keys.hash_bytes": Judge(_out, column_twins.hashes),
     "keys.hash_bytes, of arrays that can be written": Judge(_out, column_twins.hashes),
     "keys.siphash128": Judge(_ids, column_twins.content_ids),
+    "keys.siphash128, of arrays that can be written": Judge(_ids, column_twins.content_ids),
+    "texts.words_of": Judge(_out, publishing_twins.words),
+    "texts.shared_prefix": Judge(_of_texts, publishing_twins.prefix),
+    "texts.rising": Judge(_of_texts, publishing_twins.in_order),
+    "texts.places_among": Judge(_out, publishing_twins.among),
+    "texts.lengths_at": Judge(_out, publishing_twins.offsets_of_rows),
+    "texts.copy_texts": Judge(_bytes, publishing_twins.copied),
+    "texts.copy_to_places": Judge(_bytes, publishing_twins.placed),
+    "texts.hash_framed": Judge(_ids, publishing_twins.framed),
+    "texts.hash_framed, kept frames": Judge(_ids, publishing_twins.framed),
+    "places.order_by_place": Judge(_last_two, publishing_twins.ordered),
+    "places.order_by_place, kept places": Judge(_last_two, publishing_twins.ordered),
+    "components.join_in_order": Judge(_last_two, publishing_twins.joined),
 }
 
 #: One row for each example; an example without a judge, or a judge without an example, is an error here.

@@ -17,6 +17,7 @@ import pyarrow as pa
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS.parent))
 
+from jobs.metrics import METRICS  # noqa: E402
 from linkage import tables  # noqa: E402 - the checkout's own code, wherever this is called from
 from linkage.basis import BASIS  # noqa: E402
 from linkage.evidence import EVIDENCE  # noqa: E402
@@ -61,7 +62,17 @@ def table(declared: tables.Table) -> str:
     return f"A row is {declared.row}. Sorted by {order}.\n\n" + rows(("column", "type", "meaning"), body)
 
 
+def metrics() -> str:
+    """Every metric, its labels, and what it is."""
+    body = [
+        (f"`{name}`", ", ".join(f"`{one}`" for one in labels), told)
+        for name, (labels, told) in METRICS.items()
+    ]
+    return rows(("metric", "labels", "meaning"), body)
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
+    "metrics": metrics,
     "tables": lambda: rows(
         ("file", "a row is"),
         [

@@ -1,178 +1,267 @@
-"""How linked records relate to their persons, field by field, as a run keeps it between its tasks."""
+"""How linked records relate to their persons, field by field, a range of the register at a time.
+
+    agreement/{start}.arrays   by part of an agency: @row, and a row of four bytes for every related field
+    token_bearers/{start}.arrays   who of the range bears each token of a name
+
+All records of a person come together here, whatever their source: what other sources say is counted, and what
+cases are made of is kept (:mod:`jobs.voices`).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow.compute as pc
 
-from jobs.store import make_folder, read_array, read_arrays, read_table, write_array
-from jobs.tasks_decide import load_outcomes
-from jobs.workspace import Workspace, frame
-from linkage.agreement import DIFFERENT, EQUAL, MORE, NOTHING, relate, value_keys
-from linkage.decisions import LINK
-from linkage.evidence import Seats, seats_of, votes
-from linkage.render import distinct_texts, read_digits
-
-#: Repairs that say the same in another way; after any other, a register value is no template.
-HARMLESS: frozenset[str] = frozenset(
-    {"tone_placement", "look_alike", "unpadded", "separators", "country_code", "migrated", "lost_zero"}
+from jobs.linked_records import (
+    agency_parts,
+    linked_file,
+    older_file,
+    register_parts,
+    repairs_of,
+    with_marks,
 )
+from jobs.shuffle import read_shuffled, write_shuffled
+from jobs.store import read_arrays, write_arrays
+from jobs.voices import Listener
+from jobs.workspace import Workspace
+from kernels.votes import group_rows
+from linkage.agreement import DIFFERENT, EQUAL, MORE, NOTHING, relate, value_keys
+from linkage.evidence import Seats, votes
+from linkage.grounds import Bearers
+
+#: Set beside a relation where the register's text of the field was repaired in substance.
+_DOUBTFUL = np.uint8(0x80)
+
+_NUMBER = "personal_number"
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """One field of every agency record, by agency row (global row less the register's).
+    """One field of linked records; arrays of k.
 
-    relation     : uint8[n], see :mod:`linkage.agreement`; NOTHING for a record that is not linked
-    for_register : uint8[n], other sources whose record of the person equals the register
-    for_held     : uint8[n], other sources whose record of the person holds this record's value
-    against      : uint8[n], other sources whose record contradicts the register or says more
+    relation     : uint8, see :mod:`linkage.agreement`
+    for_register : uint8, other sources whose record of the person equals the register
+    for_held     : uint8, other sources whose record of the person holds this record's value
+    against      : uint8, other sources whose record contradicts the register or says more
+    doubtful     : bool, the register's text was repaired in substance
     """
 
     relation: np.ndarray
     for_register: np.ndarray
     for_held: np.ndarray
     against: np.ndarray
+    doubtful: np.ndarray
 
 
 @dataclass(frozen=True)
-class Linked:
-    """Linked agency records.
+class Gathered:
+    """The linked records whose persons are in one range of the register, in the order of their rows.
 
-    rows, persons : int64[k], global rows;  confidence : float64[k], posterior of each link
-    source : uint8[k];  seats : the records by person and source
+    rows, persons : int64[k], global rows;  local : uint32[k], the person's row less the range's first
+    source : uint8[k];  confidence : float64[k];  told, repaired : uint8[k, bytes], a bit a related field
+    seats : the records by person
     """
 
     rows: np.ndarray
     persons: np.ndarray
-    confidence: np.ndarray
+    local: np.ndarray
     source: np.ndarray
+    confidence: np.ndarray
+    told: np.ndarray
+    repaired: np.ndarray
     seats: Seats
 
-
-def linked(space: Workspace) -> Linked:
-    """The records decided ``link``, in order; kept by the process."""
-    found: Linked = space.fresh("linked", ("decided", "layout.json"), lambda: _read_linked(space))
-    return found
+    def bit(self, marks: np.ndarray, number: int) -> np.ndarray:
+        """The bit of a related field in ``told`` or ``repaired``: bool[k]."""
+        return (marks[:, number >> 3] >> (number & 7) & 1).astype(bool)
 
 
-def _read_linked(space: Workspace) -> Linked:
-    decision, person, probability = load_outcomes(space)
-    own = np.flatnonzero(decision == LINK)
-    persons, confidence = person[own], probability[own]
-    rows = own + space.layout["n_register"]
-    source = np.asarray(space.coded.source)[rows]
-    return Linked(rows, persons, confidence, source, seats_of(persons, source))
+def gathered(space: Workspace, start: int, stop: int) -> Gathered:
+    """The linked records of a range of the register's persons."""
+    parts = agency_parts(space)
+    number = space.ranges(register=True).index((start, stop))
+    files = [linked_file(space, s, p) for s, p, _, _ in parts]
+    held = read_shuffled(files, number, ("row", "person", "confidence", "told", "repaired"))
+    rows, persons = held["row"].astype(np.int64), held["person"].astype(np.int64)
+    local = (persons - start).astype(np.uint32)
+    starts, order = np.empty(stop - start + 1, np.int64), np.empty(rows.shape[0], np.uint32)
+    group_rows(local, starts, order)
+    sources = np.array([s for s, _, _, _ in parts], np.uint8)
+    source = sources[np.searchsorted([a for _, _, a, _ in parts], rows, side="right") - 1]
+    seats = Seats(order, starts)
+    return Gathered(rows, persons, local, source, held["confidence"], held["told"], held["repaired"], seats)
 
 
-def told(space: Workspace, standard: str) -> np.ndarray:
-    """Whether each agency record submitted a text of a field: bool[n], by agency row."""
-    first = space.layout["n_register"]
-    out = np.zeros(space.layout["rows"] - first, bool)
-    for source, part, start, rows in space.layout["parts"]:
-        if source == 0 and space.sources[0].role == "register":
-            continue
-        if rows and standard in space.sources[source].contract.by_standard():
-            column = space.records(source, part).column(standard)
-            out[start - first : start - first + rows] = pc.is_valid(column).to_numpy()
-    return out
-
-
-def older_numbers(space: Workspace, standard: str, submitted: np.ndarray) -> np.ndarray:
-    """Old numbers that stand in the column of the personal number, int64[n] by agency row; 0 for none."""
-    first = space.layout["n_register"]
-    out = np.zeros(submitted.shape[0], np.int64)
-    values = space.coded.arrays[standard]
-    for source, part, start, rows in space.layout["parts"]:
-        if start < first or not rows:
-            continue
-        cut = slice(start - first, start - first + rows)
-        odd = np.flatnonzero(submitted[cut] & (np.asarray(values[start : start + rows]) == 0))
-        if odd.size:
-            texts = frame(space.records(source, part).select([standard]))[standard].gather(pl.Series(odd))
-            out[start - first + odd] = _older(space, source, texts)
-    return out
-
-
-def _older(space: Workspace, source: int, texts: pl.Series) -> np.ndarray:
-    distinct, index = distinct_texts(texts.cast(pl.String))
-    found = space.pack.numbers(distinct, space.sources[source].extract_date.year)
-    old = found["kind"].cast(pl.String).is_in(["old", "old_padded"]).to_numpy()
-    codes = np.append(np.where(old, read_digits(found), 0), 0)
-    return np.asarray(codes[index])
-
-
-def relate_field(work: str, standard: str) -> dict[str, int]:
-    """Relate one field of every linked record to its person, and count what other agencies say."""
+def relate_range(work: str, start: int, stop: int) -> dict[str, int]:
+    """Relate every field of the records linked to a range of the register, and count what others say."""
     space = Workspace.open(work)
-    first, n = space.layout["n_register"], space.layout["rows"]
-    links = linked(space)
-    own = links.rows - first
-    submitted = told(space, standard)
-    older = older_numbers(space, standard, submitted) if standard == "personal_number" else None
-    relation = relate(
-        space.coded,
-        space.meaning,
-        standard,
-        links.rows,
-        links.persons,
-        submitted[own],
-        None if older is None else older[own],
-    )
-    keys = value_keys(space.coded, space.meaning, standard, links.rows)
-    who = (links.persons, links.source)
-    said = votes(*who, keys, relation == EQUAL, links.seats)
-    contrary = (relation == DIFFERENT) | (relation == MORE)
-    against = votes(*who, np.zeros_like(keys), contrary, links.seats)
-    whole = np.zeros((4, n - first), np.uint8)
-    whole[0] = NOTHING
-    for row, values in enumerate((relation, said.for_register, said.for_held, against.for_register)):
-        whole[row, own] = values
-    make_folder(space.work / "agreement")
-    write_array(space.path("agreement", f"{standard}.npy"), whole)
-    write_array(space.path("agreement", f"{standard}.doubtful.npy"), _doubtful(space, standard))
-    if older is not None:
-        write_array(space.path("agreement", f"{standard}.older.npy"), older)
-    return {"rows_in": int(own.shape[0]), "rows_out": int(own.shape[0])}
+    links = gathered(space, start, stop)
+    repairs = pl.concat(
+        [repairs_of(space, 0, p, a) for p, a, _ in register_parts(space, start, stop)]
+    ).filter(pl.col("row").is_between(start, stop - 1))
+    older = _older(space, links, start, stop)
+    listener = Listener(space, links, repairs, start, stop)
+    packed: dict[str, np.ndarray] = {}
+    for number, field in enumerate(space.related):
+        theirs = space.coded.arrays[field][start:stop]
+        held = space.coded.arrays[field].take(links.rows)
+        relation = _relation(space, links, number, theirs, held, older, (start, stop))
+        keys = _keys(space, field, held, relation)
+        contrary = (relation == DIFFERENT) | (relation == MORE)
+        said = votes(links.local, links.source, keys, relation == EQUAL, contrary, links.seats)
+        doubtful = np.zeros(stop - start, np.uint8)
+        doubtful[repairs.filter(pl.col("field") == field)["row"].to_numpy() - start] = _DOUBTFUL
+        packed[field] = np.stack(
+            [relation | doubtful[links.local], said.for_register, said.for_held, said.against], axis=1
+        )
+        listener.keep(field, relation, held, theirs)
+    _write(space, start, links, packed)
+    _count_bearers(space, start, stop)
+    return {"rows_in": stop - start, "rows_out": int(links.rows.shape[0])}
 
 
-def _doubtful(space: Workspace, standard: str) -> np.ndarray:
-    """Register rows whose text of a field was repaired in substance, int64, sorted."""
-    rows = [np.zeros(0, np.int64)]
-    for source, part, start, count in space.layout["parts"]:
-        if source == 0 and space.sources[0].role == "register" and count:
-            repairs = frame(read_table(space.path("standard", f"{source:02d}-{part:05d}.repairs.arrow")))
-            found = repairs.filter((pl.col("field") == standard) & ~pl.col("kind").is_in(list(HARMLESS)))
-            rows.append(found["row"].to_numpy().astype(np.int64) + start)
-    return np.unique(np.concatenate(rows))
+def _write(space: Workspace, start: int, links: Gathered, packed: dict[str, np.ndarray]) -> None:
+    parts = agency_parts(space)
+    part = np.searchsorted([a for _, _, a, _ in parts], links.rows, side="right") - 1
+    rows = links.rows.astype(np.uint32)
+    path = space.range_file("agreement", start)
+    write_shuffled(path, part.astype(np.uint16), len(parts), **{"@row": rows}, **packed)
 
 
-def read_agreement(space: Workspace, standard: str) -> Agreement:
-    """What :func:`relate_field` found."""
-    return Agreement(*read_array(space.path("agreement", f"{standard}.npy")))
+def _older(space: Workspace, links: Gathered, start: int, stop: int) -> np.ndarray:
+    """Old numbers in the place of personal numbers, int64[k]; 0 for none."""
+    out = np.zeros(links.rows.shape[0], np.int64)
+    if _NUMBER in space.related:
+        parts = agency_parts(space)
+        files = [older_file(space, s, p) for s, p, _, _ in parts if _NUMBER in _held(space, s)]
+        number = space.ranges(register=True).index((start, stop))
+        found = read_shuffled(files, number, ("row", "code")) if files else {"row": out[:0], "code": out[:0]}
+        out[np.searchsorted(links.rows, found["row"].astype(np.int64))] = found["code"]
+    return out
 
 
-def read_doubtful(space: Workspace, standard: str, persons: np.ndarray) -> np.ndarray:
-    """Whether the register's text of each person was repaired in substance: bool[k]."""
-    rows = read_array(space.path("agreement", f"{standard}.doubtful.npy"))
-    return np.isin(persons, rows)
+def _held(space: Workspace, source: int) -> dict[str, Any]:
+    return dict(space.sources[source].contract.by_standard())
 
 
-def read_older(space: Workspace) -> np.ndarray:
-    """Old numbers in the place of personal numbers, int64[n] by agency row."""
-    return read_array(space.path("agreement", "personal_number.older.npy"))
+def _relation(
+    space: Workspace,
+    links: Gathered,
+    number: int,
+    theirs: np.ndarray,
+    held: np.ndarray,
+    older: np.ndarray,
+    of: tuple[int, int],
+) -> np.ndarray:
+    field, arrays = space.related[number], space.coded.arrays
+    start, stop = of
+    more: dict[str, np.ndarray] = {}
+    if f"{field}.alias" in arrays:
+        more["earlier"] = arrays[f"{field}.alias"][start:stop][links.local]
+    if field == _NUMBER and "old_number" in arrays:
+        more |= {"older": older, "before": arrays["old_number"][start:stop][links.local]}
+    told = links.bit(links.told, number)
+    return relate(space.meaning, field, held, theirs[links.local], told, **more)
+
+
+def _keys(space: Workspace, field: str, held: np.ndarray, relation: np.ndarray) -> np.ndarray:
+    """A key of each record's value among those of one person, uint64[k]; 0 none.
+
+    Of names, those that equal the register's are one value: only the others' words are hashed.
+    """
+    if space.kinds[field] != "name":
+        return value_keys(space.meaning, field, held)
+    keys = np.zeros(held.shape[0], np.uint64)
+    keys[relation == EQUAL] = 1
+    others = np.flatnonzero((relation != EQUAL) & (relation != NOTHING) & (held[:, 0] != 0))
+    keys[others] = value_keys(space.meaning, field, held[others])
+    return keys
+
+
+def read_agreements(space: Workspace, source: int, part: int, rows: np.ndarray) -> dict[str, Agreement]:
+    """How the linked records of a part (their global rows, in order) relate to their persons, by field."""
+    parts = agency_parts(space)
+    number = next(n for n, (s, p, _, _) in enumerate(parts) if (s, p) == (source, part))
+    files = [space.range_file("agreement", a) for a, _ in space.ranges(register=True)]
+    held = read_shuffled(files, number, ("@row", *space.related))
+    at = np.argsort(held["@row"])
+    if not np.array_equal(held["@row"][at], rows):
+        raise ValueError(
+            f"{rows.shape[0]} linked records were asked for; {at.shape[0]}, or others, had been related. "
+            "Relate the records of the same decisions."
+        )
+    out = {}
+    for field in space.related:
+        values = held[field][at]
+        relation = values[:, 0]
+        out[field] = Agreement(
+            relation & ~_DOUBTFUL,
+            values[:, 1],
+            values[:, 2],
+            values[:, 3],
+            (relation & _DOUBTFUL) != 0,
+        )
+    return out
+
+
+def _count_bearers(space: Workspace, start: int, stop: int) -> None:
+    """Who of a range of the register bears each token of a name; how many names have diacritics."""
+    vocabulary = space.meaning.tokens.forms.ascii.shape[0]
+    found: dict[str, np.ndarray] = {}
+    for field in space.related:
+        if space.kinds[field] != "name":
+            continue
+        names = space.coded.arrays[field][start:stop]
+        places = Bearers.of(names, vocabulary)
+        counted = {"surname": places.surname, "middle": places.middle, "given": places.given}
+        for place, counts in counted.items():
+            some = np.flatnonzero(counts)
+            found[f"{field}.{place}.tokens"] = some.astype(np.uint32)
+            found[f"{field}.{place}"] = counts[some].astype(np.uint32)
+        known = names[:, 0] != 0
+        found[f"{field}.known"] = np.array([known.sum(), (known & with_marks(space, names)).sum()], np.int64)
+    write_arrays(space.range_file("token_bearers", start), **found)
+
+
+def merge_bearers(work: str) -> dict[str, Any]:
+    """Add up the ranges' bearers. ``known``: field -> the register's names, those with diacritics."""
+    space = Workspace.open(work)
+    vocabulary = space.meaning.tokens.forms.ascii.shape[0]
+    parts = [read_arrays(space.range_file("token_bearers", a)) for a, _ in space.ranges(register=True)]
+    whole: dict[str, np.ndarray] = {}
+    known: dict[str, list[int]] = {}
+    for field in space.related:
+        if space.kinds[field] != "name":
+            continue
+        for place in ("surname", "middle", "given"):
+            counts = np.zeros(vocabulary, np.int64)
+            for part in parts:
+                counts[part[f"{field}.{place}.tokens"]] += part[f"{field}.{place}"]
+            whole[f"{field}.{place}"] = counts
+        known[field] = np.sum([part[f"{field}.known"] for part in parts], axis=0).tolist()
+    write_arrays(space.path("token_bearers", "all.arrays"), **whole)
+    return {"known": known}
+
+
+def read_bearers(space: Workspace, field: str) -> Bearers:
+    """The register persons that bear each token, of :func:`merge_bearers`."""
+    held = read_arrays(space.path("token_bearers", "all.arrays"))
+    return Bearers(*(held[f"{field}.{place}"] for place in ("surname", "middle", "given")))
 
 
 def held_by(space: Workspace, codes: np.ndarray) -> np.ndarray:
     """The one register person that bears each personal number (int64[k]), -1 for none or several."""
-    if not space.path("holders", "personal_number.arrays").exists():  # the project does not match by it
+    path = space.path("holders", f"{_NUMBER}.arrays")
+    if not path.exists():  # the project does not match by it
         return np.full(codes.shape[0], -1, np.int64)
-    held = read_arrays(space.path("holders", "personal_number.arrays"))
-    all_codes, rows = held["codes"], held["rows"].astype(np.int64)
+    held = read_arrays(path)
+    all_codes, rows = held["codes"], held["rows"]
     at = np.searchsorted(all_codes, codes, side="left")
     end = np.searchsorted(all_codes, codes, side="right")
     one = (codes != 0) & (end - at == 1)
-    return np.where(one, rows[np.minimum(at, max(0, rows.size - 1))] if rows.size else -1, -1)
+    if not rows.size:
+        return np.full(codes.shape[0], -1, np.int64)
+    return np.where(one, rows[np.minimum(at, rows.size - 1)].astype(np.int64), -1)

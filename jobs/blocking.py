@@ -32,7 +32,9 @@ def block_records(stages: Tasks, space: Workspace) -> dict[str, Any]:
             [b - a for a, b in space.ranges()],
         )
         calls: list[Call] = [
-            ("jobs.tasks_block:make_blocks", (work, r, p, BLOCK_CANDIDATES)) for r in group for p in partitions
+            ("jobs.tasks_block:make_blocks", (work, r, p, BLOCK_CANDIDATES))
+            for r in group
+            for p in partitions
         ]
         made = stages.tasks("block", calls)
         for place, rule in enumerate(group):

@@ -122,6 +122,15 @@ class Received:
                     return memoryview(self._get(held[1][str(path)]))
         return None
 
+    def mark(self, path: Path) -> Mark:
+        """The mark of a file that was handed. Raises KeyError if it was not."""
+        with self._lock:
+            for place in (path, path.parent):
+                for mark in self._handed.get(str(place), ((), {}))[0]:
+                    if mark[0] == path.name:
+                        return mark
+        raise KeyError(str(path))
+
 
 #: What this process was handed: nothing outside of Ray's workers.
 RECEIVED = Received()

@@ -1,4 +1,4 @@
-"""Pages for the clerks of a source: refused rows, and values to be looked at, for a spreadsheet.
+"""Pages for the clerks of a source: refused rows, values to be looked at, pairs to judge, for a spreadsheet.
 
 UTF-8 with a byte order mark, commas, lines ended by CR LF. What a spreadsheet would run or change has an
 apostrophe in front (:func:`linkage.spreadsheet.guard`).
@@ -6,14 +6,18 @@ apostrophe in front (:func:`linkage.spreadsheet.guard`).
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from jobs.store import make_folder, read_parquet, write_bytes, write_parquet
+from jobs.answers import guarded, review_text
+from jobs.store import AsideFile, aside, checked, damaged, make_folder, write_bytes, write_parquet
 from jobs.workspace import frame
 from linkage.queries import QUERIES
 from linkage.receipt import REFUSALS
@@ -21,6 +25,8 @@ from linkage.spreadsheet import guard
 
 #: Characters of a refused row that its page shows: a spreadsheet's cell holds 32,767.
 SHOWN = 32_000
+
+_BOM = b"\xef\xbb\xbf"
 
 
 def write_rejects(path: Path, rejects: pa.Table, files: Sequence[Path]) -> int:
@@ -39,20 +45,40 @@ def write_rejects(path: Path, rejects: pa.Table, files: Sequence[Path]) -> int:
         pl.col("row").str.head(SHOWN),
         *_texts(REFUSALS),
     )
-    _write(path.with_suffix(".csv"), page)
+    write_bytes(path.with_suffix(".csv"), _page(page), page.height)
     return rejects.num_rows
 
 
-def write_queries(out: Path, sources: Sequence[str]) -> None:
-    """``queries/<source>.csv`` of every source, from the published ``queries.parquet``."""
+def write_queries(out: Path, sources: Sequence[str]) -> int:
+    """``queries/<source>.csv`` of every source, from the published ``queries.parquet``; how many rows.
+
+    A row group of it is held at a time; its rows are sorted by source.
+    """
+    folder, path = make_folder(out / "queries"), checked(out / "queries.parquet")
     columns = ["source", "record_id", "line", "field", "code"]
-    held = frame(read_parquet(out / "queries.parquet", columns))
-    held = held.with_columns(pl.col("source", "record_id", "field", "code").cast(pl.String))
-    folder = make_folder(out / "queries")
-    for source in sources:
-        mine = held.filter(pl.col("source") == source)
-        page = mine.select("record_id", "line", "field", "code", *_texts(QUERIES))
-        _write(folder / f"{source}.csv", page)
+    try:
+        held = pq.ParquetFile(path, page_checksum_verification=True)
+    except (pa.ArrowException, OSError) as fault:
+        raise damaged(path, fault) from None
+    with held:
+        for source in sources:
+            with aside(folder / f"{source}.csv") as page:
+                _query_page(page, held, columns, source)
+        return int(held.metadata.num_rows)
+
+
+def _query_page(page: AsideFile, held: pq.ParquetFile, columns: list[str], source: str) -> None:
+    first = True
+    for number in range(held.num_row_groups):
+        told = held.metadata.row_group(number).column(0).statistics
+        if not first and told is not None and not told.min <= source <= told.max:
+            continue
+        rows = frame(held.read_row_group(number, columns)).with_columns(
+            pl.col("source", "record_id", "field", "code").cast(pl.String)
+        )
+        mine = rows.filter(pl.col("source") == source)
+        page.write(_page(mine.select("record_id", "line", "field", "code", *_texts(QUERIES)), header=first))
+        first = False
 
 
 def _texts(of: Mapping[str, tuple[str, str]]) -> list[pl.Expr]:
@@ -64,8 +90,30 @@ def _texts(of: Mapping[str, tuple[str, str]]) -> list[pl.Expr]:
     ]
 
 
-def _write(path: Path, page: pl.DataFrame) -> None:
+def _page(page: pl.DataFrame, *, header: bool = True) -> bytes:
     texts = [guard(pl.col(c).cast(pl.String)) if t != pl.Int64 else pl.col(c) for c, t in page.schema.items()]
     out = io.BytesIO()
-    page.select(texts).write_csv(out, include_bom=True, line_terminator="\r\n")
-    write_bytes(path, out.getbuffer(), page.height)  # type: ignore[arg-type]
+    page.select(texts).write_csv(out, include_bom=header, include_header=header, line_terminator="\r\n")
+    return out.getvalue()
+
+
+def table_page(table: pa.Table, *, header: bool = True) -> bytes:
+    """A table as a page: ids in hexadecimal, lists joined by blanks, texts guarded (:mod:`jobs.answers`)."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    if header:
+        writer.writerow(table.column_names)
+    for row in table.to_pylist():
+        writer.writerow([cell(v) for v in row.values()])
+    return (_BOM if header else b"") + text.getvalue().encode()
+
+
+def cell(value: Any) -> str:
+    """A value as a page shows it."""
+    if value is None:
+        return ""
+    if isinstance(value, bytes):
+        return review_text(value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return guarded(" ".join(value) if isinstance(value, list) else str(value))

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("jobs.cli_plan", "Say beforehand what a run will read, pair, refine and cost."),
     "run": ("jobs.cli_commands", "Decide for every record of a project which person it is."),
     "evaluate": ("jobs.cli_commands", "Compare a finished run with the truth."),
+    "profile": ("jobs.cli_profile", "Say where the time of a run went, by stage and task."),
     "schema": ("jobs.cli_commands", "Print the JSON Schema of project files, contracts or policies."),
     "warmup": ("jobs.cli_commands", "Compile the kernels now, once, instead of at the first run."),
     "version": ("jobs.cli_commands", "Print the version."),

@@ -10,7 +10,9 @@ from typing import Any
 from jobs.executor import Call
 from jobs.gates import run_gates, withhold
 from jobs.intake import Tasks
+from jobs.policies import register_version
 from jobs.project import LoadedProject
+from jobs.source_counts import count_sources
 from jobs.workspace import Workspace
 
 
@@ -30,9 +32,8 @@ def close_run(
     """
     work, out = str(space.work), str(artefacts)
     sources = facts["intake"]["sources"]
-    used = {n: s.name for n, s in enumerate(space.sources) if "left_out" not in sources[s.name]}
-    calls: list[Call] = [("jobs.tasks_receipts:count_source", (work, out, n)) for n in used]
-    counts = dict(zip(used.values(), stages.tasks("receipts", calls), strict=True))
+    counted = count_sources(stages, space, artefacts, facts.get("correct"))
+    counts = {name: found for name, found in counted.items() if "left_out" not in sources[name]}
     gates = [g.as_dict() for g in run_gates(loaded, facts, counts, converged=converged)]
     found = {
         "run_id": run_id,
@@ -42,8 +43,9 @@ def close_run(
         "estimates": facts["decide"]["estimates"],
         "gates": gates,
         "withheld": withhold(artefacts, gates),
+        "register_version": register_version(loaded),
     }
-    calls = [("jobs.tasks_receipts:write_scorecard", (work, out, counts, found))]
+    calls: list[Call] = [("jobs.tasks_receipts:write_scorecard", (work, out, counts, found))]
     calls += [
         ("jobs.tasks_receipts:write_source_receipt", (work, out, s.name, counts.get(s.name), found))
         for s in space.sources

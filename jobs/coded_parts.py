@@ -1,9 +1,8 @@
-"""Coded records as they lie in a run's work folder: a container a part, and one a range for what comes later."""
+"""Coded records in a run's work folder: a container a part, and one a range for what comes later."""
 
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -38,6 +37,40 @@ class _Names:
         return widen(self.narrow, self.wide, rows)
 
 
+def few(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
+    """The arrays of a column of identifiers: only its rows that have one, where these are the fewer.
+
+    values : int64[n], or int64[n, k]. Beside the values of these rows stands ``<name>.rows``, uint32.
+    """
+    held = np.flatnonzero(values if values.ndim == 1 else values.any(axis=1))
+    if 2 * held.shape[0] > values.shape[0]:
+        return {name: values}
+    return {name: values[held], f"{name}.rows": held.astype(np.uint32)}
+
+
+class _Few:
+    """A column of ``n`` rows of which only some have a value, read as if all stood there."""
+
+    def __init__(self, n: int, rows: np.ndarray, values: np.ndarray) -> None:
+        self.n = n
+        self.rows = rows
+        self.values = values
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        if isinstance(rows, slice):
+            start, stop, _ = rows.indices(self.n)
+            low, high = np.searchsorted(self.rows, [start, stop])
+            out = np.zeros((stop - start, *self.values.shape[1:]), self.values.dtype)
+            out[self.rows[low:high].astype(np.int64) - start] = self.values[low:high]
+            return out
+        out = np.zeros((rows.shape[0], *self.values.shape[1:]), self.values.dtype)
+        if self.rows.size:
+            at = np.minimum(np.searchsorted(self.rows, rows), self.rows.size - 1)
+            found = self.rows[at] == rows
+            out[found] = self.values[at[found]]
+        return out
+
+
 Held = Callable[[], Mapping[str, np.ndarray]]
 
 
@@ -52,13 +85,15 @@ def _piece(held: Held, name: str) -> Callable[[], Piece | None]:
             return None
         if f"{name}.wide" in arrays:
             return _Names(arrays[name], arrays[f"{name}.wide"])
+        if f"{name}.rows" in arrays:
+            return _Few(arrays["@order"].shape[0], arrays[f"{name}.rows"], arrays[name])
         return arrays[name]
 
     return opened
 
 
 def read_coded(space: Workspace) -> Coded:
-    """All coded records of a run, mapped piece by piece; what later stages put beside them, once it is there."""
+    """All coded records of a run, mapped piece by piece, with what later stages have put beside them."""
     parts = [p for p in space.layout["parts"] if p[3]]
     starts = np.array([*(p[2] for p in parts), space.layout["rows"]], np.int64)
     held = [_lazily(space.part_file("columns", s, p)) for s, p, _, _ in parts]
@@ -88,10 +123,12 @@ def _aliases(starts: np.ndarray, parts: list[list[int]], held: list[Held]) -> Co
 
     def padded(number: int) -> Callable[[], Piece | None]:
         def opened() -> Piece | None:
-            own = held[number]().get(name)
-            if own is None or own.shape[1] == width:
-                return own
-            return np.pad(own, ((0, 0), (0, width - own.shape[1])))
+            arrays = held[number]()
+            if name not in arrays:
+                return None
+            values = np.pad(arrays[name], ((0, 0), (0, width - arrays[name].shape[1])))
+            rows = arrays.get(f"{name}.rows")
+            return values if rows is None else _Few(arrays["@order"].shape[0], rows, values)
 
         return opened
 
@@ -109,18 +146,22 @@ def _ranges(space: Workspace) -> dict[str, Column]:
     starts = np.array([*(a for a, _ in everything), space.layout["rows"]], np.int64)
     out: dict[str, Column] = {}
 
-    def column(stage: str, name: str, dtype: np.dtype, width: tuple[int, ...], *, register: bool) -> Column:
+    def column(
+        stage: str, name: str, dtype: np.dtype, width: tuple[int, ...], *, register: bool, missing: int = 0
+    ) -> Column:
         opened = [
             _piece(_lazily(space.range_file(stage, a)), name) if (number < first) == register else _nothing
             for number, (a, _) in enumerate(everything)
         ]
-        return Column(starts, opened, dtype, width)
+        return Column(starts, opened, dtype, width, missing)
 
     if _whole(space.work / "side", len(everything)):
         if "full_name" in space.columns:
             for name, dtype in _OF_REGISTER.items():
                 out[name] = column("side", name, dtype, (3,), register=True)
-            out["full_name.known"] = column("side", "full_name.known", _BYTE, (), register=False)
+            # A register person's own name is known.
+            known = column("side", "full_name.known", _BYTE, (), register=False, missing=1)
+            out["full_name.known"] = known
         for name in space.columns:
             if space.kinds[name] == "identifier":
                 out[f"{name}.held"] = column("side", f"{name}.held", _BYTE, (), register=False)
@@ -145,7 +186,7 @@ def read_settled(space: Workspace) -> Column | None:
 
 def _whole(folder: Path, wanted: int) -> bool:
     try:
-        return sum(".tmp-" not in name for name in os.listdir(folder)) >= wanted
+        return sum(".tmp-" not in path.name for path in folder.iterdir()) >= wanted
     except FileNotFoundError:
         return False
 
@@ -165,5 +206,3 @@ def read_ids(space: Workspace) -> TextColumn:
         np.array([*(p[2] for p in parts), space.layout["rows"]], np.int64),
         [opened(space.path("intake", f"{s:02d}-{p:05d}.ids.arrays")) for s, p, _, _ in parts],
     )
-
-

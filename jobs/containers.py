@@ -28,6 +28,7 @@ import xxhash
 from numpy.typing import NDArray
 from pyarrow import ipc
 
+from jobs.broadcast import RECEIVED
 from jobs.files import AsideFile, Entry, aside, damaged, make_folder
 
 _MAGIC = b"LNKARR1\n"
@@ -132,16 +133,10 @@ class Arrays(Mapping[str, NDArray[Any]]):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            handle = os.open(path, os.O_RDONLY)
-            try:
-                state = os.fstat(handle)
-                self._map = mmap.mmap(handle, 0, access=mmap.ACCESS_READ)
-            finally:
-                os.close(handle)
-        except (FileNotFoundError, IsADirectoryError, ValueError) as fault:
-            raise damaged(path, fault) from None
-        self._key = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+        handed = RECEIVED.content(path)
+        self._map: mmap.mmap | memoryview
+        self._key: tuple[int, ...]
+        self._map, self._key = _mapped(path) if handed is None else (handed, (-1, *RECEIVED.mark(path)[1:]))
         self.rows, self.digest, self._held = self._directory()
 
     def _directory(self) -> tuple[int, str, dict[str, dict[str, Any]]]:
@@ -152,7 +147,7 @@ class Arrays(Mapping[str, NDArray[Any]]):
         begin = size - _TAIL.size - length
         if magic != _MAGIC or begin < _ALIGN:
             raise damaged(self.path)
-        text = self._map[begin : size - _TAIL.size]
+        text = bytes(self._map[begin : size - _TAIL.size])
         if xxhash.xxh3_128_digest(text) != digest:
             raise damaged(self.path)
         told = json.loads(text)
@@ -214,6 +209,20 @@ class Arrays(Mapping[str, NDArray[Any]]):
             if found != digests[32 * block : 32 * block + 32]:
                 raise damaged(self.path)
             marks[block] = 1
+
+
+def _mapped(path: Path) -> tuple[mmap.mmap, tuple[int, ...]]:
+    """A file mapped, and what tells its state."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            state = os.fstat(handle)
+            held = mmap.mmap(handle, 0, access=mmap.ACCESS_READ)
+        finally:
+            os.close(handle)
+    except (FileNotFoundError, IsADirectoryError, ValueError) as fault:
+        raise damaged(path, fault) from None
+    return held, (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
 
 
 def _marks(key: tuple[int, ...]) -> dict[str, bytearray]:

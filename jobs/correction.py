@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from jobs.executor import Call
+from jobs.linked_records import agency_parts, register_parts
+from jobs.policies import register_version
 from jobs.workspace import Workspace
+from linkage.render import common_habit
+
+#: Folders of the work folder that nothing but corrections needs.
+_FREED = ("linked", "token_bearers", "texts", "corrections", "feeds")
+
+#: Linked records by range; what else lies beside them is read again when their part is corrected.
+_GATHERED = "linked/??-?????.arrays"
 
 
 class Tasks(Protocol):
@@ -18,28 +27,44 @@ class Tasks(Protocol):
     ) -> list[dict[str, Any]]:
         """Results of the calls in their order."""
 
+    def drop(self, *patterns: str) -> None:
+        """Remove files of the work folder that only finished tasks have read."""
+
+    def free(self, *places: Path | str) -> None:
+        """Files of the work folder that are not needed once the stage has ended."""
+
 
 def make_corrections(stages: Tasks, space: Workspace, artefacts: Path, run_id: str) -> dict[str, Any]:
     """Relate every field that the register and an agency hold, and write a feed for every agency.
 
-    ``run_id`` is cited in the manifests. Gives by source: counts by kind, action and field, and what an
-    ``apply`` would change (``applied``).
+    ``run_id`` is cited in the manifests. Gives by source: counts by kind, action and field, what an ``apply``
+    would change (``applied``), and by source and field its records by relation (``relations``).
     """
     work, out = str(space.work), str(artefacts)
     agencies = [n for n, s in enumerate(space.sources) if s.role == "agency"]
-    calls: list[Call] = [("jobs.agreements:relate_field", (work, f)) for f in space.related]
-    if "full_name" in space.related:
-        calls.append(("jobs.tasks_correct:tell_register_names", (work,)))
-    calls += [("jobs.tasks_correct:survey_names", (work, s)) for s in agencies]
-    results = stages.tasks("correct", calls)
-    habits = dict(zip(agencies, (r["habits"] for r in results[len(calls) - len(agencies) :]), strict=True))
-    parts = [(s, p, n) for s, p, _, n in space.layout["parts"] if s in habits and n]
-    made = stages.tasks(
+    version = register_version(space.loaded)
+    parts = agency_parts(space) if space.related else []
+    made: list[dict[str, Any]] = []
+    if parts:
+        habits = _relate(stages, space, work)
+        made = stages.tasks(
+            "correct",
+            [("jobs.tasks_correct:correct_part", (work, s, p, habits[s])) for s, p, _, _ in parts],
+            [n for *_, n in parts],
+        )
+    held = [s for s in agencies if any(of == s for of, *_ in parts)]
+    cut = stages.tasks("correct", [("jobs.feeds:cut_feed", (work, s)) for s in held])
+    pieces = [(s, k) for s, c in zip(held, cut, strict=True) for k in range(c["pieces"])]
+    done = stages.tasks("correct", [("jobs.feeds:make_piece", (work, out, s, k, version)) for s, k in pieces])
+    stages.drop("corrections/*.arrow", "token_bearers/*[0-9].arrays")
+    counts: dict[int, list[Any]] = {s: [] for s in agencies}
+    for (s, _), piece in zip(pieces, done, strict=True):
+        counts[s].append(piece["counts"])
+    fed = stages.tasks(
         "correct",
-        [("jobs.tasks_correct:correct_part", (work, s, p, habits[s])) for s, p, _ in parts],
-        [n for _, _, n in parts],
+        [("jobs.feeds:publish_feed", (work, out, s, run_id, version, counts[s])) for s in agencies],
     )
-    fed = stages.tasks("correct", [("jobs.feeds:publish_feed", (work, out, s, run_id)) for s in agencies])
+    stages.free(*_FREED)
     names = [space.sources[s].name for s in agencies]
     return {
         "rows_in": sum(m["rows_in"] for m in made),
@@ -49,4 +74,57 @@ def make_corrections(stages: Tasks, space: Workspace, artefacts: Path, run_id: s
             for name, f in zip(names, fed, strict=True)
         },
         "applied": {name: f["applied"] for name, f in zip(names, fed, strict=True)},
+        "counts": {space.sources[s].name: _summed(counts[s]) for s in agencies},
+        "relations": {
+            space.sources[s].name: _relations([m for (of, *_), m in zip(parts, made, strict=True) if of == s])
+            for s in agencies
+        },
     }
+
+
+def _relate(stages: Tasks, space: Workspace, work: str) -> dict[int, dict[str, list[bool]]]:
+    """Relate all linked records to their persons; how each agency writes its columns of names."""
+    parts = agency_parts(space)
+    first = register_parts(space, 0, space.layout["n_register"])
+    gathered = stages.tasks(
+        "correct",
+        [
+            *(("jobs.linked_records:gather_linked", (work, s, p)) for s, p, _, _ in parts),
+            *(("jobs.register_texts:keep_texts", (work, p)) for p, _, _ in first),
+        ],
+    )
+    ranges = space.ranges(register=True)
+    stages.tasks("correct", [("jobs.agreements:relate_range", (work, a, b)) for a, b in ranges])
+    stages.drop(_GATHERED)
+    known = stages.tasks("correct", [("jobs.agreements:merge_bearers", (work,))])[0]["known"]
+    surveyed: dict[int, dict[str, list[int]]] = {s: {} for s, *_ in parts}
+    for (source, *_), result in zip(parts, gathered, strict=False):
+        for field, counted in result["names"].items():
+            before = surveyed[source].get(field, [0, 0, 0])
+            surveyed[source][field] = [a + b for a, b in zip(before, counted, strict=True)]
+    habits: dict[int, dict[str, list[bool]]] = {}
+    for source, fields in surveyed.items():
+        habits[source] = {}
+        for field, (capitals, unmarked, texts) in fields.items():
+            names, marked = known[field]
+            habit = common_habit(capitals, unmarked, texts, marked / max(1, names))
+            habits[source][field] = [habit.capitals, habit.plain]
+    return habits
+
+
+def _summed(counts: Sequence[Sequence[Sequence[Any]]]) -> list[dict[str, Any]]:
+    """Corrections of one source by field, kind and action, sorted."""
+    total: dict[tuple[str, str, str], int] = {}
+    for piece in counts:
+        for field, kind, action, n in piece:
+            total[field, kind, action] = total.get((field, kind, action), 0) + n
+    return [{"field": f, "kind": k, "action": a, "rows": n} for (f, k, a), n in sorted(total.items())]
+
+
+def _relations(made: Sequence[dict[str, Any]]) -> dict[str, list[int]]:
+    """Records of one source by field and relation, of what its parts counted."""
+    out: dict[str, list[int]] = {}
+    for part in made:
+        for field, counts in part["relations"].items():
+            out[field] = [a + b for a, b in zip(out.get(field, [0] * len(counts)), counts, strict=True)]
+    return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from jobs.executor import Call
@@ -10,30 +11,56 @@ from jobs.tasks_frequency import identifiers_of
 from jobs.workspace import Workspace
 from linkage.model import FREQUENCIES
 
+#: Records beyond which forms of names, and identifiers, are counted one after the other, to spare the disk.
+ALL_AT_ONCE = 30_000_000
+
 
 def count_values(stages: Tasks, space: Workspace) -> dict[str, Any]:
     """Count names and identifiers, and put what a record needs of the counts beside its columns."""
+    held = identifiers_of(space)
+    forms = FREQUENCIES if "full_name" in space.columns else ()
+    if space.layout["rows"] <= ALL_AT_ONCE:
+        rounds: list[tuple[Sequence[str], Sequence[str]]] = [(held, forms)]
+    else:
+        rounds = [*(((c,), ()) for c in held), *(((), (f,)) for f in forms)]
+    work = str(space.work)
+    stages.tasks("frequency", [("jobs.tasks_frequency:split_identifiers", (work, c)) for c in held])
+    counted: list[dict[str, Any]] = []
+    sizes = [0] * 256
+    for some_columns, some_forms in rounds:
+        keyed, found = _count(stages, space, some_columns, some_forms)
+        counted += found
+        # Every form counts the same people.
+        sizes = [sum(k["sizes"][g] for k in keyed) for g in range(256)] if keyed else sizes
+    calls: list[Call] = [("jobs.tasks_frequency:join_holders", (work, c)) for c in held]
+    if forms:
+        calls.append(("jobs.tasks_frequency:tell_names", (work, counted, sizes)))
+    stages.tasks("frequency", calls)
+    stages.drop(*(f"holders/{c}-*" for c in held))
+    ranges = space.ranges()
+    stages.tasks(
+        "frequency",
+        [("jobs.tasks_frequency:side_columns", (work, a, b)) for a, b in ranges],
+        [b - a for a, b in ranges],
+    )
+    stages.free("bearers", "held", "identifiers")
+    return {"rows_in": space.layout["rows"]}
+
+
+def _count(
+    stages: Tasks, space: Workspace, columns: Sequence[str], forms: Sequence[str]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Bring some identifiers and forms of names together and count them; what the tasks found."""
     work = str(space.work)
     ranges = space.ranges()
     partitions = range(1 << space.layout["bits"])
-    held = identifiers_of(space)
-    calls: list[Call] = [("jobs.tasks_frequency:split_identifiers", (work, c)) for c in held]
-    stages.tasks("frequency", calls)
-    calls = [("jobs.tasks_frequency:part_identifiers", (work, c, a, b)) for c in held for a, b in ranges]
-    named = "full_name" in space.columns
-    if named:
-        calls = [("jobs.tasks_frequency:key_names", (work, a, b)) for a, b in ranges] + calls
-    keyed = stages.tasks("frequency", calls)
-    calls = [("jobs.tasks_frequency:find_holders", (work, c, p)) for c in held for p in partitions]
-    if named:
-        calls += [("jobs.tasks_frequency:count_names", (work, f, p)) for f in FREQUENCIES for p in partitions]
-    counted = stages.tasks("frequency", calls)
-    calls = [("jobs.tasks_frequency:join_holders", (work, c)) for c in held]
-    if named:
-        sizes = [sum(k["sizes"][g] for k in keyed[: len(ranges)]) for g in range(256)]
-        counts = [c for c in counted if "form" in c]
-        calls.append(("jobs.tasks_frequency:tell_names", (work, counts, sizes)))
-    stages.tasks("frequency", calls)
-    stages.tasks("frequency", [("jobs.tasks_frequency:side_columns", (work, a, b)) for a, b in ranges])
-    stages.free("names", "bearers", "identifiers", "held", *(f"holders/{c}-*" for c in held))
-    return {"rows_in": space.layout["rows"]}
+    calls: list[Call] = []
+    if forms:
+        calls = [("jobs.tasks_frequency:key_names", (work, a, b, list(forms))) for a, b in ranges]
+    calls += [("jobs.tasks_frequency:part_identifiers", (work, c, a, b)) for c in columns for a, b in ranges]
+    keyed = stages.tasks("frequency", calls)[: len(ranges) if forms else 0]
+    calls = [("jobs.tasks_frequency:find_holders", (work, c, p)) for c in columns for p in partitions]
+    calls += [("jobs.tasks_frequency:count_names", (work, f, p)) for f in forms for p in partitions]
+    counted = [c for c in stages.tasks("frequency", calls) if "form" in c]
+    stages.drop(*(f"names/{f}-*" for f in forms), *(f"identifiers/{c}-*" for c in columns))
+    return keyed, counted

@@ -1,9 +1,17 @@
-"""Feeds: what an agency gets to correct its records by, as files with a manifest of digests."""
+"""Feeds: what an agency gets to correct its records by, as files with a manifest of digests.
+
+A feed is in the order of its records' keys. Its corrections lie sorted in a file for each part of the source:
+they are cut into pieces, each made by a task, and joined.
+
+    feeds/{source}.cuts.arrays                       where the pieces begin in the parts' files
+    feeds/{source}-{piece}.rows.arrays, .text.arrays the pieces, as Parquet and as CSV
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +19,25 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from jobs.policies import policy_record, register_version, rights
+from jobs.artefact_writer import join_pieces, write_piece
+from jobs.decision_ids import decision_ids
+from jobs.linked_records import corrected_fields
+from jobs.pieces import cut_tables, read_piece
+from jobs.policies import policy_record, rights
 from jobs.store import (
     Entry,
+    aside,
     file_digest,
     make_folder,
+    open_arrays,
     read_parquet,
-    read_table,
-    write_bytes,
+    write_arrays,
     write_json,
     write_parquet,
 )
-from jobs.tasks_correct import corrected_fields
-from jobs.store import read_arrays
 from jobs.workspace import Workspace, frame
 from linkage import tables
-from linkage.artefacts import arrow_text, coded_text, content_ids, id_array, joined, text_at
+from linkage.artefacts import arrow_text, coded_text, content_ids, id_array, joined
 from linkage.basis import basis_texts
 from linkage.correct import ACTION_NAMES, APPLY, FORMAT, KIND_NAMES, STATUS
 from linkage.spreadsheet import DECLARATION, escape, unescape
@@ -39,51 +50,123 @@ MANIFEST = "manifest.json"
 #: Sequence number of a feed until runs remember earlier nights.
 SEQUENCE = 1
 
+#: Corrections by field, kind and action, and their number.
+Counts = Sequence[tuple[str, str, str, int]]
 
-def publish_feed(work: str, out: str, source: int, run_id: str) -> dict[str, Any]:
-    """Write one agency's corrections and merge orders; an agency without any gets empty ones.
+
+def correction_files(space: Workspace, source: int) -> list[Path]:
+    """A source's corrections as :func:`jobs.tasks_correct.correct_part` wrote them, part by part."""
+    return [
+        space.path("corrections", f"{s:02d}-{p:05d}.arrow")
+        for s, p, _, n in space.layout["parts"]
+        if s == source and n
+    ]
+
+
+def cut_feed(work: str, source: int) -> dict[str, Any]:
+    """Cut a source's corrections into pieces of its feed; ``pieces`` is how many."""
+    space = Workspace.open(work)
+    pieces, rows = cut_tables(correction_files(space, source), _cuts(space, source))
+    return {"rows_in": rows, "pieces": pieces}
+
+
+def _cuts(space: Workspace, source: int) -> Path:
+    return space.path("feeds", f"{source:02d}.cuts.arrays")
+
+
+def _piece(space: Workspace, source: int, piece: int, kind: str) -> Path:
+    return space.path("feeds", f"{source:02d}-{piece:05d}.{kind}.arrays")
+
+
+def make_piece(work: str, out: str, source: int, piece: int, version: str) -> dict[str, Any]:
+    """Make one piece of a feed; ``counts``: its corrections by field, kind and action.
+
+    version : the register's, see :func:`jobs.policies.register_version`
+    """
+    space = Workspace.open(work)
+    files = correction_files(space, source)
+    held = frame(read_piece(files, _cuts(space, source), piece)).sort("rank", "field")
+    table = tables.CORRECTIONS.check(_corrections(space, Path(out), source, held, version))
+    write_piece(_piece(space, source, piece, "rows"), table)
+    text = np.frombuffer(_csv(table, header=piece == 0), np.uint8)
+    write_arrays(_piece(space, source, piece, "text"), text=text)
+    return {"rows_out": table.num_rows, "counts": _counts(space, source, held)}
+
+
+def publish_feed(
+    work: str, out: str, source: int, run_id: str, version: str, counts: Sequence[Counts]
+) -> dict[str, Any]:
+    """Publish one agency's corrections and merge orders; an agency without any gets empty ones.
+
+    counts : of the pieces of its feed, none where nothing of it is corrected
 
     Gives counts of corrections by kind, action and field, and of records by field that an ``apply`` changes.
     """
     space = Workspace.open(work)
     name = space.sources[source].name
-    corrections = tables.CORRECTIONS.check(_corrections(space, out, source))
+    found = [(f, k, a, int(n)) for piece in counts for f, k, a, n in piece]
+    told = {
+        f"by_{column}": _tally(found, place) for place, column in ((1, "kind"), (2, "action"), (0, "field"))
+    }
     orders = tables.MERGE_ORDERS.check(_orders(out, name))
-    counts = _counts(corrections)
     held = rights(space.loaded, name)
     columns = space.sources[source].contract.by_standard()
     fields = {
         f: {"column": columns[f].column, "holder": held.authority[f].holder}
         for f in corrected_fields(space, name)
     }
-    stamp = _stamp(space, source, run_id)
+    stamp = _stamp(space, source, run_id, version)
     survivor = space.sources[source].contract.survivor
-    for place, table_name, table, counted, more in (
-        (FEEDS, "corrections", corrections, counts, {"fields": fields}),
-        (ORDERS, "merge_orders", orders, {}, {"survivor": survivor}),
-    ):
-        folder = make_folder(Path(out) / place / name)
-        files = _both(folder, table_name, table)
-        escaped = {"files": [f["name"] for f in files if f["name"].endswith(".csv")], **DECLARATION}
-        write_json(
-            folder / MANIFEST,
-            {
-                **stamp,
-                "rows": {table_name: table.num_rows, **counted},
-                **more,
-                "escaping": escaped,
-                "files": files,
-            },
-        )
+    made = _joined(space, make_folder(Path(out) / FEEDS / name), source, len(counts))
+    rows = sum(n for *_, n in found)
+    _manifest(Path(out) / FEEDS / name, stamp, {"corrections": rows, **told}, {"fields": fields}, made)
+    folder = make_folder(Path(out) / ORDERS / name)
+    made = _both(folder, "merge_orders", orders)
+    _manifest(folder, stamp, {"merge_orders": orders.num_rows}, {"survivor": survivor}, made)
+    return {"rows_out": rows, "orders": orders.num_rows, **told, "applied": _applied(found)}
+
+
+def _manifest(
+    folder: Path,
+    stamp: Mapping[str, Any],
+    rows: Mapping[str, Any],
+    more: Mapping[str, Any],
+    files: Sequence[Mapping[str, Any]],
+) -> None:
+    escaped = {"files": [f["name"] for f in files if f["name"].endswith(".csv")], **DECLARATION}
+    write_json(folder / MANIFEST, {**stamp, "rows": rows, **more, "escaping": escaped, "files": files})
+
+
+def _joined(space: Workspace, folder: Path, source: int, pieces: int) -> list[dict[str, Any]]:
+    """The pieces of a feed as its files, and what the manifest says of them."""
+    if not pieces:
+        none = {c: pa.array([], column.type) for c, column in tables.CORRECTIONS.columns.items()}
+        return _both(folder, "corrections", tables.CORRECTIONS.check(pa.table(none)))
+    entry = join_pieces(
+        folder / "corrections.parquet", [_piece(space, source, p, "rows") for p in range(pieces)]
+    )
+    path = folder / "corrections.csv"
+    digest = hashlib.sha256()
+    with aside(path) as stream:
+        for piece in range(pieces):
+            text = open_arrays(_piece(space, source, piece, "text"))["text"]
+            digest.update(text.data)
+            stream.write(text.data)
+    told = Entry(path.name, stream.size, stream.digest(), entry.rows)
+    return [_told(entry, _sha256(folder / entry.name)), _told(told, digest.hexdigest())]
+
+
+def _told(entry: Entry, sha256: str) -> dict[str, Any]:
     return {
-        "rows_out": corrections.num_rows,
-        "orders": orders.num_rows,
-        **counts,
-        "applied": _applied(corrections),
+        "name": entry.name,
+        "rows": entry.rows,
+        "bytes": entry.bytes,
+        "sha256": sha256,
+        "blake2b": entry.digest,
     }
 
 
-def _stamp(space: Workspace, source: int, run_id: str) -> dict[str, Any]:
+def _stamp(space: Workspace, source: int, run_id: str, version: str) -> dict[str, Any]:
     """What every manifest of a source says: whose run it is, and what allowed it."""
     info = space.sources[source]
     policy = space.loaded.policies.get(info.name)
@@ -94,7 +177,7 @@ def _stamp(space: Workspace, source: int, run_id: str) -> dict[str, Any]:
         "sequence": SEQUENCE,
         "extract_date": info.extract_date.isoformat(),
         "key": info.contract.key,
-        "register_version": _version(space),
+        "register_version": version,
         "policy_id": policy_record(space.loaded, info.name)["policy_id"],
         "purpose": policy.purpose if policy is not None else None,
         "legal_basis": policy.legal_basis if policy is not None else None,
@@ -124,54 +207,38 @@ def _written(space: Workspace, source: int) -> dict[str, Any]:
     }
 
 
-def _version(space: Workspace) -> str:
-    """Day and digest of the register's extract, kept by the process."""
-    found: str = space.fresh("register_version", ("settings.json",), lambda: register_version(space.loaded))
-    return found
-
-
 def _contract_path(space: Workspace, source: str) -> str:
     return next(s.contract for s in space.loaded.project.sources if s.name == source)
 
 
-def _corrections(space: Workspace, out: str, source: int) -> pa.Table:
-    parts = [
-        frame(read_table(space.path("corrections", f"{s:02d}-{p:05d}.arrow")))
-        for s, p, _, n in space.layout["parts"]
-        if s == source and n
-    ]
+def _corrections(space: Workspace, out: Path, source: int, held: pl.DataFrame, version: str) -> pa.Table:
+    """The corrections of a piece as they are published."""
     name = space.sources[source].name
-    if not parts:
-        return pa.table({c: pa.array([], column.type) for c, column in tables.CORRECTIONS.columns.items()})
-    order = read_arrays(space.path("order", "order.arrays"))
-    whole = pl.concat(parts)
-    rows = whole["row"].to_numpy()
-    whole = whole.with_columns(rank=pl.Series(order["rank"][rows])).sort("rank", "field")
-    rows = whole["row"].to_numpy()
-    first, n = space.layout["n_register"], whole.height
-    kinds, actions = whole["kind"].to_numpy().astype(np.int64), whole["action"].to_numpy().astype(np.int64)
-    record_id = text_at(_record_ids(space, source), rows - _first_row(space, source))
-    kind = pl.Series(KIND_NAMES).gather(pl.Series(kinds.astype(np.uint32)))
-    action = pl.Series(ACTION_NAMES).gather(pl.Series(actions.astype(np.uint32)))
+    columns = space.sources[source].contract.by_standard()
+    fields = sorted(corrected_fields(space, name))
+    n = held.height
+    kinds, actions = held["kind"].to_numpy().astype(np.int64), held["action"].to_numpy().astype(np.int64)
+    number = held["field"].to_numpy().astype(np.int64)
+    record_id = space.ids.take(held["row"].to_numpy())
     ids = content_ids(
         joined(
             name,
             record_id,
-            whole["field"],
-            whole["held_value"],
-            whole["proposed_value"],
-            whole["proposed_standard"],
-            kind,
-            action,
+            _words(fields, number),
+            held["held_value"],
+            held["proposed_value"],
+            held["proposed_standard"],
+            _words(KIND_NAMES, kinds),
+            _words(ACTION_NAMES, actions),
         )
     )
-    group = whole["group"].to_numpy()
+    group = held["group"].to_numpy()
     together = np.flatnonzero(group >= 0)
     groups = ids.copy()
     if together.size:
         at = pl.Series(together.astype(np.uint32))
-        number = pl.Series(group[together]).cast(pl.String)
-        groups[together] = content_ids(joined("group", name, record_id.gather(at), number))
+        of = pl.Series(group[together]).cast(pl.String)
+        groups[together] = content_ids(joined("group", name, record_id.gather(at), of))
     policy = policy_record(space.loaded, name)["policy_id"]
 
     def same(text: str) -> pa.DictionaryArray:
@@ -183,46 +250,26 @@ def _corrections(space: Workspace, out: str, source: int) -> pa.Table:
             "sequence": pa.array(np.full(n, SEQUENCE, np.int64)),
             "group_id": id_array(groups),
             "record_id": arrow_text(record_id),
-            "field": whole["field"].cast(pl.Categorical).to_arrow(),
-            "column": whole["column"].cast(pl.Categorical).to_arrow(),
+            "field": coded_text(number, fields),
+            "column": coded_text(number, [columns[f].column for f in fields]),
             **{
-                c: arrow_text(whole[c])
+                c: arrow_text(held[c])
                 for c in ("held_value", "proposed_value", "held_standard", "proposed_standard")
             },
             "kind": coded_text(kinds, KIND_NAMES),
             "action": coded_text(actions, ACTION_NAMES),
-            "basis": basis_texts(whole["basis"].to_numpy()),
-            "decision_id": id_array(_decision_ids(space, out, order["order"])[rows - first]),
+            "basis": basis_texts(held["basis"].to_numpy()),
+            "decision_id": id_array(decision_ids(space, out, source, held["rank"].to_numpy(), record_id)),
             "policy_id": same(policy),
-            "confidence": pa.array(whole["confidence"].to_numpy()),
-            "effective_date": whole["effective_date"].to_arrow(),
-            "register_version": same(_version(space)),
+            "confidence": pa.array(held["confidence"].to_numpy()),
+            "effective_date": held["effective_date"].to_arrow(),
+            "register_version": same(version),
         }
     )
 
 
-def _decision_ids(space: Workspace, out: str, order: np.ndarray) -> np.ndarray:
-    """Decision ids by agency row, uint8[n, 16]; the published decisions are in the order of artefacts."""
-    first = space.layout["n_register"]
-    published = read_parquet(Path(out) / "decisions.parquet", ["decision_id"]).column(0).combine_chunks()
-    flat = np.frombuffer(published.buffers()[1], np.uint8).reshape(-1, 16)
-    flat = flat[published.offset : published.offset + len(published)]
-    ids = np.empty_like(flat)
-    ids[order[order >= first].astype(np.int64) - first] = flat
-    return ids
-
-
-def _first_row(space: Workspace, source: int) -> int:
-    return min(a for s, _, a, n in space.layout["parts"] if s == source)
-
-
-def _record_ids(space: Workspace, source: int) -> pl.Series:
-    parts = [
-        frame(space.records(s, p).select(["record_id"]))["record_id"].cast(pl.String)
-        for s, p, _, _ in space.layout["parts"]
-        if s == source
-    ]
-    return pl.concat(parts)
+def _words(texts: Sequence[str], codes: np.ndarray) -> pl.Series:
+    return pl.Series(list(texts), dtype=pl.String).gather(pl.Series(codes.astype(np.uint32)))
 
 
 def _orders(out: str, source: str) -> pa.Table:
@@ -233,17 +280,12 @@ def _orders(out: str, source: str) -> pa.Table:
 
 def _both(folder: Path, name: str, table: pa.Table) -> list[dict[str, Any]]:
     """A table as Parquet and as CSV, and what the manifest says of both."""
-    entries = [write_parquet(folder / f"{name}.parquet", table), _write_csv(folder / f"{name}.csv", table)]
-    return [
-        {
-            "name": e.name,
-            "rows": e.rows,
-            "bytes": e.bytes,
-            "sha256": _sha256(folder / e.name),
-            "blake2b": e.digest,
-        }
-        for e in entries
-    ]
+    path = folder / f"{name}.csv"
+    with aside(path) as stream:
+        stream.write(_csv(table, header=True))
+    text = Entry(path.name, stream.size, stream.digest(), table.num_rows)
+    entries = [write_parquet(folder / f"{name}.parquet", table), text]
+    return [_told(entry, _sha256(folder / entry.name)) for entry in entries]
 
 
 def _sha256(path: Path) -> str:
@@ -251,8 +293,11 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _write_csv(path: Path, table: pa.Table) -> Entry:
-    """UTF-8 with a byte order mark, quoted where needed; ids in hexadecimal, lists joined by blanks."""
+def _csv(table: pa.Table, *, header: bool) -> memoryview:
+    """UTF-8 with a byte order mark, quoted where needed; ids in hexadecimal, lists joined by blanks.
+
+    header : whether it begins the file
+    """
     shown = []
     for column, kind in frame(table.slice(0, 0)).schema.items():
         cell = pl.col(column)
@@ -265,8 +310,10 @@ def _write_csv(path: Path, table: pa.Table) -> Entry:
         else:
             shown.append(cell)
     out = io.BytesIO()
-    frame(table).select(shown).write_csv(out, include_bom=True, line_terminator="\r\n")
-    return write_bytes(path, out.getbuffer(), table.num_rows)  # type: ignore[arg-type]
+    frame(table).select(shown).write_csv(
+        out, include_bom=header, include_header=header, line_terminator="\r\n"
+    )
+    return out.getbuffer()
 
 
 def read_csv_feed(path: Path) -> pl.DataFrame:
@@ -274,22 +321,25 @@ def read_csv_feed(path: Path) -> pl.DataFrame:
     return pl.read_csv(path, infer_schema=False).with_columns(unescape(pl.all()))
 
 
-def _counts(corrections: pa.Table) -> dict[str, Any]:
-    held = frame(corrections.select(["kind", "action", "field"])).with_columns(pl.all().cast(pl.String))
-    return {f"by_{column}": _tally(held[column]) for column in ("kind", "action", "field")}
+def _counts(space: Workspace, source: int, held: pl.DataFrame) -> list[list[Any]]:
+    """Corrections by field, kind and action, and their number, sorted."""
+    fields = sorted(corrected_fields(space, space.sources[source].name))
+    counted = held.group_by("field", "kind", "action").len().sort("field", "kind", "action")
+    return [[fields[f], KIND_NAMES[k], ACTION_NAMES[a], n] for f, k, a, n in counted.iter_rows()]
 
 
-def _tally(values: pl.Series) -> dict[str, int]:
-    return dict(sorted(values.value_counts().rows()))
+def _tally(found: Iterable[tuple[str, str, str, int]], place: int) -> dict[str, int]:
+    out: dict[str, int] = {}
+    for row in found:
+        out[str(row[place])] = out.get(str(row[place]), 0) + row[3]
+    return dict(sorted(out.items()))
 
 
-def _applied(corrections: pa.Table) -> dict[str, Any]:
+def _applied(found: Counts) -> dict[str, Any]:
     """Records by field that an ``apply`` changes, ``formats`` apart, and those that a death is applied to."""
-    held = frame(corrections.select(["kind", "action", "field"])).with_columns(pl.all().cast(pl.String))
-    held = held.filter(pl.col("action") == ACTION_NAMES[APPLY])
-    written = pl.col("kind") == KIND_NAMES[FORMAT]
+    applied = [row for row in found if row[2] == ACTION_NAMES[APPLY]]
     return {
-        "fields": _tally(held.filter(~written)["field"]),
-        "formats": _tally(held.filter(written)["field"]),
-        "deaths": int((held["kind"] == KIND_NAMES[STATUS]).sum()),
+        "fields": _tally([row for row in applied if row[1] != KIND_NAMES[FORMAT]], 0),
+        "formats": _tally([row for row in applied if row[1] == KIND_NAMES[FORMAT]], 0),
+        "deaths": sum(n for _, kind, _, n in applied if kind == KIND_NAMES[STATUS]),
     }

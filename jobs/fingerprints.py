@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import linkage
+from jobs.input_digests import sha256_of_all
 from jobs.kernel_cache import fingerprint as kernel_fingerprint
 from jobs.project import LoadedProject
 from jobs.store import file_digest
@@ -14,18 +15,15 @@ from jobs.store import file_digest
 def fingerprints(loaded: LoadedProject, model: Path | None) -> dict[str, str]:
     """Hex digests ``config``, ``inputs``, ``code``, ``model`` (empty without one), and of all, ``run``.
 
-    ``config`` is of the project file, contracts and policies; ``inputs`` of every other file they name.
+    ``config`` is of the project file, contracts and policies; ``inputs`` of every other file they name, by
+    its SHA-256, which receipts say too (see :mod:`jobs.input_digests`).
     """
     config = hashlib.blake2b(digest_size=16)
     for path in loaded.declarations:
         config.update(file_digest(path).encode())
     inputs = hashlib.blake2b(digest_size=16)
-    named = [f for files in loaded.files.values() for f in files] + [
-        f for f in (loaded.alias_file, loaded.model_file) if f
-    ]
-    named += [*loaded.must_link, *loaded.cannot_link]
-    for file in named:
-        inputs.update(file_digest(file.path).encode())
+    for digest in sha256_of_all(input_files(loaded)):
+        inputs.update(digest.encode())
     code = hashlib.blake2b(f"{linkage.__version__}\x1f{code_digest()}".encode(), digest_size=16).hexdigest()
     used = file_digest(model) if model is not None else ""
     whole = hashlib.blake2b(
@@ -38,6 +36,13 @@ def fingerprints(loaded: LoadedProject, model: Path | None) -> dict[str, str]:
         "model": used,
         "run": whole,
     }
+
+
+def input_files(loaded: LoadedProject) -> list[Path]:
+    """Every file with data that a project names, in a fixed order."""
+    named = [f for files in loaded.files.values() for f in files]
+    named += [f for f in (loaded.alias_file, loaded.model_file) if f]
+    return [f.path for f in (*named, *loaded.must_link, *loaded.cannot_link)]
 
 
 def code_digest() -> str:

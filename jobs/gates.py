@@ -19,7 +19,7 @@ from typing import Any
 
 from jobs.policies import decision_settings
 from jobs.project import LoadedProject
-from jobs.run_folder import RUN, read_run
+from jobs.run_folder import RUN, read_run, released
 from jobs.store import make_folder, move, sync_folder, write_bytes, write_json
 from linkage.errors import ConfigError, ConflictError, did_you_mean
 from linkage.gates import (
@@ -70,7 +70,7 @@ def run_gates(
     """The gates of a run by what its stages found.
 
     facts  : by stage: ``sources`` of ``intake``, ``by_source`` and ``estimates`` of ``decide``
-    counts : of :func:`jobs.tasks_receipts.count_source`, by source; a source that was left out has none, and
+    counts : of :func:`jobs.source_counts.count_sources`; a source that was left out has none, and
              no gate
     """
     project = loaded.project
@@ -240,7 +240,8 @@ def settle(folder: Path, accept: Sequence[str] = (), reason: str = "") -> dict[s
             write_json(folder / RUN, run)
         if run.get("withheld") and not unaccepted(run):
             _release(folder)
-            run = {**run, "withheld": False}
+            artefacts = released(folder, run.get("artefacts", {}), WITHHELD)
+            run = {**run, "withheld": False, "artefacts": artefacts}
             run["exit_code"] = exit_code(run)
             write_json(folder / RUN, run)
         return run

@@ -7,6 +7,7 @@ is a number.
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import json
 import os
 import re
@@ -66,7 +67,15 @@ class Journal:
         with self._lock:
             handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             try:
-                os.write(handle, line)
+                before = os.fstat(handle).st_size
+                try:
+                    whole = os.write(handle, line) == len(line)
+                except OSError:
+                    os.ftruncate(handle, before)
+                    raise
+                if not whole:  # a disk takes what it has room for, and says so at the next writing only
+                    os.ftruncate(handle, before)
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             finally:
                 os.close(handle)
 

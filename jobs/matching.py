@@ -30,6 +30,7 @@ def match_records(stages: Tasks, space: Workspace) -> dict[str, Any]:
 
     score(list(first))
     if first and space.settling.any():
+        stages.tasks("match", [("jobs.judgements:read_judgements", (work,))])
         done = stages.tasks("match", [("jobs.tasks_match:settle_range", (work, a, b)) for a, b in agencies])
         facts["settled"] = sum(d["settled"] for d in done)
     score([i for i, rule in enumerate(space.rules) if i not in first and not rule.relatives])

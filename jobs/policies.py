@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def policy_record(loaded: LoadedProject, source: str) -> dict[str, Any]:
         for number, file in enumerate(listed):
             files[f"{name}.{number}"] = file_digest(file.path)
     if loaded.alias_file is not None:
-        files["aliases"] = rows_digest(alias_table(loaded.alias_file.path))
+        files["aliases"] = _aliases_digest(*_state(loaded.alias_file.path))
     record = {
         "decision": msgspec.to_builtins(decision_settings(loaded, source)),
         "authority": msgspec.to_builtins(project.authority),
@@ -65,6 +66,24 @@ def policy_record(loaded: LoadedProject, source: str) -> dict[str, Any]:
     }
     digest = hashlib.blake2b(msgspec.json.encode(record, order="sorted"), digest_size=16)
     return {"policy_id": digest.hexdigest(), **record}
+
+
+def _state(path: Path) -> tuple[str, int, int]:
+    """What tells one state of a file from another."""
+    held = path.stat()
+    return str(path), held.st_size, held.st_mtime_ns
+
+
+@functools.lru_cache(maxsize=8)
+def _aliases_digest(path: str, size: int, time: int) -> str:  # noqa: ARG001
+    """Digest of the rows of an alias file in one state, read once a process."""
+    return rows_digest(alias_table(Path(path)))
+
+
+@functools.lru_cache(maxsize=256)
+def _input_digest(path: str, size: int, time: int) -> str:  # noqa: ARG001
+    """Digest of an input file in one state, read once a process."""
+    return file_digest(Path(path))
 
 
 def alias_table(path: Path) -> pl.DataFrame:
@@ -112,5 +131,5 @@ def register_version(loaded: LoadedProject) -> str:
         return ""
     digest = hashlib.blake2b(digest_size=8)
     for file in loaded.files[register.name]:
-        digest.update(file_digest(file.path).encode())
+        digest.update(_input_digest(*_state(file.path)).encode())
     return f"{register.extract_date.isoformat()}/{digest.hexdigest()}"

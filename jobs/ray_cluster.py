@@ -104,6 +104,15 @@ def _knock(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=_KNOCK_SECONDS).close()
 
 
+def answers(address: str) -> bool:
+    """Whether somebody listens at ``host:port``."""
+    try:
+        _knock(address)
+    except OSError:
+        return False
+    return True
+
+
 def remove(folder: Path) -> None:
     """Remove the private folder; processes on their way out may still write to it for a moment."""
     for _ in range(50):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -29,7 +30,7 @@ from jobs.standing import (
     recognise,
     turn,
 )
-from linkage.errors import LinkageError
+from linkage.errors import ConfigError, LinkageError
 
 #: How often a task may be begun that the system did not let end.
 ATTEMPTS = 4
@@ -46,6 +47,11 @@ SLACK = 6.0
 #: With a node lost, seconds that nothing may run on the others before what is under way is begun again: Ray
 #: tells of a lost task only when its connection breaks, minutes later if the node was cut off.
 ORPHANED = 30.0
+
+#: Seconds between two knocks at the cluster's head, and seconds that it may stay silent: after 60 Ray itself
+#: ends the driver's process, with the exit code of a gate that failed.
+KNOCK = 3.0
+SILENT = 20.0
 
 #: Files that verify themselves when they are opened (:mod:`jobs.containers`).
 CONTAINERS = frozenset({".arrays", ".arrow"})
@@ -68,6 +74,23 @@ def _work(call: Call, standing: Standing | None, edition: int, catalogue: list[A
         _node.append(ray.get_runtime_context().get_node_id())
     RECEIVED.take(edition, catalogue, ray.get)
     return _node[0], run_call(call)
+
+
+def _patience() -> float:
+    """Seconds that nothing may run on a cluster. Raises ConfigError ``E-RAY-007`` if the setting is none."""
+    given = os.environ.get("LINKAGE_RAY_PATIENCE", "")
+    try:
+        wanted = float(given or PATIENCE)
+    except ValueError:
+        wanted = 0.0
+    if not 1.0 <= wanted < math.inf:
+        raise ConfigError(
+            "E-RAY-007",
+            "LINKAGE_RAY_PATIENCE is no number of seconds.",
+            "A number from 1 was wanted.",
+            f"Leave it out for {PATIENCE:.0f}, or correct it.",
+        )
+    return wanted
 
 
 def _read_whole(path: Path) -> bytes:
@@ -99,11 +122,12 @@ class RayExecutor:
         self.address = address
         self.folder: Path | None = None
         self.standing: Standing | None = None
-        self.patience = patience or float(os.environ.get("LINKAGE_RAY_PATIENCE") or PATIENCE)
+        self.patience = patience or _patience()
         self.seen: set[str] = set()
         self.living = False
+        self.gone = False
         self.largest = 0
-        self.orphaned = min(ORPHANED, self.patience / 4)
+        self.orphaned = min(ORPHANED, self.patience / 10)
         self._numbers: dict[str, int] = {}
         if address is None:
             self.folder = ray_cluster.start(workers, memory)
@@ -112,6 +136,8 @@ class RayExecutor:
         import ray
 
         self.ray = ray
+        self.head = ray.get_runtime_context().gcs_address
+        self._knocked = self._heard = time.monotonic()
         faults = ray.exceptions
         self.broadcasts = Broadcasts(
             ray.put, _read_whole, (faults.ObjectStoreFullError, faults.OutOfDiskError)
@@ -142,8 +168,9 @@ class RayExecutor:
             flight.cancel()
 
     def broadcast(self, *places: Path) -> None:
-        """See :class:`jobs.executor.Executor`."""
-        self.broadcasts.add(places)
+        """See :class:`jobs.executor.Executor`; the processes of one machine see its files as they are."""
+        if self.address is not None:
+            self.broadcasts.add(places)
 
     def close(self) -> None:
         """See :class:`jobs.executor.Executor`."""
@@ -167,6 +194,20 @@ class RayExecutor:
         idle = self.ray.available_resources().get("CPU", 0.0) >= total
         return idle, len(self.seen) - len(living)
 
+    def heed(self) -> None:
+        """Raise LinkageError ``E-RAY-003`` if the cluster's head is silent for :data:`SILENT` seconds."""
+        now = time.monotonic()
+        if now - self._knocked < KNOCK:
+            return
+        if now - self._knocked > SILENT:  # nobody knocked meanwhile
+            self._heard = now
+        self._knocked = now
+        if ray_cluster.answers(self.head):
+            self._heard = now
+        elif now - self._heard > SILENT:
+            self.gone = True
+            raise _given_up(now - self._heard, "the head is lost")
+
     def number(self, node: str) -> int:
         """A node's number in the order in which nodes were first heard of."""
         return self._numbers.setdefault(node, len(self._numbers))
@@ -175,7 +216,7 @@ class RayExecutor:
         """Have every node show that it is the driver's like and shares the work folder."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        nodes = [n["NodeID"] for n in self.ray.nodes() if n["Alive"] and n["Resources"].get("CPU", 0.0)]
+        nodes = [n["NodeID"] for n in self.ray.nodes() if n["Alive"]]
 
         def everywhere(function: Any, *arguments: Any) -> list[dict[str, str]]:
             remote = self.ray.remote(num_cpus=0, max_retries=ATTEMPTS - 1)(function)
@@ -188,7 +229,7 @@ class RayExecutor:
             try:
                 return list(self.ray.get(asked, timeout=self.patience))
             except self.ray.exceptions.GetTimeoutError:
-                raise _given_up(self.patience, 0) from None
+                raise _given_up(self.patience, "its nodes do not answer") from None
             except self.ray.exceptions.RayTaskError as fault:
                 if isinstance(fault.cause, LinkageError):
                     raise fault.cause from None
@@ -233,7 +274,9 @@ class _Flight:
 
     def cancel(self) -> None:
         """End what is under way, and wait a moment for it: it then leaves no half-written file."""
-        if not self.ray.is_initialized():  # closed meanwhile; Ray would start another one to cancel them on
+        if (
+            self.owner.gone or not self.ray.is_initialized()
+        ):  # closed meanwhile; Ray would start another one to cancel them on
             return
         for reference in self.under_way:
             self.ray.cancel(reference)
@@ -270,6 +313,7 @@ class _Flight:
             time.sleep(max(0.0, min((at for at, _ in self.again), default=0.0) - time.monotonic()))
             return
         ended, _ = self.ray.wait(list(self.under_way), num_returns=1, timeout=_LOOK)
+        self.owner.heed()
         if not ended:
             self._check()
             return
@@ -321,13 +365,15 @@ class _Flight:
 
     def _check(self) -> None:
         """Begin again what lost nodes keep; raise LinkageError ``E-RAY-003`` if all is still for too long."""
+        if not ray_cluster.answers(self.owner.head):
+            return  # what asks it would wait; see :meth:`RayExecutor.heed`
         idle, lost = self.owner.look()
         now = time.monotonic()
         if not idle:
             self.active = now
         patience = self.owner.patience
         if now - self.active > patience or (lost and now - self.ended > SLACK * patience):
-            raise _given_up(now - self.ended, lost)
+            raise _given_up(now - self.ended, f"{lost} of its nodes were lost")
         if lost and self.owner.living and now - self.active > self.owner.orphaned:
             self.active = now
             for reference, index in list(self.under_way.items()):
@@ -346,10 +392,10 @@ def _lost(fault: str, attempts: int) -> LinkageError:
     )
 
 
-def _given_up(seconds: float, lost: int) -> LinkageError:
+def _given_up(seconds: float, why: str) -> LinkageError:
     return LinkageError(
         "E-RAY-003",
-        f"For {seconds:.0f} s no task has ended on the cluster; {lost} of its nodes were lost.",
+        f"For {seconds:.0f} s the cluster has brought nothing to an end: {why}.",
         "Nodes that run the tasks were wanted.",
         "Bring nodes back and run the same command again: finished parts are kept.",
     )

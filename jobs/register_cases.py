@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from jobs.executor import Call
+from jobs.policies import register_version
 from jobs.store import make_folder
-from jobs.tasks_cases import case_fields
+from jobs.verification import make_verifications
+from jobs.voices import case_fields
 from jobs.workspace import Workspace
 
-#: Register persons of a partition of the search for doubles: about 300 MB.
-DOUBLES_ROWS = 4_000_000
+#: Register persons of a partition of the search for doubles: about 150 MB.
+DOUBLES_ROWS = 1_000_000
+
+#: Folders of the work folder that nothing after this stage needs.
+_FREED = ("agreement", "voices", "doubles", "cases", "verified")
 
 
 class Tasks(Protocol):
-    """What runs tasks: see :class:`jobs.run`."""
+    """Runs the tasks of a stage and gives their results in order."""
 
-    def tasks(self, stage: str, calls: list[Call]) -> list[dict[str, Any]]:
-        """Results of tasks in order."""
+    def tasks(
+        self, stage: str, calls: Sequence[Call], rows: Sequence[int] | None = None
+    ) -> list[dict[str, Any]]:
+        """Results of the calls in their order."""
+
+    def free(self, *places: Path | str) -> None:
+        """Files of the work folder that are not needed once the stage has ended."""
 
 
 def open_cases(stages: Tasks, space: Workspace, artefacts: Path) -> dict[str, Any]:
@@ -28,16 +39,20 @@ def open_cases(stages: Tasks, space: Workspace, artefacts: Path) -> dict[str, An
     Facts: ``cases`` by kind and field, ``rates`` by field and manner, ``verified`` by source and result.
     """
     work, out = str(space.work), str(make_folder(artefacts))
-    fields = case_fields(space)
+    fields = case_fields(space) if len(space.sources) > 1 else ()
     rates: dict[str, Any] = {}
     given_up = 0
     if space.loaded.project.register is not None:
         partitions = max(1, math.ceil(space.layout["n_register"] / DOUBLES_ROWS))
+        ranges = space.ranges(register=True)
+        keyed: list[Call] = [("jobs.tasks_doubles:key_register", (work, a, b, partitions)) for a, b in ranges]
         calls: list[Call] = [("jobs.tasks_cases:open_field_cases", (work, f)) for f in fields]
-        calls += [("jobs.tasks_doubles:find_doubles", (work, p, partitions)) for p in range(partitions)]
-        results = stages.tasks("cases", calls)
-        rates = {f: r["rates"] for f, r in zip(fields, results, strict=False)}
-        given_up = sum(r["given_up"] for r in results[len(fields) :])
+        results = stages.tasks("cases", [*keyed, *calls])
+        rates = {f: r["rates"] for f, r in zip(fields, results[len(keyed) :], strict=True)}
+        found = stages.tasks(
+            "cases", [("jobs.tasks_doubles:find_doubles", (work, p)) for p in range(partitions)]
+        )
+        given_up = sum(r["given_up"] for r in found)
         stages.tasks(
             "cases",
             [
@@ -45,17 +60,16 @@ def open_cases(stages: Tasks, space: Workspace, artefacts: Path) -> dict[str, An
                 ("jobs.tasks_doubles:open_doubles", (work, partitions)),
             ],
         )
+    version = register_version(space.loaded)
     published = stages.tasks(
-        "cases",
-        [
-            ("jobs.tasks_cases_publish:publish_register_cases", (work, out)),
-            ("jobs.tasks_verify:publish_verifications", (work, out)),
-        ],
-    )
+        "cases", [("jobs.tasks_cases_publish:publish_register_cases", (work, out, version))]
+    )[0]
+    verified = make_verifications(stages, space, artefacts)
+    stages.free(*_FREED)
     return {
-        "cases": published[0]["cases"],
+        "cases": published["cases"],
         "rates": rates,
         "blocks_given_up": given_up,
-        "verified": published[1]["results"],
-        "rows_out": published[0]["rows_out"],
+        "verified": verified,
+        "rows_out": published["rows_out"],
     }

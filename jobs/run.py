@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from jobs import input_digests
 from jobs.blocking import block_records
 from jobs.closing import close_run
 from jobs.correction import make_corrections
@@ -15,7 +16,7 @@ from jobs.counting import count_values
 from jobs.cuts import cut_of, share_of
 from jobs.deciding import decide_records
 from jobs.executor import Call, make_executor
-from jobs.fingerprints import fingerprints
+from jobs.fingerprints import fingerprints, input_files
 from jobs.gates import check_acceptance, settle, unaccepted
 from jobs.intake import take_in
 from jobs.journal import Journal
@@ -24,16 +25,21 @@ from jobs.matching import match_records
 from jobs.plan_record import compare, folder_bytes, read_plan, refuse_stale
 from jobs.progress import Progress
 from jobs.project import LoadedProject, check_plan, load_project
+from jobs.publishing import publish_run
 from jobs.register_cases import open_cases
+from jobs.resolving import resolve_run
 from jobs.room import check_room, wanted_room
 from jobs.run_folder import RunFolder
 from jobs.run_record import Outcome, run_record
 from jobs.stages import Stages
-from jobs.store import make_folder, read_bytes, read_json, write_bytes, write_json
+from jobs.store import read_bytes, read_json, write_json
 from jobs.training import train_model
 from jobs.workspace import Workspace
 from linkage.errors import ConfigError
 from linkage.model import Model
+
+#: Parts whose columns are coded before what they were made from is removed.
+PARTS_AT_ONCE = 32
 
 #: Small files that every task reads.
 BROADCAST = ("settings.json", "layout.json", "keys.json", "names.json", "model.json", "vocabulary", "plan")
@@ -70,6 +76,7 @@ def run_project(
     given = model or (loaded.model_file.path if loaded.model_file else None)
     if given is not None:
         _check_model(given)
+    input_digests.recall(out / "work")
     prints = fingerprints(loaded, model)
     planned = None if plan is None else read_plan(plan)
     if planned is not None:
@@ -84,16 +91,16 @@ def run_project(
             "project": str(loaded.path),
             "parts": parts,
             "model": str(model.resolve()) if model else None,
-            "share": share_of(
-                memory or total_memory() * 3 // 4, threads, processes=engine == "ray"
-            ),
+            "share": share_of(memory or total_memory() * 3 // 4, threads, processes=engine == "ray"),
         }
         if (folder.work / "settings.json").exists():
             settings = read_json(folder.work / "settings.json")
         else:
             write_json(folder.work / "settings.json", settings)
+        input_digests.remember(folder.work, input_files(loaded))
         Workspace.open.cache_clear()
-        executor = make_executor(engine, threads, address, memory=threads * settings["share"], work=folder.work)
+        memory = threads * settings["share"]
+        executor = make_executor(engine, threads, address, memory=memory, work=folder.work)
         executor.broadcast(*(folder.work / place for place in BROADCAST))
         stages = Stages(folder, executor, Journal(folder.journal), progress)
         stages.need = settings["share"]
@@ -180,31 +187,21 @@ def _walk(
         rows,
     )
     _make_key(folder, space, facts["standardise"]["orders"])
-    facts["vocabulary"] = stages.stage(
-        "vocabulary", lambda: stages.tasks("vocabulary", [("jobs.tasks_standardise:build_vocabulary", (work,))])[0]
-    )
+    vocabulary: Call = ("jobs.tasks_standardise:build_vocabulary", (work,))
+    facts["vocabulary"] = stages.stage("vocabulary", lambda: stages.tasks("vocabulary", [vocabulary])[0])
     facts["columns"] = stages.stage(
         "columns",
-        lambda: _sum(
-            stages.tasks(
-                "columns",
-                [("jobs.tasks_standardise:code_part", (work, s, p)) for s, p, _, _ in parts],
-                [n for *_, n in parts],
-            )
-        ),
+        lambda: _code(stages, space),
         rows,
     )
     facts["frequency"] = stages.stage("frequency", lambda: count_values(stages, space), rows)
     facts["block"] = stages.stage("block", lambda: block_records(stages, space), rows)
     facts["train"] = stages.stage("train", lambda: train_model(stages, space, facts["block"]))
-    facts["match"] = stages.stage(
-        "match", lambda: match_records(stages, space), facts["block"]["pairs"]
-    )
-    facts["decide"] = stages.stage("decide", lambda: decide_records(stages, space), rows - layout["n_register"])
-    facts["resolve"] = stages.stage(
-        "resolve", lambda: stages.tasks("resolve", [("jobs.tasks_decide:resolve_all", (work,))])[0]
-    )
-    facts["publish"] = stages.stage("publish", lambda: _publish(stages, space, work, folder))
+    facts["match"] = stages.stage("match", lambda: match_records(stages, space), facts["block"]["pairs"])
+    agency = rows - layout["n_register"]
+    facts["decide"] = stages.stage("decide", lambda: decide_records(stages, space), agency)
+    facts["resolve"] = stages.stage("resolve", lambda: resolve_run(stages, space))
+    facts["publish"] = stages.stage("publish", lambda: publish_run(stages, space, folder.artefacts))
     if loaded.project.corrections.make:
         facts["correct"] = stages.stage(
             "correct", lambda: make_corrections(stages, space, folder.artefacts, folder.fingerprint[:16])
@@ -228,6 +225,21 @@ def _lay_out(layout: dict[str, Any], folder: RunFolder, settings: dict[str, Any]
     return layout | cuts
 
 
+def _code(stages: Stages, space: Workspace) -> dict[str, Any]:
+    """Columns by the run's vocabulary, some parts at a time: what each was made from goes when it stands."""
+    parts = space.layout["parts"]
+    results = []
+    for at in range(0, len(parts), PARTS_AT_ONCE):
+        some = parts[at : at + PARTS_AT_ONCE]
+        calls: list[Call] = [
+            ("jobs.tasks_standardise:code_part", (str(space.work), s, p)) for s, p, _, _ in some
+        ]
+        results += stages.tasks("columns", calls, [n for *_, n in some])
+        stages.drop(*(f"standard/{s:02d}-{p:05d}.arrays" for s, p, _, _ in some))
+    stages.free("standard/*.tokens.arrow", *(f"standard/*.{c}.arrow" for c in space.kinds))
+    return _sum(results)
+
+
 def _make_key(folder: RunFolder, space: Workspace, orders: int) -> None:
     """Write the key of the blocks' hashes, see :attr:`jobs.workspace.Workspace.key_secret`."""
     path = folder.work / "keys.json"
@@ -244,19 +256,6 @@ def _sum(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
             if isinstance(value, int):
                 out[key] = out.get(key, 0) + value
     return out
-
-
-def _publish(stages: Stages, space: Workspace, work: str, folder: RunFolder) -> dict[str, Any]:
-    out = str(make_folder(folder.artefacts))
-    stages.tasks("publish", [("jobs.tasks_publish:order_records", (work,))])
-    stages.tasks("publish", [("jobs.tasks_publish:publish_entities", (work, out))])
-    names: tuple[str, ...] = ("decisions", "pairs", "links", "subgroups", "rejects", "duplicates", "review")
-    names += ("answers", "refinement")
-    calls: list[Call] = [(f"jobs.tasks_publish:publish_{n}", (work, out)) for n in names]
-    calls += [(f"jobs.tasks_values:publish_{n}", (work, out)) for n in ("repairs", "queries")]
-    results = stages.tasks("publish", calls)
-    write_bytes(folder.artefacts / "model.json", read_bytes(space.work / "model.json"))
-    return {"review_pairs": results[names.index("review")]["rows_out"]}
 
 
 def _close(

@@ -24,7 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from jobs.files import SUMS, checked, kept_sums
+from jobs.files import SUMS, checked, file_digest, kept_sums
 from jobs.store import make_folder, read_json, sync_folder, write_json
 from linkage.errors import ConflictError, IntegrityError, LinkageError
 
@@ -190,6 +190,23 @@ def read_run(folder: Path) -> dict[str, Any] | None:
             "Remove the run's folder and run again.",
         )
     return held
+
+
+def released(folder: Path, held: Mapping[str, Mapping[str, Any]], below: str) -> dict[str, dict[str, Any]]:
+    """``artefacts`` of ``run.json`` once what lay in the folder ``below`` lies beside it, or is gone.
+
+    Receipts say what is withheld and are written anew: their digests are made again.
+    """
+    found = {}
+    for name, told in held.items():
+        path = folder / name.removeprefix(f"{below}/")
+        if not path.exists():
+            continue
+        new = dict(told)
+        if name.startswith("receipts/"):
+            new = {"bytes": path.stat().st_size, "digest": file_digest(path)}
+        found[path.relative_to(folder).as_posix()] = new
+    return dict(sorted(found.items()))
 
 
 def _remove(path: Path) -> None:

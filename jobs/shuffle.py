@@ -11,9 +11,7 @@ from jobs.store import open_arrays, write_arrays
 from kernels.partition import partition_order
 
 
-def write_shuffled(
-    path: Path, partition: np.ndarray, n_partitions: int, /, **arrays: np.ndarray
-) -> None:
+def write_shuffled(path: Path, partition: np.ndarray, n_partitions: int, /, **arrays: np.ndarray) -> None:
     """Write rows sorted by partition, those of one partition in the order given.
 
     partition : uint16[n], below ``n_partitions`` (at most 65,535);  arrays : n rows each

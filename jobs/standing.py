@@ -94,7 +94,17 @@ def introduce(standing: Standing, name: str) -> dict[str, str]:
 
     The folder's list and the file that the driver is about to replace are looked at, so that a node that
     keeps what it has once seen is found out by :func:`recognise`. Gives the node's versions.
+
+    Raises LinkageError ``E-RAY-006`` if the node was started without token authentication: its processes
+    then let anybody in, whatever the driver sends.
     """
+    if os.environ.get("RAY_AUTH_MODE", "").lower() != "token":
+        raise LinkageError(
+            "E-RAY-006",
+            "The cluster was started without token authentication.",
+            "RAY_AUTH_MODE=token on every node was wanted: else whoever reaches a port reads the records.",
+            "Start the cluster anew with RAY_AUTH_MODE=token and a token (docs/cluster.md).",
+        )
     check_file(standing, "driver", standing.nonce)
     check_file(standing, "turn", standing.nonce)
     try:

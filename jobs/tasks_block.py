@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from jobs.store import read_arrays, write_arrays
 from jobs.workspace import Workspace, slice_of
 from linkage.block import plan_blocks
 from linkage.coded import Coded
-from linkage.rules import base_keys
+from linkage.rules import base_keys, many_keys
 from linkage.scored import Blocks
 
 
@@ -65,7 +65,7 @@ def make_blocks(work: str, rule: int, partition: int, candidates: int) -> dict[s
         members=blocks.members,
         sizes=_narrow(np.diff(blocks.starts)),
         n_register=_narrow(blocks.n_register),
-        keys=blocks.keys,
+        **({"keys": blocks.keys} if many_keys(space.rules[rule]) else {"tags": _tags(blocks.keys)}),
         hot=blocks.hot,
         base=blocks.base,
     )
@@ -76,17 +76,27 @@ def make_blocks(work: str, rule: int, partition: int, candidates: int) -> dict[s
     }
 
 
+def _tags(keys: np.ndarray) -> np.ndarray:
+    """Upper half of each key: enough to sample blocks by. Whole keys are needed under rules of several."""
+    return (keys >> np.uint64(32)).astype(np.uint32)
+
+
+def block_keys(held: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Keys of the blocks of a container, uint64; under a rule of one key a record only their upper halves."""
+    return held["keys"] if "keys" in held else held["tags"].astype(np.uint64) << np.uint64(32)
+
+
 def _narrow(values: np.ndarray) -> np.ndarray:
     """The same numbers in as few bytes as they take."""
     return values.astype(np.min_scalar_type(int(values.max(initial=0))))
 
 
 def read_blocks(space: Workspace, rule: int, partition: int) -> Blocks:
-    """What :func:`make_blocks` wrote."""
+    """What :func:`make_blocks` wrote; under a rule of one key a record, a tag stands for the key."""
     held = read_arrays(space.path("blocks", f"{rule:02d}-{partition:05d}.arrays"))
     starts = np.concatenate([[0], np.cumsum(held["sizes"], dtype=np.int64)])
     return Blocks(
-        held["members"], starts, held["n_register"].astype(np.int32), held["keys"], held["hot"], {}
+        held["members"], starts, held["n_register"].astype(np.int32), block_keys(held), held["hot"], {}
     )
 
 
@@ -96,9 +106,7 @@ def merge_plan(work: str) -> dict[str, Any]:
     hot = {}
     for index, rule in enumerate(space.rules):
         partitions = range(0 if rule.near else 1 << space.layout["bits"])
-        parts = [
-            read_arrays(space.path("blocks", f"{index:02d}-{p:05d}.arrays"))["hot"] for p in partitions
-        ]
+        parts = [read_arrays(space.path("blocks", f"{index:02d}-{p:05d}.arrays"))["hot"] for p in partitions]
         hot[f"rule{index}"] = np.sort(np.concatenate(parts)) if parts else np.zeros(0, np.uint64)
     write_arrays(space.path("plan", "hot.arrays"), **hot)
     return {"refined": {space.rules[i].name: int(hot[f"rule{i}"].shape[0]) for i in range(len(space.rules))}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,18 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from jobs.policies import register_version
-from jobs.store import read_arrays, read_table, write_bytes, write_parquet
-from jobs.tasks_cases import case_fields
-from jobs.tasks_decide import load_decided, record_ids
-from jobs.workspace import Workspace, frame, submitted
+from jobs.store import read_arrays, write_bytes, write_parquet
+from jobs.tasks_correct import words_of
+from jobs.tasks_doubles import tied_records
+from jobs.voices import case_fields
+from jobs.workspace import Workspace, submitted
 from linkage import tables
-from linkage.artefacts import arrow_text, content_ids, id_array, joined, numbers, text_at
+from linkage.artefacts import arrow_text, content_ids, id_array, joined, numbers
 from linkage.cases import ALONE, FULLER, SPELLING_MIN
-from linkage.decisions import CONFLICT
 from linkage.evidence import EVIDENCE, texts
-from linkage.reasons import BIT
-from linkage.render import Words, identifier_texts, iso_dates, name_texts, sex_texts
+from linkage.render import identifier_texts, iso_dates, sex_texts
 from linkage.wording import field_name
+from linkage.words import Words, name_texts
 
 #: Columns of a case while it is made, beside its id and the register's version.
 _COLUMNS: dict[str, Any] = {
@@ -41,17 +41,19 @@ _COLUMNS: dict[str, Any] = {
 }
 
 
-def publish_register_cases(work: str, out: str) -> dict[str, Any]:
-    """``register_cases.parquet`` and ``.csv``: every case, by person; none without a register."""
+def publish_register_cases(work: str, out: str, version: str) -> dict[str, Any]:
+    """``register_cases.parquet`` and ``.csv``: every case, by person; none without a register.
+
+    version : the register's, see :func:`jobs.policies.register_version`
+    """
     space = Workspace.open(work)
     pieces = [pl.DataFrame(schema=_COLUMNS)]
     if space.loaded.project.register is not None:
-        words = _words(space)
+        words = words_of(space)
         pieces += [_field_cases(space, f, words) for f in case_fields(space)]
         pieces += [_number_cases(space, words), _doubles(space)]
     whole = pl.concat(pieces)
-    ids = record_ids(space)
-    person, other = (text_at(ids, whole[c].to_numpy()) for c in ("person", "other"))
+    person, other = (space.ids.take(whole[c].to_numpy()) for c in ("person", "other"))
     whole = whole.with_columns(person_id=person, other_person_id=other)
     # Of two persons who look like one, the case is the smaller key's.
     swap = (pl.col("kind") == "duplicate") & (pl.col("person_id") > pl.col("other_person_id"))
@@ -60,7 +62,6 @@ def publish_register_cases(work: str, out: str) -> dict[str, Any]:
         other_person_id=pl.when(swap).then("person_id").otherwise("other_person_id"),
     )
     whole = whole.sort(list(tables.REGISTER_CASES.sorted_by), nulls_last=False)
-    version = register_version(space.loaded)
     identity = content_ids(
         joined(
             "register_case",
@@ -96,11 +97,6 @@ def publish_register_cases(work: str, out: str) -> dict[str, Any]:
         for kind, field, n in whole.group_by("kind", "field").len().sort("kind", "field").iter_rows()
     }
     return {"rows_out": table.num_rows, "cases": counts}
-
-
-def _words(space: Workspace) -> Words:
-    tokens = frame(read_table(space.path("vocabulary", "tokens.arrow")))["token"].cast(pl.String)
-    return Words.of(tokens, space.pack)
 
 
 def _standard(space: Workspace, standard: str, rows: np.ndarray, words: Words) -> pl.Series:
@@ -142,9 +138,9 @@ def _field_cases(space: Workspace, standard: str, words: Words) -> pl.DataFrame:
     )
     repaired = held["repaired"]
     theirs = _standard(space, standard, held["person"], words)
-    theirs = theirs.zip_with(
-        pl.Series(~repaired, dtype=pl.Boolean), submitted(space, standard, held["person"]).str.strip_chars()
-    )
+    if repaired.any():
+        typed = np.flatnonzero(repaired)
+        theirs = theirs.scatter(typed, submitted(space, standard, held["person"][typed]).str.strip_chars())
     evidence = []
     for case in range(n):
         sources, confirmed = int(held["sources"][case]), int(held["confirmed"][case])
@@ -223,18 +219,11 @@ def _doubles(space: Workspace) -> pl.DataFrame:
     agencies: list[list[str]] = [[] for _ in range(n)]
     records = np.zeros(n, np.int32)
     if n and held["evidence.records_fit_both"].any():
-        decided, _ = load_decided(space)
-        tied = np.flatnonzero(
-            (decided.decision == CONFLICT) & (decided.reasons & BIT["register_double"] != 0)
-        )
         pair = {frozenset(p): i for i, p in enumerate(zip(one.tolist(), other.tolist(), strict=True))}
         found: dict[int, set[str]] = {}
-        source = np.asarray(space.coded.source)
-        for record in tied.tolist():
-            both = frozenset((int(decided.person[record]), int(decided.runner_up[record])))
+        for source, both in _tied(space):
             if both in pair:
-                name = space.sources[int(source[space.layout["n_register"] + record])].name
-                found.setdefault(pair[both], set()).add(name)
+                found.setdefault(pair[both], set()).add(source)
                 records[pair[both]] += 1
         for place, names in found.items():
             agencies[place] = sorted(names)
@@ -253,6 +242,15 @@ def _doubles(space: Workspace) -> pl.DataFrame:
         },
         schema=_COLUMNS,
     )
+
+
+def _tied(space: Workspace) -> Iterator[tuple[str, frozenset[int]]]:
+    """Source of every agency record that fits two register persons equally, and the two."""
+    for start, _ in space.ranges(register=False):
+        rows, person, runner_up = tied_records(space, start)
+        sources = np.asarray(space.coded.source[rows]).tolist()
+        for source, one, other in zip(sources, person.tolist(), runner_up.tolist(), strict=True):
+            yield space.sources[source].name, frozenset((one, other))
 
 
 #: Headings of the page: column -> Vietnamese.

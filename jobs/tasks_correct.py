@@ -1,4 +1,7 @@
-"""Tasks that correct: from linked records and the register to each agency's corrections, part by part."""
+"""Tasks that correct: from linked records and the register to each agency's corrections, part by part.
+
+corrections/{source}-{part}.arrow   a part's corrections, in the order of their feed
+"""
 
 from __future__ import annotations
 
@@ -9,222 +12,244 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from jobs.linked_part import LinkedPart, exact_records, relations_of, structure_of
+from jobs.linked_part import LinkedPart, exact_records, relation_of, relations_at, structure_at
+from jobs.linked_records import corrected_fields, valid
+from jobs.pieces import ranks_of
 from jobs.policies import alias_table, rights
-from jobs.store import make_folder, read_table, write_array, write_table
+from jobs.store import read_table, write_table
 from jobs.workspace import Workspace, frame
-from linkage.agreement import EARLIER, LESS
-from linkage.correct import FILL, FORMAT, STATUS, Proposals, propose, travel_together
-from linkage.grounds import Bearers
+from linkage.agreement import EARLIER, LESS, NOTHING, RELATIONS
+from linkage.correct import (
+    ACTION_NAMES,
+    FILL,
+    FORMAT,
+    SILENT,
+    STATUS,
+    Proposals,
+    kinds_of,
+    propose,
+    travel_together,
+)
+from linkage.known_units import KnownUnits
+from linkage.policy import Rights
 from linkage.render import (
     NATIONAL_NUMBERS,
     Habit,
-    Words,
     Writer,
-    common_habit,
     distinct_texts,
     identifier_texts,
-    in_capitals,
     read_digits,
 )
+from linkage.words import Words
 from linkage.writable import fit_to_encoding, same_words
 
 
-def corrected_fields(space: Workspace, source: str) -> tuple[str, ...]:
-    """Standard fields that the engine corrects for an agency, in the order of its contract."""
-    return tuple(f for f in rights(space.loaded, source).fields if f in space.kinds)
-
-
-def tell_register_names(work: str) -> dict[str, int]:
-    """Count who of the register bears each token of a name, and where."""
-    space = Workspace.open(work)
-    names = space.coded.arrays["full_name"][: space.coded.n_register]
-    bearers = Bearers.of(np.asarray(names), space.meaning.tokens.forms.ascii.shape[0])
-    make_folder(space.work / "agreement")
-    write_array(
-        space.path("agreement", "@bearers.npy"), np.stack([bearers.surname, bearers.middle, bearers.given])
-    )
-    return {"rows_in": int(names.shape[0])}
-
-
-def survey_names(work: str, source: int) -> dict[str, Any]:
-    """How a source writes its columns of names: capitals or not, with diacritics or without."""
-    space = Workspace.open(work)
-    marked = np.asarray(space.meaning.tokens.forms.marked)
-    register = space.coded.n_register
-    habits: dict[str, list[bool]] = {}
-    for standard in corrected_fields(space, space.sources[source].name):
-        if space.kinds[standard] != "name":
-            continue
-        values = space.coded.arrays[standard]
-        texts = capitals = unmarked = 0
-        for number, part, start, rows in space.layout["parts"]:
-            if number != source or not rows:
-                continue
-            names = np.asarray(values[start : start + rows])
-            some = names[:, 0] != 0
-            capitals += int(
-                in_capitals(frame(space.records(source, part).select([standard]))[standard]).sum()
-            )
-            texts += int(some.sum())
-            unmarked += int((some & ~_marked(names, marked)).sum())
-        theirs = np.asarray(values[:register])
-        known = int((theirs[:, 0] != 0).sum())
-        habit = common_habit(capitals, unmarked, texts, int(_marked(theirs, marked).sum()) / max(1, known))
-        habits[standard] = [habit.capitals, habit.plain]
-    return {"habits": habits}
-
-
-def _marked(names: np.ndarray, marked: np.ndarray) -> np.ndarray:
-    out = np.zeros(names.shape[0], bool)
-    for place in range(names.shape[1]):
-        out |= marked[names[:, place]] != 0
-    return out
-
-
 def correct_part(work: str, source: int, part: int, habits: Mapping[str, Sequence[bool]]) -> dict[str, Any]:
-    """Corrections of one part of an agency, as a table that feeds are made of."""
+    """Corrections of one part of an agency, as a table that feeds are made of.
+
+    habits : field -> capitals, without diacritics (:class:`linkage.render.Habit`)
+
+    Gives ``relations``: field -> records by relation, in the order of :data:`linkage.agreement.RELATIONS`.
+    """
     space = Workspace.open(work)
-    rows = LinkedPart(space, source, part)
+    fields = corrected_fields(space, space.sources[source].name)
+    rows = LinkedPart(space, source, part, fields)
     allowed = rights(space.loaded, rows.info.name)
-    fields = corrected_fields(space, rows.info.name)
-    contract, register = rows.info.contract.by_standard(), rows.register.contract.by_standard()
-    words = _words(space)
-    own_way = {f: Habit(*habits.get(f, (False, False))) for f in fields}
-    relations = {f: relations_of(rows, f, bare=own_way[f].plain) for f in fields}
-    for standard in fields:
-        if own_way[standard].plain:
-            _keep_relation(rows, standard, relations[standard].relation)
-    exact = exact_records(rows)
     encoding = space.layout["read_as"][rows.info.name][part][0]
+    exact = exact_records(rows)
+    held = rows.info.contract.by_standard()
+    counts = {f: _counted(rows, rows.agreements[f].relation) for f in space.related if f in held}
     proposals: dict[str, Proposals] = {}
-    found: dict[str, dict[str, pl.Series]] = {}
+    pieces: dict[str, tuple[np.ndarray, pl.DataFrame]] = {}
     for standard in fields:
-        writer = Writer(
-            contract[standard],
-            space.kinds[standard],
-            rows.info.extract_date,
-            space.pack,
-            words,
-            own_way[standard],
-            register[standard],
-            rows.register.extract_date,
-            cased=encoding != "tcvn3",
-        )
-        made = propose(standard, relations[standard], allowed, rows.confidence, exact)
-        _sift(rows, standard, writer, relations[standard].relation, made)
-        found[standard] = _values(rows, standard, writer, made, encoding)
-        proposals[standard] = made
-    groups = travel_together(proposals, allowed, structure_of(rows))
-    pieces = [
-        _table(rows, f, contract[f].column, proposals[f], found[f], groups[f], relations[f].relation)
-        for f in fields
-    ]
-    whole = pl.concat(pieces) if pieces else _empty()
-    make_folder(space.work / "corrections")
+        habit = Habit(*habits.get(standard, (False, False)))
+        relation, contradicted = relation_of(rows, standard, bare=habit.plain)
+        if habit.plain:
+            counts[standard] = _counted(rows, relation)
+        writer = _writer(rows, standard, habit, encoding)
+        at = _candidates(rows, standard, writer, relation, allowed)
+        relations = relations_at(rows, standard, relation, contradicted, at, bare=habit.plain)
+        made = propose(standard, relations, allowed, rows.confidence[at], exact[at])
+        if writer.kind == "date" and not writer.writes_days:
+            made.drop(np.flatnonzero((made.kind == FILL) & (relations.relation == LESS)))
+        at, made, values = _values(rows, standard, writer, at, made, encoding)
+        pieces[standard] = (at, values)
+        proposals[standard] = _spread(made, at, len(rows))
+    groups = travel_together(proposals, allowed, structure_at(rows, _moved(proposals, len(rows))))
+    whole = _whole(rows, fields, proposals, groups, pieces)
     write_table(space.path("corrections", f"{source:02d}-{part:05d}.arrow"), whole.to_arrow())
-    return {"rows_in": len(rows), "rows_out": whole.height}
+    return {"rows_in": len(rows), "rows_out": whole.height, "relations": counts}
 
 
-def _keep_relation(rows: LinkedPart, standard: str, relation: np.ndarray) -> None:
-    """Keep how names without diacritics relate where these make no difference, for the scorecard."""
-    write_array(rows.space.path("agreement", f"{standard}.{rows.source:02d}-{rows.part:05d}.npy"), relation)
+def _counted(rows: LinkedPart, relation: np.ndarray) -> list[int]:
+    counts = np.bincount(relation, minlength=len(RELATIONS))
+    counts[NOTHING] += rows.count - len(rows)
+    return [int(n) for n in counts]
 
 
-def _words(space: Workspace) -> Words:
+def _writer(rows: LinkedPart, standard: str, habit: Habit, encoding: str) -> Writer:
+    return Writer(
+        rows.info.contract.by_standard()[standard],
+        rows.space.kinds[standard],
+        rows.info.extract_date,
+        rows.space.pack,
+        words_of(rows.space),
+        habit,
+        rows.register.contract.by_standard()[standard],
+        rows.register.extract_date,
+        cased=encoding != "tcvn3",
+        units=units_of(rows.space),
+    )
+
+
+def units_of(space: Workspace) -> KnownUnits:
+    """The pack's units, with what was read of them, kept for all parts."""
+    found: KnownUnits = space.fresh("units", ("settings.json",), lambda: KnownUnits(space.pack))
+    return found
+
+
+def words_of(space: Workspace) -> Words:
     """The written forms of the vocabulary, kept for all parts."""
 
     def load() -> Words:
         tokens = frame(read_table(space.path("vocabulary", "tokens.arrow")))["token"].cast(pl.String)
         return Words.of(tokens, space.pack)
 
-    return space.fresh("words", ("vocabulary",), load)
+    found: Words = space.fresh("words", ("vocabulary",), load)
+    return found
 
 
-def _sift(rows: LinkedPart, standard: str, writer: Writer, relation: np.ndarray, made: Proposals) -> None:
-    """Drop what needs no correction in the source's own way of writing."""
-    at = np.flatnonzero(made.kind == FORMAT)
-    if at.size:
-        distinct, index = distinct_texts(rows.texts(standard, at))
-        first = np.full(len(distinct), -1, np.int64)
-        first[index[index >= 0][::-1]] = at[index >= 0][::-1]
-        wrong, _ = writer.ill_written(distinct, rows.held(standard)[first])
-        made.drop(at[~np.append(wrong, False)[index]])
-    if writer.kind == "date" and not writer.writes_days:
-        made.drop(np.flatnonzero((made.kind == FILL) & (relation == LESS)))
+def _candidates(
+    rows: LinkedPart, standard: str, writer: Writer, relation: np.ndarray, allowed: Rights
+) -> np.ndarray:
+    """Records that a correction of a field may be for: those whose value is the register's are left out
+    unless their text is not written as the source should.
+    """
+    kind = kinds_of(standard, relation)
+    chosen = kind > FORMAT
+    if allowed.allowed(standard, "format")[0] != ACTION_NAMES[SILENT]:
+        at = np.flatnonzero((kind == FORMAT) & ~rows.agreements[standard].doubtful)
+        chosen[_ill_written(rows, standard, writer, at)] = True
+    return np.flatnonzero(chosen)
+
+
+def _ill_written(rows: LinkedPart, standard: str, writer: Writer, at: np.ndarray) -> np.ndarray:
+    """Which of some records, all with the register's value, do not write it as the source should."""
+    if not writer.judges_texts or not at.size:
+        return at[:0]
+    at = at[valid(rows.records, standard)[rows.place[at]]]
+    texts = rows.texts(standard, at)
+    doubt = writer.may_be_ill(texts, rows.held(standard, at))
+    at = at[doubt]
+    if not at.size:
+        return at
+    distinct, index = distinct_texts(texts.gather(pl.Series(doubt.astype(np.uint32))))
+    first = np.empty(len(distinct), np.int64)
+    first[index[::-1]] = at[::-1]
+    wrong, _ = writer.ill_written(distinct, rows.held(standard, first))
+    return at[wrong[index]]
+
+
+def _spread(made: Proposals, at: np.ndarray, n: int) -> Proposals:
+    """Proposals for some of ``n`` records as proposals for all of them."""
+    kind, action = np.full(n, -1, np.int8), np.full(n, SILENT, np.int8)
+    basis = np.zeros(n, np.uint32)
+    kind[at], action[at], basis[at] = made.kind, made.action, made.basis
+    return Proposals(kind, action, basis)
+
+
+def _moved(proposals: Mapping[str, Proposals], n: int) -> np.ndarray:
+    """Records whose number changes together with what a number says."""
+    out = np.zeros(n, bool)
+    if "personal_number" in proposals:
+        for standard in ("sex", "birth_date"):
+            if standard in proposals:
+                out |= proposals[standard].kind > FORMAT
+        out &= proposals["personal_number"].kind > FORMAT
+    return np.flatnonzero(out)
 
 
 def _values(
-    rows: LinkedPart, standard: str, writer: Writer, made: Proposals, encoding: str
-) -> dict[str, pl.Series]:
-    """Held and proposed values of a field, by row of what is proposed; what cannot be written is weakened.
+    rows: LinkedPart, standard: str, writer: Writer, at: np.ndarray, made: Proposals, encoding: str
+) -> tuple[np.ndarray, Proposals, pl.DataFrame]:
+    """What is still proposed of a field once it is written, and its held and proposed values.
 
-    Where the encoding of the source's file lacks letters of the register's value, and the record holds the
-    value but for these, nothing is proposed.
+    What cannot be written is weakened. Where the encoding of the source's file lacks letters of the
+    register's value, and the record holds the value but for these, nothing is proposed.
     """
-    at = np.flatnonzero(made.kind >= 0)
+    at, made = at[made.kind >= 0], made.where(made.kind >= 0)
     held = rows.texts(standard, at)
     register = rows.register_texts(standard, at) if writer.copies else held.clear(at.size)
-    codes = rows.theirs(standard)[at]
+    codes = rows.theirs(standard, at)
     meant, good = writer.proposed(codes, held, register)
     proposed, lost, less = fit_to_encoding(meant, encoding)
     good = good & ~lost
     same = (proposed == held).fill_null(value=False).to_numpy()
-    made.weaken(at[~good], "no_equivalent")
-    made.drop(at[same | (~good & (made.kind[at] == FORMAT))])
-    held_codes = rows.held(standard)[at]
+    made.weaken(np.flatnonzero(~good), "no_equivalent")
+    made.drop(np.flatnonzero(same | (~good & (made.kind == FORMAT))))
+    held_codes = rows.held(standard, at)
     held_standard = writer.standard(held_codes, held)
     if lost.any():
-        made.drop(at[same_words(less, held) | same_words(less, held_standard)])
-    stays = made.kind[at] >= 0
+        made.drop(np.flatnonzero(same_words(less, held) | same_words(less, held_standard)))
     if standard in NATIONAL_NUMBERS:
-        lost = held_codes == 0
-        if lost.any():
+        unread = held_codes == 0
+        if unread.any():
             distinct, index = distinct_texts(held)
             read = read_digits(rows.space.pack.numbers(distinct, rows.info.extract_date.year))
-            digits = identifier_texts(np.append(read, 0)[np.where(lost, index, -1)])
+            digits = identifier_texts(np.append(read, 0)[np.where(unread, index, -1)])
             held_standard = held_standard.fill_null(digits)
-    keep = pl.Series(stays)
-    return {
-        "held_value": held.filter(keep),
-        "proposed_value": proposed.filter(keep),
-        "held_standard": held_standard.zip_with(held.is_not_null(), held.clear(at.size)).filter(keep),
-        "proposed_standard": writer.standard(codes, register, theirs=True).filter(keep),
-    }
-
-
-def _table(
-    rows: LinkedPart,
-    standard: str,
-    column: str,
-    made: Proposals,
-    values: Mapping[str, pl.Series],
-    group: np.ndarray,
-    relation: np.ndarray,
-) -> pl.DataFrame:
-    at = np.flatnonzero(made.kind >= 0)
-    n = at.size
-    return pl.DataFrame(
+    values = pl.DataFrame(
         {
-            "row": rows.rows[at],
-            "field": pl.Series([standard], dtype=pl.String).new_from_index(0, n),
-            "column": pl.Series([column], dtype=pl.String).new_from_index(0, n),
-            **values,
-            "kind": made.kind[at],
-            "action": made.action[at],
-            "basis": made.basis[at],
-            "group": group[at],
-            "confidence": rows.confidence[at],
-            "effective_date": _effective(rows, standard, made.kind[at], at, relation),
+            "held_value": held,
+            "proposed_value": proposed,
+            "held_standard": held_standard.zip_with(held.is_not_null(), held.clear(at.size)),
+            "proposed_standard": writer.standard(codes, register, theirs=True),
+            "effective_date": _effective(rows, standard, made.kind, at),
         },
-        schema=_SCHEMA,
-    ).filter(pl.col("proposed_standard").is_not_null())
+        schema={f: _SCHEMA[f] for f in _TEXTS},
+    )
+    # What has no standard form is not told; it still moves the group that it belongs to.
+    stays = made.kind >= 0
+    return at[stays], made.where(stays), values.filter(pl.Series(stays))
 
+
+def _whole(
+    rows: LinkedPart,
+    fields: Sequence[str],
+    proposals: Mapping[str, Proposals],
+    groups: Mapping[str, np.ndarray],
+    pieces: Mapping[str, tuple[np.ndarray, pl.DataFrame]],
+) -> pl.DataFrame:
+    """The corrections of all fields, by place in the source's order and by field."""
+    rank = ranks_of(rows.space, rows.start, rows.start + rows.count)
+    numbers = {f: n for n, f in enumerate(sorted(fields))}
+    tables = [pl.DataFrame(schema=_SCHEMA)]
+    for standard in fields:
+        at, values = pieces[standard]
+        made = proposals[standard]
+        fixed = pl.DataFrame(
+            {
+                "row": rows.rows[at].astype(np.uint32),
+                "rank": rank[rows.place[at]],
+                "field": np.full(at.size, numbers[standard], np.uint8),
+                "kind": made.kind[at],
+                "action": made.action[at],
+                "basis": made.basis[at],
+                "group": groups[standard][at],
+                "confidence": rows.confidence[at],
+            }
+        )
+        told = pl.concat([fixed, values], how="horizontal").filter(pl.col("proposed_standard").is_not_null())
+        tables.append(told.select(list(_SCHEMA)).cast(_SCHEMA))
+    return pl.concat(tables).sort("rank", "field")
+
+
+_TEXTS = ("held_value", "proposed_value", "held_standard", "proposed_standard", "effective_date")
 
 _SCHEMA: dict[str, Any] = {
-    "row": pl.Int64,
-    "field": pl.String,
-    "column": pl.String,
+    "row": pl.UInt32,
+    "rank": pl.UInt32,
+    "field": pl.UInt8,
     "held_value": pl.String,
     "proposed_value": pl.String,
     "held_standard": pl.String,
@@ -238,32 +263,35 @@ _SCHEMA: dict[str, Any] = {
 }
 
 
-def _empty() -> pl.DataFrame:
-    return pl.DataFrame(schema=_SCHEMA)
-
-
-def _effective(
-    rows: LinkedPart, standard: str, kind: np.ndarray, at: np.ndarray, relation: np.ndarray
-) -> pl.Series:
+def _effective(rows: LinkedPart, standard: str, kind: np.ndarray, at: np.ndarray) -> pl.Series:
     """Day from which each proposed value holds: of a death its day, of a number the end of the one before."""
     days: list[datetime.date | None] = [None] * at.size
     if standard == "personal_number" and rows.space.loaded.alias_file is not None:
-        held = rows.held(standard)[at]
-        found = np.flatnonzero((relation[at] == EARLIER) & (held != 0))
+        held = rows.held(standard, at)
+        relation = relation_of(rows, standard)[0][at]
+        found = np.flatnonzero((relation == EARLIER) & (held != 0))
         ends = _alias_ends(rows.space) if found.size else {}
         persons = rows.person_ids(at[found]) if found.size else []
         for place, person in zip(found.tolist(), persons, strict=True):
             days[place] = ends.get((person, int(held[place])))
     elif (kind == STATUS).any():
-        codes = rows.theirs(standard)[at]
+        codes = rows.theirs(standard, at)
         for place in np.flatnonzero((kind == STATUS) & (codes & 31 != 0)).tolist():
             code = int(codes[place])
             days[place] = datetime.date(code >> 9, (code >> 5) & 15, code & 31)
     return pl.Series("effective_date", days, dtype=pl.Date)
 
 
-def _alias_ends(space: Workspace) -> dict[tuple[str, int], datetime.date | None]:
-    """(person, code of an earlier number) -> the day it ended, of the register's alias file."""
+Ends = dict[tuple[str, int], datetime.date | None]
+
+
+def _alias_ends(space: Workspace) -> Ends:
+    """(person, code of an earlier number) -> the day it ended, of the register's alias file; kept."""
+    found: Ends = space.fresh("alias ends", ("settings.json",), lambda: _read_alias_ends(space))
+    return found
+
+
+def _read_alias_ends(space: Workspace) -> Ends:
     assert space.loaded.alias_file is not None
     table = alias_table(space.loaded.alias_file.path)
     if "valid_to" not in table.columns:

@@ -1,4 +1,4 @@
-"""Tasks that decide, range by range, and resolve: from scored pairs to decisions.
+"""Tasks that decide, range by range: from scored pairs to decisions.
 
 Each task of a range writes one container; what concerns all ranges is merged by a task between them. Under
 the work folder:
@@ -12,7 +12,6 @@ the work folder:
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from dataclasses import fields, replace
 from typing import Any
@@ -23,17 +22,10 @@ import polars as pl
 from jobs.judgements import forbidden_pairs, forced_persons
 from jobs.policies import decision_settings
 from jobs.store import open_arrays, read_arrays, write_arrays
-from jobs.tasks_frequency import terms_at
-from jobs.tasks_match import load_scored, read_settled, scoring_of, weights_of
+from jobs.tasks_match import load_scored, read_settled, weights_of
 from jobs.tasks_train import read_model
 from jobs.workspace import Workspace
-from linkage import resolve
 from linkage.acceptance import Contest, Cut
-from linkage.artefacts import (
-    joined,
-)
-from linkage.block import plan_blocks
-from linkage.coded import Coded
 from linkage.config import Decision
 from linkage.decide import (
     Judged,
@@ -48,12 +40,9 @@ from linkage.decide import (
     weigh_up,
 )
 from linkage.decisions import INELIGIBLE, NEW, Decided
-from linkage.match import EVERY, RuleKeys, Scoring, match_blocks, match_pairs
-from linkage.model import STEP
 from linkage.posterior import Candidates, Posterior, Prior, Tally, posterior_of
 from linkage.reasons import BIT
 from linkage.rehearsal import Played, Rehearsal, conclude, nothing, play
-from linkage.rules import base_keys
 from linkage.scored import Scored
 from linkage.settle import rehearsed
 
@@ -66,9 +55,6 @@ _FLAGS = ("can_link", "can_be_new", "confirmed", "contradicted", "close", "doubl
 
 #: Tallied records, at least, that are added up at once: 16 bytes each, and as much again to sort them.
 TALLIED = 4_000_000
-
-#: Blocks of unlinked records larger than this are refined.
-OPEN_CANDIDATES = 200
 
 
 def states_of(space: Workspace, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
@@ -352,7 +338,7 @@ def load_decided(
 def load_outcomes(
     space: Workspace, start: int | None = None, stop: int | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Decision (uint8), person (int64) and probability of the link (float64) of an agency range, or of all."""
+    """Decision (uint8), person (int64) and probability of the link of an agency range, or of all."""
     if start is None or stop is None:
         parts = [load_outcomes(space, a, b) for a, b in space.ranges(register=False)]
         decision, person, p_link = (np.concatenate(c) for c in zip(*parts, strict=True))
@@ -377,206 +363,10 @@ def _joined(parts: list[Decided]) -> Decided:
         for f in fields(Decided)
         if isinstance(getattr(parts[0], f.name), np.ndarray)
     }
-    return replace(parts[0], scored=Scored.concatenate([p.scored for p in parts]), **arrays)
-
-
-def _among(space: Workspace, rows: np.ndarray) -> Scored:
-    """Scored pairs of agency records among themselves, under all ordinary rules."""
-    if rows.shape[0] < 2:
-        return Scored.concatenate([])
-    # By keyed hash, because a comparison may look at its left record only: where a row stands must not count.
-    order = rows[np.lexsort((rows, np.asarray(space.coded.order)[rows]))].astype(np.uint32)
-    local = space.coded.take(order, space.gathered)
-    by_row = np.argsort(order, kind="stable")
-    terms = np.empty((order.shape[0], 3), np.int16)
-    terms[by_row] = terms_at(space, order[by_row].astype(np.int64))
-    local = Coded({**local.arrays, "frequency": terms}, local.source, local.order, 0)
-    place = np.arange(order.shape[0], dtype=np.uint32)
-    scoring = Scoring(weights_of(space), int(np.log2(max(2, rows.shape[0]))) * STEP)
-    rules = [space.rules[i] for i in space.blocking.owners()]
-    plans = []
-    for rule in rules:
-        keys = base_keys(local, space.meaning, rule, space.key_secret)
-        flat, owners = keys.ravel(), np.repeat(place, keys.shape[1])
-        some = flat != 0
-
-        def coded_of(wanted: np.ndarray, columns: tuple[str, ...]) -> Coded:
-            return local.take(wanted, columns)
-
-        plans.append(
-            plan_blocks(
-                np.ascontiguousarray(flat[some]),
-                owners[some],
-                coded_of,
-                space.meaning,
-                rule,
-                0,
-                OPEN_CANDIDATES,
-                among=True,
-            )
-        )
-    blocking = RuleKeys(rules, [p.hot for p in plans], space.key_secret)
-    found = []
-    for index, blocks in enumerate(plans):
-        scored, _ = match_blocks(
-            local,
-            space.meaning,
-            space.programme,
-            blocking,
-            index,
-            blocks,
-            scoring,
-            space.gathered,
-            EVERY,
-        )
-        found.append(scored)
-    whole = Scored.concatenate(found)
-    return Scored(order[whole.left], order[whole.right], whole.pattern, whole.rule, whole.weight, whole.blind)
-
-
-def _roles(space: Workspace, source: np.ndarray) -> np.ndarray:
-    """Value of the fields within which a source promises one record a person, as a number, by agency row."""
-    first = space.coded.n_register
-    out = np.zeros(source.shape[0], np.int64)
-    for number, info in enumerate(space.sources):
-        if not info.contract.per or info.role == "register":
-            continue
-        for s, part, start, count in space.layout["parts"]:
-            if s != number or not count:
-                continue
-            records = space.records(s, part)
-            texts = joined(*(pl.Series(pl.from_arrow(records.column(c))) for c in info.contract.per))
-            out[start - first : start - first + count] = np.array(
-                [int.from_bytes(hashlib.blake2b(t.encode(), digest_size=7).digest(), "big") for t in texts],
-                np.int64,
-            )
-    return out
+    scored = Scored.concatenate([p.scored for p in parts])
+    return replace(parts[0], scored=scored, **arrays)  # type: ignore[arg-type]
 
 
 def record_ids(space: Workspace) -> pl.Series:
     """Record ids of all rows in global order."""
     return space.ids[: len(space.ids)]
-
-
-def resolve_all(work: str) -> dict[str, Any]:
-    """Group unknown people and find duplicates inside the agencies."""
-    space = Workspace.open(work)
-    decided, _ = load_decided(space)
-    coded, weights = space.coded, weights_of(space)
-    first = coded.n_register
-    source = np.asarray(coded.source[first:])
-    order = np.asarray(coded.order[first:])
-    wants_one = np.array(
-        [s.role == "agency" and s.contract.records_per_person == "one" for s in space.sources]
-    )
-    role = _roles(space, source)
-    settings = settings_of(space)
-    scoring = scoring_of(space)
-
-    groups = resolve.person_groups(decided, first, source, role, wants_one)
-    absorbed, survivor = resolve.survivors(groups, _rank(space, groups))
-    compared, _ = match_pairs(
-        coded,
-        space.meaning,
-        space.programme,
-        space.blocking.none(),
-        255,
-        absorbed,
-        survivor,
-        scoring,
-        space.gathered,
-        owned=False,
-        keep_all=True,
-    )
-    linked = resolve.order_duplicates(compared, decided, weights, source, order, first, settings)
-
-    open_ = resolve.open_rows(decided, first)
-    pairs = _among(space, open_)
-    probability = resolve.pair_probability(pairs, open_.shape[0])
-    fresh = decided.decision == NEW
-    roots, edges = resolve.group_open(
-        pairs, probability, weights, source, first, list(wants_one), fresh, order
-    )
-    same = source[pairs.left.astype(np.int64) - first] == source[pairs.right.astype(np.int64) - first]
-    same &= role[pairs.left.astype(np.int64) - first] == role[pairs.right.astype(np.int64) - first]
-    same &= wants_one[source[pairs.left.astype(np.int64) - first]] if same.size else same
-    ordered = set(zip(linked.absorbed.tolist(), linked.survivor.tolist(), strict=True))
-    inside = pairs.where(same)
-    left, right = _by_rank(space, inside)
-    inside = Scored(left, right, inside.pattern, inside.rule, inside.weight, inside.blind)
-    new = np.array(
-        [
-            (a, b) not in ordered and (b, a) not in ordered
-            for a, b in zip(left.tolist(), right.tolist(), strict=True)
-        ],
-        bool,
-    )
-    inside, p_inside = inside.where(new), probability[same][new]
-    unlinked = resolve.order_duplicates(inside, decided, weights, source, order, first, settings, p_inside)
-    both = {
-        name: np.concatenate([getattr(linked, name), getattr(unlinked, name)])
-        for name in resolve.Duplicates.__dataclass_fields__
-    }
-    taken: set[int] = set()
-    keep = np.zeros(both["absorbed"].shape[0], bool)
-    ties = [order[both[side] - first] for side in ("survivor", "absorbed")]
-    for at in np.lexsort((*ties, -both["probability"])):
-        if both["accepted"][at] and int(both["absorbed"][at]) not in taken:
-            keep[at] = True
-            taken.add(int(both["absorbed"][at]))
-    write_arrays(
-        space.path("resolved", "resolved.arrays"),
-        **both,
-        keep=keep,
-        rows=np.array(sorted(roots), np.int64),
-        roots=np.array([roots[r] for r in sorted(roots)], np.int64),
-        edge_left=np.array([e[0] for e in edges], np.int64),
-        edge_right=np.array([e[1] for e in edges], np.int64),
-        edge_kept=np.array([e[2] for e in edges], bool),
-    )
-    return {
-        "duplicates": int(keep.sum()),
-        "grouped": len(roots),
-        "open": int(open_.shape[0]),
-        "pairs": int(pairs.left.shape[0]),
-    }
-
-
-def _rank(space: Workspace, groups: np.ndarray) -> np.ndarray:
-    """Place of every grouped row by its source's survivor rule: the smallest stays."""
-    return _ranks(space, groups[:, 1] if groups.size else np.zeros(0, np.int64))
-
-
-def _ranks(space: Workspace, rows: np.ndarray) -> np.ndarray:
-    if rows.size == 0:
-        return np.zeros(0, np.int64)
-    source = np.asarray(space.coded.source)[rows]
-    ids = record_ids(space).gather(pl.Series(rows.astype(np.uint32)))
-    by_key = ids.rank("dense").to_numpy().astype(np.int64)
-    rank = by_key.copy()
-    for number, info in enumerate(space.sources):
-        mine = source == number
-        if info.contract.survivor == "highest_key":
-            rank[mine] = -by_key[mine]
-        elif info.contract.survivor == "most_complete" and mine.any():
-            filled = np.zeros(rows.shape[0], np.int64)
-            for column in space.columns:
-                values = np.asarray(space.coded.arrays[column][rows])
-                kind = space.kinds[column]
-                filled += (
-                    (values[:, 0] != 0)
-                    if kind == "name"
-                    else (values >= 0)
-                    if kind == "unit"
-                    else (values != 0)
-                )
-            rank[mine] = (-filled * (int(by_key.max()) + 1) + by_key)[mine]
-    return rank
-
-
-def _by_rank(space: Workspace, pairs: Scored) -> tuple[np.ndarray, np.ndarray]:
-    """Absorbed and surviving side of each pair."""
-    left, right = pairs.left.astype(np.int64), pairs.right.astype(np.int64)
-    rank = _ranks(space, np.concatenate([left, right]))
-    stays = rank[: left.shape[0]] < rank[left.shape[0] :]
-    return np.where(stays, right, left), np.where(stays, left, right)

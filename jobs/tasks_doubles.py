@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from jobs.store import make_folder, read_arrays, write_arrays
-from jobs.tasks_decide import load_decided
+from jobs.shuffle import read_shuffled, write_shuffled
+from jobs.store import open_arrays, read_arrays, write_arrays
 from jobs.tasks_match import scoring_of, weights_of
 from jobs.workspace import Workspace, slice_of
 from linkage.agreement import EQUAL, LESS, MORE, relate_names
@@ -25,31 +25,68 @@ DOUBLES_BELOW = 10
 #: Columns whose equal values make two register persons candidates for a double.
 _KEYED = ("old_number", "personal_number")
 
+#: Columns of which namesakes' keys are made.
+_NAMESAKES = ("full_name", "birth_date", "sex", "commune")
 
-def find_doubles(work: str, partition: int, partitions: int) -> dict[str, Any]:
-    """Pairs of register persons that share a key of this partition, weighed; those that may be one person."""
+
+def key_register(work: str, start: int, stop: int, partitions: int) -> dict[str, Any]:
+    """Keys that doubles share, of a range of the register, by partition."""
     space = Workspace.open(work)
     coded = space.coded
-    first = coded.n_register
-    columns = [c for c in ("full_name", "birth_date", "sex", "commune") if c in coded.arrays]
-    keys, narrow, rows = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
+    if "full_name" in coded.arrays and "birth_date" in coded.arrays:
+        keys, narrow = namesake_keys(slice_of(coded, start, stop, _NAMESAKES), space.meaning)
+        some = np.flatnonzero(keys != 0)
+        _write_keys(space, f"{start:012d}.names", keys[some], some + start, partitions, narrow=narrow[some])
+    for column in _KEYED:
+        if column in coded.arrays:
+            codes, owners = _identifiers(space, column, start, stop)
+            _write_keys(space, f"{start:012d}.{column}", codes, owners, partitions)
+    return {"rows_in": stop - start}
+
+
+def _write_keys(
+    space: Workspace, name: str, keys: np.ndarray, rows: np.ndarray, partitions: int, **more: np.ndarray
+) -> None:
+    write_shuffled(
+        space.path("doubles", f"{name}.arrays"),
+        (keys % np.uint64(partitions)).astype(np.uint16),
+        partitions,
+        keys=keys,
+        rows=rows.astype(np.uint32),
+        **more,
+    )
+
+
+def _identifiers(space: Workspace, column: str, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    """Identifiers of register persons, earlier ones too, and whose they are."""
+    arrays = space.coded.arrays
+    held = [arrays[column][start:stop]]
+    if f"{column}.alias" in arrays:
+        held += list(arrays[f"{column}.alias"][start:stop].T)
+    codes, owners = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
+    for own in held:
+        mine = np.flatnonzero(own != 0)
+        codes.append(own[mine].astype(np.uint64))
+        owners.append(mine + start)
+    return np.concatenate(codes), np.concatenate(owners)
+
+
+def find_doubles(work: str, partition: int) -> dict[str, Any]:
+    """Pairs of register persons that share a key of one partition of those that :func:`key_register` made,
+    weighed; those that may be one person.
+    """
+    space = Workspace.open(work)
+    coded, first = space.coded, space.layout["n_register"]
     left, right = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     large = 0
-    if "full_name" in columns and "birth_date" in columns:
-        for start, stop in space.ranges(register=True):
-            key, cut = namesake_keys(slice_of(coded, start, stop, columns), space.meaning)
-            mine = np.flatnonzero(key % np.uint64(partitions) == partition)
-            keys.append(key[mine])
-            narrow.append(cut[mine])
-            rows.append(mine + start)
-        one, other, large = pairs_of(np.concatenate(keys), np.concatenate(narrow), np.concatenate(rows))
-        left.append(one)
-        right.append(other)
-    for column in _KEYED:
-        if column not in coded.arrays:
+    for name in ("names", *_KEYED):
+        files = [space.path("doubles", f"{a:012d}.{name}.arrays") for a, _ in space.ranges(register=True)]
+        if not files or not files[0].exists():
             continue
-        codes, owners = _identifiers(space, column, partition, partitions)
-        one, other, given_up = pairs_of(codes, codes, owners)
+        columns = ("keys", "rows", "narrow") if name == "names" else ("keys", "rows")
+        held = read_shuffled(files, partition, columns)
+        narrow = held.get("narrow", held["keys"])
+        one, other, given_up = pairs_of(held["keys"], narrow, held["rows"].astype(np.int64))
         left.append(one)
         right.append(other)
         large += given_up
@@ -57,8 +94,7 @@ def find_doubles(work: str, partition: int, partitions: int) -> dict[str, Any]:
         one, other = _tied(space)
         left.append(one)
         right.append(other)
-    order = np.asarray(coded.order[:first])
-    one, other = oriented(np.concatenate(left), np.concatenate(right), order)
+    one, other = _oriented(space, np.concatenate(left), np.concatenate(right))
     floor = int((np.log2(max(2, first)) - DOUBLES_BELOW) * STEP)
     scored, counts = match_pairs(
         coded,
@@ -76,25 +112,12 @@ def find_doubles(work: str, partition: int, partitions: int) -> dict[str, Any]:
         space.path("cases", f"@doubles-{partition:05d}.arrays"),
         **{f: getattr(scored, f) for f in Scored.__dataclass_fields__},
     )
-    return {"rows_in": first, "pairs": counts["pairs"], "rows_out": counts["kept"], "given_up": large}
+    return {"pairs": counts["pairs"], "rows_out": counts["kept"], "given_up": large}
 
 
-def _identifiers(
-    space: Workspace, column: str, partition: int, partitions: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Identifiers of register persons, earlier ones too, and whose they are: this partition's."""
-    values = space.coded.arrays[column]
-    aliases = space.coded.arrays.get(f"{column}.alias")
-    codes, owners = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
-    for start, stop in space.ranges(register=True):
-        held = [np.asarray(values[start:stop])]
-        if aliases is not None:
-            held += list(np.asarray(aliases[start:stop]).T)
-        for own in held:
-            mine = np.flatnonzero((own != 0) & (own % partitions == partition))
-            codes.append(own[mine].astype(np.uint64))
-            owners.append(mine + start)
-    return np.concatenate(codes), np.concatenate(owners)
+def _oriented(space: Workspace, one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    order = space.coded.order
+    return oriented(one, other, np.asarray(order[one]), np.asarray(order[other]))
 
 
 def _names_alike(space: Workspace, doubles: Doubles) -> np.ndarray:
@@ -110,12 +133,26 @@ def _names_alike(space: Workspace, doubles: Doubles) -> np.ndarray:
     return np.isin(relation, (EQUAL, LESS, MORE))
 
 
+def tied_records(space: Workspace, start: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Records of an agency range that fit two register persons equally: rows, and the two; int64 each."""
+    held = open_arrays(space.range_file("decided", start))
+    at = np.flatnonzero((held["decision"] == CONFLICT) & (held["reasons"] & BIT["register_double"] != 0))
+    if not at.size:
+        return at, at, at
+    judged = open_arrays(space.range_file("judged", start))
+    person, runner_up = (judged[side][at].astype(np.int64) for side in ("person", "runner_up"))
+    both = (person >= 0) & (runner_up >= 0)
+    return at[both] + start, person[both], runner_up[both]
+
+
 def _tied(space: Workspace) -> tuple[np.ndarray, np.ndarray]:
     """Register persons that fit one agency record equally, as deciding found them."""
-    decided, _ = load_decided(space)
-    tied = (decided.decision == CONFLICT) & (decided.reasons & BIT["register_double"] != 0)
-    tied &= (decided.person >= 0) & (decided.runner_up >= 0)
-    return decided.person[tied], decided.runner_up[tied]
+    one, other = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for start, _ in space.ranges(register=False):
+        _, person, runner_up = tied_records(space, start)
+        one.append(person)
+        other.append(runner_up)
+    return np.concatenate(one), np.concatenate(other)
 
 
 def open_doubles(work: str, partitions: int) -> dict[str, Any]:
@@ -124,9 +161,9 @@ def open_doubles(work: str, partitions: int) -> dict[str, Any]:
     found = [read_arrays(space.path("cases", f"@doubles-{p:05d}.arrays")) for p in range(partitions)]
     scored = Scored.concatenate([Scored(**f) for f in found])
     first = space.layout["n_register"]
-    order = np.asarray(space.coded.order[:first])
     left, right = scored.left.astype(np.int64), scored.right.astype(np.int64)
-    by = np.lexsort((order[right], order[left]))
+    order = space.coded.order
+    by = np.lexsort((np.asarray(order[right]), np.asarray(order[left])))
     once = np.ones(by.size, bool)
     once[1:] = (left[by][1:] != left[by][:-1]) | (right[by][1:] != right[by][:-1])
     scored = scored.where(by[once])
@@ -137,11 +174,9 @@ def open_doubles(work: str, partitions: int) -> dict[str, Any]:
     near = np.array([name == "near" for name in names])[group[scored.pattern[sure]]]
     doubles = Doubles(doubles.one[sure], doubles.other[sure], doubles.probability[sure])
     shared = shared_evidence(space.coded, doubles.one, doubles.other, near)
-    one, other = _tied(space)
-    tied = oriented(one, other, order)
+    tied = _oriented(space, *_tied(space))
     whole = tied[0] * first + tied[1]
     shared["records_fit_both"] = np.isin(doubles.one * first + doubles.other, whole)
-    make_folder(space.work / "cases")
     write_arrays(
         space.path("cases", "@doubles.arrays"),
         one=doubles.one,

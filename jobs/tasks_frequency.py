@@ -6,6 +6,7 @@ ranges of rows it belongs to.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -47,16 +48,16 @@ def _names(coded: Coded) -> tuple[np.ndarray, np.ndarray]:
     return sex, groups(sex, birth)
 
 
-def key_names(work: str, start: int, stop: int) -> dict[str, Any]:
-    """Keys of the names of a range: of the register in every form, of an agency as they stand."""
+def key_names(work: str, start: int, stop: int, forms: Sequence[str]) -> dict[str, Any]:
+    """Keys of the names of a range in some forms; of an agency's only as they stand."""
     space = Workspace.open(work)
     coded = slice_of(space.coded, start, stop, ("full_name", "sex", "birth_date"))
     bits = space.layout["bits"]
     _, group = _names(coded)
     rows = np.arange(start, stop, dtype=np.uint32)
-    keys = name_keys(np.asarray(coded.arrays["full_name"]), space.meaning.tokens)
+    keys = name_keys(np.asarray(coded.arrays["full_name"]), space.meaning.tokens, forms)
     register = start < space.layout["n_register"]
-    for form in FREQUENCIES if register else ("exact",):
+    for form in forms if register else [f for f in forms if f == "exact"]:
         has = np.flatnonzero(keys[form])
         write_shuffled(
             space.path("names", f"{form}-{start:012d}.arrays"),
@@ -165,7 +166,11 @@ def find_holders(work: str, column: str, partition: int) -> dict[str, Any]:
             space.path("identifiers", f"{column}-{a:012d}.arrays") for a, _ in space.ranges(register=register)
         ]
         if not paths:
-            return {"codes": np.zeros(0, np.int64), "rows": np.zeros(0, np.uint32), "source": np.zeros(0, np.uint8)}
+            return {
+                "codes": np.zeros(0, np.int64),
+                "rows": np.zeros(0, np.uint32),
+                "source": np.zeros(0, np.uint8),
+            }
         return read_shuffled(paths, partition, ("codes", "rows", "source"))
 
     own = read(register=True)
@@ -261,9 +266,7 @@ def probe_identifiers(work: str, rule: int, start: int, stop: int) -> dict[str, 
     """
     space = Workspace.open(work)
     column = space.rules[rule].on[0].column
-    holders = space.fresh(
-        f"holders {column}", ("holders",), lambda: read_holders(space, column)
-    )
+    holders = space.fresh(f"holders {column}", ("holders",), lambda: read_holders(space, column))
     codes = np.array(space.coded.arrays[column][start:stop])
     codes[np.asarray(space.coded.arrays[f"{column}.held"][start:stop]) != 0] = 0
     left, right = neighbours(holders, codes)

@@ -1,10 +1,10 @@
 """The tasks of intake: a source's files cut into parts, parts read, repeated keys settled, rejects written.
 
-    intake/<source>-<part>.records.arrow, .ids.arrays   accepted records, see jobs.record_files
+    intake/<source>-<part>.records.arrays, .ids.arrays   accepted records, see jobs.record_files
     intake/<source>-<part>.rejects.arrow                refused rows
     intake/<source>-<part>.keys.arrays                  hashes of keys by bucket, until repeats are settled
     intake/<source>-<part>.order.arrow                  what orders repeated keys, where a contract names it
-    intake/<source>.fallen-<bucket>.arrow               rows that fall because their key comes again
+    intake/<source>.fallen-<bucket>.arrays              rows that fall because their key comes again, by part
 
 A part of which rows fall is written anew under a number of its own: no task changes what another one wrote.
 What breaks a source's contract as a whole is a result here and no exception: whether the run goes on without
@@ -20,19 +20,19 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from jobs import clerk_pages
 from jobs.readers import PartSpec, intake_part, plan_parts, refuse_repeats
 from jobs.record_files import read_ids, read_records, write_records
 from jobs.shuffle import partition_of, read_shuffled, write_shuffled
-from jobs.store import make_folder, read_table, write_table
+from jobs.store import make_folder, open_arrays, read_table, write_arrays, write_table
 from jobs.workspace import Workspace
 from linkage.errors import ContractError
 from linkage.ingest import Intake, repeat_candidates, settle_repeats
 from linkage.rows import Extent
 
 _PACKING = "lz4"
+_FALLS = ("repeated_key", "superseded", "repeated_key_tie")
 
 
 def _path(space: Workspace, source: int, part: int, kind: str) -> Path:
@@ -40,7 +40,7 @@ def _path(space: Workspace, source: int, part: int, kind: str) -> Path:
 
 
 def _fallen_path(space: Workspace, source: int, bucket: int) -> Path:
-    return space.path("intake", f"{source:02d}.fallen-{bucket:05d}.arrow")
+    return space.path("intake", f"{source:02d}.fallen-{bucket:05d}.arrays")
 
 
 def _spec(values: dict[str, Any]) -> PartSpec:
@@ -130,10 +130,33 @@ def find_repeats(work: str, source: int, parts: Sequence[int], bucket: int) -> d
     if not tables:
         return {"fallen": []}
     fallen = settle_repeats(pa.concat_tables(tables), space.sources[source].contract)
-    if fallen.num_rows:
-        write_table(_fallen_path(space, source, bucket), fallen)
-    counted = pc.value_counts(fallen.column("part")).to_pylist()
-    return {"fallen": sorted([entry["values"], entry["counts"]] for entry in counted)}
+    if fallen.num_rows == 0:
+        return {"fallen": []}
+    own = fallen.column("part").to_numpy()
+    kinds = [_FALLS.index(code) for code in fallen.column("code").to_pylist()]
+    write_arrays(
+        _fallen_path(space, source, bucket),
+        row=fallen.column("row").to_numpy(),
+        code=np.array(kinds, np.uint8),
+        starts=np.searchsorted(own, np.arange(max(parts) + 2)),
+    )
+    numbers, counts = np.unique(own, return_counts=True)
+    return {"fallen": [list(pair) for pair in zip(numbers.tolist(), counts.tolist(), strict=True)]}
+
+
+def _fallen(space: Workspace, source: int, part: int, buckets: Sequence[int]) -> pa.Table:
+    """The rows of one part that fall by any of the buckets: part, row, code."""
+    rows, kinds = [], []
+    for bucket in buckets:
+        held = open_arrays(_fallen_path(space, source, bucket))
+        start, stop = (int(place) for place in held["starts"][part : part + 2])
+        rows.append(held.cut("row", start, stop))
+        kinds.append(held.cut("code", start, stop))
+    row = np.concatenate(rows)
+    codes = pa.array([_FALLS[kind] for kind in np.concatenate(kinds).tolist()], pa.large_string())
+    return pa.table(
+        {"part": pa.array(np.full(row.size, part, np.int32)), "row": pa.array(row), "code": codes}
+    )
 
 
 def drop_fallen(
@@ -150,7 +173,7 @@ def drop_fallen(
     text = {kind: Extent(*extent) for kind, extent in result["text"].items()}
     nothing = pa.table({"key_hash": pa.array(np.zeros(records.num_rows, np.uint64))})
     taken = Intake(records, rejects, nothing, result["rows_in"], result["blank"], text)
-    fallen = pa.concat_tables([read_table(_fallen_path(space, source, bucket)) for bucket in buckets])
+    fallen = _fallen(space, source, old, buckets)
     kept = refuse_repeats(_spec(spec), space.sources[source].contract, taken, fallen)
     _write(space, source, part, kept)
     return {**result, **_counts(kept), "part": part}

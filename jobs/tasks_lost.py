@@ -13,11 +13,11 @@ from linkage.match import Scoring, match_blocks, other_rules_find
 from linkage.model import STEP
 
 
-def measure_lost(work: str, rule: int, partition: int, share: float) -> dict[str, Any]:
-    """Of the matches that an identifier finds in a sample of its blocks, how many no rule without it would."""
+def measure_lost(work: str, rule: int, first: int, stop: int, share: float) -> dict[str, Any]:
+    """Of the matches that an identifier finds in a sample of blocks, how many no rule without it would."""
     space = Workspace.open(work)
     weights = weights_of(space)
-    blocks = sampled_blocks(space, rule, partition, share)
+    blocks = sampled_blocks(space, rule, range(first, stop), share)
     blocks = pick_blocks(blocks, (blocks.n_register > 0) & (blocks.n_register < np.diff(blocks.starts)))
     column = space.rules[rule].on[0].column
     floor = int(np.log2(max(2, read_model(space).register)) + 10) * STEP

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from jobs.judgements import judged_records
 from jobs.store import open_arrays, read_arrays, write_arrays
 from jobs.tasks_block import read_blocks
 from jobs.tasks_train import read_model
@@ -105,6 +106,8 @@ def settle_range(work: str, start: int, stop: int) -> dict[str, Any]:
     n_agency = space.layout["rows"] - space.layout["n_register"]
     sample = rehearsed(np.asarray(space.coded.order[start:stop]), n_agency)
     scored = load_scored(space, start, space.identifier_rules)
+    # Whom an answer is about, all of their candidates count.
+    sample |= judged_records(space, start, stop)
     settled = settled_records(scored, space.settling, start, stop, sample)
     write_arrays(space.range_file("settled", start), settled=settled.astype(np.uint8))
     return {"settled": int(settled.sum()), "rows_in": stop - start}

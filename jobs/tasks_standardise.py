@@ -15,11 +15,12 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from jobs.coded_parts import few
 from jobs.policies import alias_table
 from jobs.store import open_arrays, read_table, write_arrays, write_table
 from jobs.workspace import Workspace, frame
 from kernels.narrow import narrow_names, recode_names
-from linkage.standardise import standardise
+from linkage.standardise import read_aliases, standardise
 from linkage.vocabulary import (
     merge_texts,
     merge_vocabularies,
@@ -41,8 +42,9 @@ def standardise_part(work: str, source: int, part: int) -> dict[str, Any]:
     info = space.sources[source]
     aliases = None
     if info.role == "register" and space.loaded.alias_file is not None:
-        aliases = space.fresh("aliases", (), lambda: alias_table(space.loaded.alias_file.path).to_arrow())
-    records = space.records(source, part)
+        aliases = _register_aliases(space)
+    wanted = [f.standard for f in info.contract.fields if f.standard in space.kinds]
+    records = space.records(source, part, ["record_id", *wanted])
     done = standardise(
         records, info.contract, space.kinds, info.name, info.extract_date, space.pack, space.secret, aliases
     )
@@ -64,12 +66,26 @@ def standardise_part(work: str, source: int, part: int) -> dict[str, Any]:
     }
 
 
+def _register_aliases(space: Workspace) -> pl.DataFrame:
+    """Earlier numbers of the register's persons, read once a process."""
+    register, locale, file = space.sources[0], space.pack, space.loaded.alias_file
+    assert file is not None
+    held: pl.DataFrame = space.fresh(
+        "aliases",
+        (),
+        lambda: read_aliases(alias_table(file.path).to_arrow(), locale, register.extract_date),
+    )
+    return held
+
+
 def _narrowed(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Columns as they are written: names narrow, with their overflow beside them."""
     out: dict[str, np.ndarray] = {}
     for column, values in arrays.items():
         if values.ndim == 2 and values.dtype == np.uint32:
             out[column], out[f"{column}.wide"] = narrow_names(values)
+        elif values.dtype == np.int64:
+            out |= few(column, values)
         else:
             out[column] = values
     return out
@@ -135,8 +151,11 @@ def code_part(work: str, source: int, part: int) -> dict[str, Any]:
             out[column] = token_ids(texts, _vocabulary(space, column))[held[column]]
         else:
             out[column] = held[column]
-        if f"{column}.alias" in held:
-            out[f"{column}.alias"] = held[f"{column}.alias"]
+        out |= {
+            name: held[name]
+            for name in (f"{column}.rows", f"{column}.alias", f"{column}.alias.rows")
+            if name in held
+        }
     write_arrays(space.part_file("columns", source, part), **out)
     rows = int(out["@order"].shape[0])
     return {"rows_in": rows, "rows_out": rows}

@@ -1,8 +1,8 @@
 """Tasks that count patterns for training, and the one that fits the model.
 
-Whatever the size of the run, they look at samples of bounded size: of records, by keyed hash; of blocks, those
-with the smallest keys, which are keyed hashes too. A block's place among the partitions follows its key, so
-that only the first partitions are read, and the sample is the same whatever their number.
+Whatever the size of the run, they look at samples of bounded size: of records, by keyed hash; of blocks,
+those with the smallest keys, which are keyed hashes too. A block's place among the partitions follows its
+key, so that only the first partitions are read, and the sample is the same whatever their number.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from jobs.store import open_arrays, read_arrays, read_bytes, write_arrays, write_bytes
+from jobs.tasks_block import block_keys
 from jobs.workspace import Workspace
 from linkage.coded import Coded
 from linkage.frequency import ValueCounts
@@ -30,7 +31,7 @@ from linkage.model import FREQUENCIES, STEP, Model, groups_of
 from linkage.name_keys import name_codes
 from linkage.plan import TrainingPlan
 from linkage.scored import Blocks, Counted
-from linkage.train import Evidence, some_parts, train, trained_parts, widened
+from linkage.train import Evidence, level_counts, some_parts, train, trained_parts, widened
 
 #: Random pairs for u of near levels; fewer among few records, whose decisions need u less exactly.
 RANDOM_PAIRS = 10_000_000
@@ -48,6 +49,9 @@ REGISTER_PAIRS = 500_000
 #: Pairs of a training rule, and pairs one slip apart, at most.
 RULE_PAIRS = 1_000_000
 NEAR_PAIRS = 250_000
+
+#: Pairs, about, that one task counts in blocks.
+TASK_PAIRS = 250_000
 
 #: How many standard deviations more records are taken than a sample needs, so that it is never short.
 _MARGIN = 8.0
@@ -72,20 +76,30 @@ def columns_of(space: Workspace, programme: Programme, rules: Sequence[int] = ()
     return tuple(c for c in space.gathered if c in wanted)
 
 
-def sampled_partitions(space: Workspace, share: float) -> int:
-    """How many partitions hold the blocks of a share of the keys: the first ones."""
-    return min(1 << space.layout["bits"], max(1, int(np.ceil(share * (1 << space.layout["bits"])))))
+def sampled_partitions(space: Workspace, share: float, pairs: float = 0.0) -> list[tuple[int, int]]:
+    """The partitions that hold the blocks of a share of the keys, the first ones, cut into as many stretches
+    as ``pairs`` in all of them make tasks of :data:`TASK_PAIRS`.
+    """
+    whole = 1 << space.layout["bits"]
+    wanted = min(whole, max(1, int(np.ceil(share * whole))))
+    step = -(-wanted // min(wanted, max(1, int(np.ceil(pairs / TASK_PAIRS)))))
+    return [(first, min(wanted, first + step)) for first in range(0, wanted, step)]
 
 
-def sampled_blocks(space: Workspace, rule: int, partition: int, share: float) -> Blocks:
-    """The blocks of one partition whose keys before refinement are of the sample."""
+def sampled_blocks(space: Workspace, rule: int, partitions: Sequence[int], share: float) -> Blocks:
+    """The blocks of some partitions whose keys before refinement are of the sample."""
+    return join_blocks([_sampled(space, rule, partition, share) for partition in partitions])
+
+
+def _sampled(space: Workspace, rule: int, partition: int, share: float) -> Blocks:
     held = open_arrays(space.path("blocks", f"{rule:02d}-{partition:05d}.arrays"))
-    keys, base = held["keys"], held["base"]
+    keys, base = block_keys(held), held["base"]
     plain = keys.shape[0] - base.shape[0]
     starts = np.concatenate([[0], np.cumsum(held["sizes"], dtype=np.int64)])
     n_register = held["n_register"].astype(np.int32)
+    none = np.zeros(0, np.uint64)
     if share >= 1.0:
-        return Blocks(held["members"], starts, n_register, keys, held["hot"], {}, base)
+        return Blocks(held["members"], starts, n_register, keys, none, {})
     limit = np.uint64(share * (2**64 - 1))
     first = int(np.searchsorted(keys[:plain], limit))
     head = Blocks(
@@ -93,28 +107,31 @@ def sampled_blocks(space: Workspace, rule: int, partition: int, share: float) ->
         starts[: first + 1],
         n_register[:first],
         keys[:first],
-        held["hot"],
+        none,
         {},
     )
-    if not base.size:
-        return head
-    tail = pick_blocks(
-        Blocks(
-            held.cut("members", int(starts[plain]), int(starts[-1])),
-            starts[plain:] - starts[plain],
-            n_register[plain:],
-            keys[plain:],
-            held["hot"],
-            {},
-        ),
-        base < limit,
+    tail = Blocks(
+        held.cut("members", int(starts[plain]), int(starts[-1])),
+        starts[plain:] - starts[plain],
+        n_register[plain:],
+        keys[plain:],
+        none,
+        {},
     )
+    return join_blocks([head, pick_blocks(tail, base < limit)])
+
+
+def join_blocks(many: Sequence[Blocks]) -> Blocks:
+    """The blocks of several, one after the other."""
+    if len(many) == 1:
+        return many[0]
+    sizes = np.concatenate([np.zeros(0, np.int64), *(np.diff(b.starts) for b in many)])
     return Blocks(
-        np.concatenate([head.members, tail.members]),
-        np.concatenate([head.starts, head.starts[-1] + tail.starts[1:]]),
-        np.concatenate([head.n_register, tail.n_register]),
-        np.concatenate([head.keys, tail.keys]),
-        held["hot"],
+        np.concatenate([np.zeros(0, np.uint32), *(b.members for b in many)]),
+        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        np.concatenate([np.zeros(0, np.int32), *(b.n_register for b in many)]),
+        np.concatenate([np.zeros(0, np.uint64), *(b.keys for b in many)]),
+        np.zeros(0, np.uint64),
         {},
     )
 
@@ -158,7 +175,7 @@ def take_sample(work: str, start: int, stop: int) -> dict[str, Any]:
     order = np.asarray(space.coded.order[start:stop])
     rows = start + np.flatnonzero(sampled(order, share_for(side, of_side)))
     columns = columns_of(space, space.programme)
-    arrays = dict(space.coded.take(rows, columns).arrays)
+    arrays = {name: np.asarray(v) for name, v in space.coded.take(rows, columns).arrays.items()}
     facts: dict[str, Any] = {"rows_in": stop - start, "sampled": 0, "present": []}
     if register:
         rows_counted = start + np.flatnonzero(sampled(order, EQUALITY_RECORDS / max(1, first)))
@@ -175,7 +192,7 @@ def _present(space: Workspace, table: Coded, columns: Sequence[str]) -> np.ndarr
     """Which records have all of some columns: bool[n]."""
     whole = np.ones(len(table), bool)
     for column in columns:
-        values, kind = table.arrays[column], space.kinds[column]
+        values, kind = np.asarray(table.arrays[column]), space.kinds[column]
         whole &= (values[:, 0] != 0) if kind == "name" else (values >= 0) if kind == "unit" else (values != 0)
     return whole
 
@@ -203,7 +220,7 @@ def _counted(column: str, form: str) -> bool:
 
 def _codes(space: Workspace, table: Coded, column: str, form: str) -> np.ndarray:
     """A number for each value that is compared, uint64[n], 0 for none."""
-    values = table.arrays[column]
+    values = np.asarray(table.arrays[column])
     if space.kinds[column] != "name":
         return values.astype(np.uint64)
     return name_codes(values, space.meaning.tokens, "" if form == "exact" else "ascii")
@@ -233,21 +250,27 @@ def _sample(space: Workspace) -> tuple[Coded, int]:
     return space.fresh("training sample", ("train/sample",), load)
 
 
-def count_random(work: str, chunk: int, chunks: int) -> dict[str, Any]:
-    """Patterns of random agency-register pairs: both sides by their keyed hash, one side shifted."""
+def count_random(work: str, chunk: int, chunks: int, places: Sequence[int] | None = None) -> dict[str, Any]:
+    """Patterns of random agency-register pairs, of all parts or of some: both sides by their keyed hash, one
+    side shifted. Tells also how many pairs each level of each part has.
+    """
     space = Workspace.open(work)
     table, side = _sample(space)
+    places = list(range(len(space.programme.parts))) if places is None else places
+    programme = some_parts(space.programme, places, space.kinds)
     wanted = min(RANDOM_PAIRS, RANDOM_PAIRS_A_RECORD * space.layout["rows"])
     shifts = max(1, min(wanted // max(side, 1), side - 1 if side > 1 else 1))
     counted = count_shifted_pairs(
         table,
         space.meaning,
-        space.programme,
+        programme,
         side,
         [(int(shift) * 7919 + 1) % max(side, 1) for shift in range(chunk, shifts, chunks)],
     )
+    counted = widened(counted, programme, space.programme, places)
     _save(space.path("train", f"random-{chunk:05d}.arrays"), counted)
-    return {"pairs": int(counted.counts.sum())}
+    levels = [counts.tolist() for counts in level_counts(space.programme, counted)]
+    return {"pairs": int(counted.counts.sum()), "levels": levels}
 
 
 def fixed_columns(space: Workspace, rule: int) -> tuple[str, ...]:
@@ -258,16 +281,16 @@ def fixed_columns(space: Workspace, rule: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(p.column for p in parts))
 
 
-def count_rule(work: str, rule: int, partition: int, share: float) -> dict[str, Any]:
-    """Patterns of agency-register pairs in the sampled blocks of a partition, ownership apart: of a training
-    rule without the parts that read its own columns, of an identifier with all parts.
+def count_rule(work: str, rule: int, first: int, stop: int, share: float) -> dict[str, Any]:
+    """Patterns of agency-register pairs in the sampled blocks of some partitions, ownership apart: of a
+    training rule without the parts that read its own columns, of an identifier with all parts.
     """
     space = Workspace.open(work)
-    places = range(len(space.programme.parts))
+    places = list(range(len(space.programme.parts)))
     if rule not in [r for _, r in space.training.groups]:
         places = trained_parts(space.programme, fixed_columns(space, rule))
     programme = some_parts(space.programme, places, space.kinds)
-    blocks = sampled_blocks(space, rule, partition, share)
+    blocks = sampled_blocks(space, rule, range(first, stop), share)
     blocks = pick_blocks(blocks, (blocks.n_register > 0) & (blocks.n_register < np.diff(blocks.starts)))
     counted = count_block_patterns(
         space.coded,
@@ -281,7 +304,7 @@ def count_rule(work: str, rule: int, partition: int, share: float) -> dict[str, 
         owned=False,
     )
     _save(
-        space.path("train", f"rule{rule:02d}-{partition:05d}.arrays"),
+        space.path("train", f"rule{rule:02d}-{first:05d}.arrays"),
         widened(counted, programme, space.programme, places),
     )
     return {"pairs": int(counted.counts.sum())}
@@ -302,15 +325,15 @@ def count_probe(work: str, rule: int, start: int, share: float) -> dict[str, Any
     return {"pairs": int(counted.counts.sum())}
 
 
-def count_register(work: str, rule: int, partition: int, share: float) -> dict[str, Any]:
-    """Patterns, the identifier apart, of the register's own pairs in the sampled blocks of a partition, each
-    pair under its own rule.
+def count_register(work: str, rule: int, first: int, stop: int, share: float) -> dict[str, Any]:
+    """Patterns, the identifier apart, of the register's own pairs in the sampled blocks of some partitions,
+    each pair under its own rule.
     """
     space = Workspace.open(work)
     number, _ = groups_of(space.programme.parts)
     places = [i for i in range(len(space.programme.parts)) if i != number]
     programme = some_parts(space.programme, places, space.kinds)
-    blocks = sampled_blocks(space, rule, partition, share)
+    blocks = sampled_blocks(space, rule, range(first, stop), share)
     earlier = range(rule + 1)
     counted = count_block_patterns(
         space.coded,
@@ -324,7 +347,7 @@ def count_register(work: str, rule: int, partition: int, share: float) -> dict[s
         owned=True,
     )
     _save(
-        space.path("train", f"register{rule:02d}-{partition:05d}.arrays"),
+        space.path("train", f"register{rule:02d}-{first:05d}.arrays"),
         widened(counted, programme, space.programme, places),
     )
     return {"pairs": int(counted.counts.sum())}

@@ -10,123 +10,153 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from jobs import ordering
+from jobs.artefact_writer import write_piece
 from jobs.clerk_pages import write_queries
-from jobs.store import read_array, read_arrays, read_table, write_parquet
-from jobs.tasks_decide import load_decided, record_ids
-from jobs.tasks_frequency import identifiers_of
+from jobs.ordering import Stretch, stretch
+from jobs.store import open_arrays, read_table, write_table
+from jobs.tasks_artefacts import piece_file, ranges_of
+from jobs.tasks_decide import load_outcomes
+from jobs.tasks_publish import chunk_places, gathered_file
 from jobs.workspace import Workspace, frame
 from linkage import tables
-from linkage.artefacts import arrow_text, coded_text, numbers, text_at
+from linkage.artefacts import coded_text, numbers
 from linkage.coded import UnitSets
 from linkage.decisions import LINK
 from linkage.name_keys import name_codes
 from linkage.queries import QUERY_COLUMNS, numbers_of_many
 from linkage.repairs import OPEN, OUTCOMES, REPAIRS, outcomes
 
+#: What is gathered of a value, beside where its record is published.
+_REPAIR = {"field": pl.String, "kind": pl.String, "confidence": pl.Float32, "outcome": pl.UInt8}
+_QUERY = {"field": pl.String, "code": pl.String, "line": pl.Int64}
+_WHERE = {"chunk": pl.UInt16, "place": pl.UInt32}
 
-def publish_repairs(work: str, out: str) -> dict[str, Any]:
-    """``repairs.parquet``: every repair of a value, and whether the linked person explains it."""
+
+def gather_values(work: str, start: int, stop: int) -> dict[str, Any]:
+    """Gather the repairs and the queries of a range, by the piece of the order that their records are in."""
     space = Workspace.open(work)
-    held = _of_parts(space, "repairs", REPAIRS)
-    return {"rows_out": _write(space, out, tables.REPAIRS, held, outcome=_outcomes(space, held))}
+    chunk, place = chunk_places(space, start, stop)
+    repairs = _of_range(space, "repairs", REPAIRS, start, stop)
+    repairs = repairs.with_columns(outcome=pl.Series(_outcomes(space, repairs, start, stop)))
+    queries = pl.concat([_of_range(space, "queries", QUERY_COLUMNS, start, stop), *_many(space, start)])
+    queries = queries.with_columns(line=pl.Series(_lines(space, queries["row"].to_numpy()), dtype=pl.Int64))
+    for name, held, columns in (("repairs", repairs, _REPAIR), ("queries", queries, _QUERY)):
+        at = held["row"].to_numpy() - start
+        placed = held.with_columns(chunk=pl.Series(chunk[at]), place=pl.Series(place[at]))
+        table = placed.sort("chunk", maintain_order=True).select(*_WHERE, *columns)
+        write_table(gathered_file(space, name, start), table.to_arrow())
+    return {"rows_in": stop - start}
 
 
-def publish_queries(work: str, out: str) -> dict[str, Any]:
-    """``queries.parquet``: every value that somebody must look at, numbers of many records among them.
-
-    And ``queries/<source>.csv``: those of one source for its clerks.
-    """
-    space = Workspace.open(work)
-    held = pl.concat([_of_parts(space, "queries", QUERY_COLUMNS), *_many(space)])
-    line = np.zeros(held.height, np.int64)
-    row = held["row"].to_numpy()
-    for source, part, start, rows in space.layout["parts"]:
-        mine = np.flatnonzero((row >= start) & (row < start + rows))
-        if mine.size:
-            lines = space.records(source, part).column("line").to_numpy()
-            line[mine] = lines[row[mine] - start]
-    rows = _write(space, out, tables.QUERIES, held.with_columns(line=pl.Series(line)))
-    taken = {source for source, *_ in space.layout["parts"]}
-    write_queries(Path(out), [s.name for n, s in enumerate(space.sources) if n in taken])
-    return {"rows_out": rows}
-
-
-def _of_parts(space: Workspace, name: str, columns: dict[str, Any]) -> pl.DataFrame:
-    """A list of all parts, rows counted through all of them."""
+def _of_range(space: Workspace, name: str, columns: dict[str, Any], start: int, stop: int) -> pl.DataFrame:
+    """What the parts list of a range's records, rows counted through all of them."""
     pieces = [pl.DataFrame(schema={**columns, "row": pl.Int64})]
-    for source, part, start, _ in space.layout["parts"]:
+    for source, part, first, rows in space.layout["parts"]:
+        if not rows or first >= stop or first + rows <= start:
+            continue
         held = frame(read_table(space.path("standard", f"{source:02d}-{part:05d}.{name}.arrow")))
         typed = held.select(pl.col(column).cast(kind) for column, kind in columns.items())
-        pieces.append(typed.with_columns(pl.col("row").cast(pl.Int64) + start))
+        typed = typed.with_columns(pl.col("row").cast(pl.Int64) + first)
+        pieces.append(typed.filter(pl.col("row").is_between(start, stop, closed="left")))
     return pl.concat(pieces)
 
 
-def _many(space: Workspace) -> list[pl.DataFrame]:
+def _many(space: Workspace, start: int) -> list[pl.DataFrame]:
     """Queries of numbers that many records of their source bear."""
+    if start < space.layout["n_register"]:
+        return []
+    side = open_arrays(space.range_file("side", start))
     found = []
-    for field in sorted(identifiers_of(space)):
-        rows = np.concatenate(
-            [
-                start + np.flatnonzero(numbers_of_many(held[f"{field}.repeats"]))
-                for start, _ in space.ranges(register=False)
-                for held in [read_arrays(space.range_file("side", start))]
-            ]
-            or [np.zeros(0, np.int64)]
-        )
+    for name in sorted(n for n in side if n.endswith(".repeats")):
+        rows = np.flatnonzero(numbers_of_many(side[name])) + start
         held = pl.DataFrame({"row": rows}, schema={"row": pl.Int64})
+        field = name.removesuffix(".repeats")
         found.append(held.with_columns(field=pl.lit(field), code=pl.lit("number_of_many")))
-    return found
+    return [held.select(*QUERY_COLUMNS) for held in found]
 
 
-def _write(
-    space: Workspace, out: str, table: tables.Table, held: pl.DataFrame, **more: npt.NDArray[np.uint8]
-) -> int:
-    """Write rows of the run as a table of records, in its order; ``more`` are further coded columns."""
-    rank = read_arrays(space.path("order", "order.arrays"))["rank"]
-    names = [name for name in ("kind", "code") if name in held.columns]
-    order = held.select("field", *names).with_columns(
-        rank=pl.Series(rank[held["row"].to_numpy()]), place=pl.int_range(held.height)
-    )
-    by = order.sort("rank", "field", *names)["place"].to_numpy()
-    at = held["row"].to_numpy()[by]
+def _lines(space: Workspace, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The line of its file that each record came from."""
+    line = np.zeros(rows.shape[0], np.int64)
+    for source, part, first, count in space.layout["parts"]:
+        mine = np.flatnonzero((rows >= first) & (rows < first + count))
+        if mine.size:
+            held = space.records(source, part, ["line"]).column("line").to_numpy()
+            line[mine] = held[rows[mine] - first]
+    return line
+
+
+def encode_values(work: str, number: int) -> dict[str, Any]:
+    """Encode the repairs and queries of one piece of the order."""
+    space = Workspace.open(work)
+    start = number * ordering.CHUNK_ROWS
+    held = stretch(space, start, min(start + ordering.CHUNK_ROWS, space.layout["rows"]))
+    outcome = pl.Series(OUTCOMES)
+    starts = ranges_of(space, np.unique(held.source), register=None)
+    repairs = _placed(space, "repairs", starts, number, _REPAIR, "kind")
+    repairs = repairs.with_columns(outcome=outcome.gather(repairs["outcome"].cast(pl.UInt32)))
+    _encode(space, tables.REPAIRS, number, held, repairs)
+    _encode(space, tables.QUERIES, number, held, _placed(space, "queries", starts, number, _QUERY, "code"))
+    return {"rows_out": held.rows.shape[0]}
+
+
+def _placed(
+    space: Workspace, name: str, starts: list[int], number: int, columns: dict[str, Any], kind: str
+) -> pl.DataFrame:
+    """What was gathered for a piece of the order, in the order of its artefact."""
+    found = [pl.DataFrame(schema={**_WHERE, **columns})]
+    for start in starts:
+        table = read_table(gathered_file(space, name, start))
+        chunk = table.column("chunk").to_numpy()
+        low, high = np.searchsorted(chunk, [number, number + 1])
+        if high > low:
+            found.append(frame(table.slice(low, high - low)))
+    return pl.concat(found).sort("place", "field", kind)
+
+
+def _encode(space: Workspace, table: tables.Table, number: int, order: Stretch, held: pl.DataFrame) -> None:
+    at = held["place"].to_numpy().astype(np.int64)
     columns: dict[str, Any] = {
-        "source": coded_text(
-            np.asarray(space.coded.source)[at].astype(np.int64), [s.name for s in space.sources]
-        ),
-        "record_id": arrow_text(text_at(record_ids(space), at)),
+        "source": coded_text(order.source[at].astype(np.int64), [s.name for s in space.sources]),
+        "record_id": order.ids.take(at).arrow(),
     }
-    for name in ("line", "field", *names, "confidence"):
-        if name in held.columns:
-            values = held[name].gather(pl.Series(by))
-            if values.dtype == pl.String:
-                columns[name] = values.cast(pl.Categorical).to_arrow()
-            else:
-                columns[name] = numbers(values.to_numpy())
-    for name, codes in more.items():
-        columns[name] = coded_text(codes[by].astype(np.int64), list(OUTCOMES))
-    checked = table.check(pa.table(columns))
-    write_parquet(Path(out) / f"{table.name}.parquet", checked)
-    return checked.num_rows
+    for name in table.columns:
+        if name in columns:
+            continue
+        values = held[name]
+        if values.dtype == pl.String:
+            columns[name] = values.cast(pl.Categorical).to_arrow()
+        else:
+            columns[name] = numbers(values.to_numpy())
+    write_piece(piece_file(space, table.name, number), table.check(pa.table(columns)))
 
 
-def _outcomes(space: Workspace, held: pl.DataFrame) -> npt.NDArray[np.uint8]:
-    """What became of each repair (see :func:`linkage.repairs.outcomes`)."""
+def publish_pages(work: str, out: str) -> dict[str, Any]:
+    """``queries/<source>.csv``: the published queries of each source for its clerks."""
+    space = Workspace.open(work)
+    taken = {source for source, *_ in space.layout["parts"]}
+    return {"rows_out": write_queries(Path(out), [s.name for n, s in enumerate(space.sources) if n in taken])}
+
+
+def _outcomes(space: Workspace, held: pl.DataFrame, start: int, stop: int) -> npt.NDArray[np.uint8]:
+    """What became of each repair of a range (see :func:`linkage.repairs.outcomes`)."""
     out = np.full(held.height, OPEN, np.uint8)
-    first, coded = space.layout["n_register"], space.coded
-    decided, _ = load_decided(space)
-    owner = np.where(decided.decision == LINK, decided.person, -1)
+    coded = space.coded
     row = held["row"].to_numpy()
+    person = np.full(held.height, -1, np.int64)
+    if start >= space.layout["n_register"]:
+        decision, linked_to, _ = load_outcomes(space, start, stop)
+        person = np.where(decision == LINK, linked_to, -1)[row - start]
     undone, guess = held["undone"].to_numpy(), (held["confidence"] < 1).to_numpy()
     unrepaired = held["unrepaired"].to_numpy()
-    person = np.full(held.height, -1, np.int64)
-    person[row >= first] = owner[row[row >= first] - first]
     for field in held["field"].unique(maintain_order=True).to_list():
         kind = space.kinds.get(field)
         mine = np.flatnonzero((held["field"] == field).to_numpy())
         values = coded.arrays.get(field)
+        out[mine] = np.where(undone[mine], OUTCOMES.index("undone"), OPEN)
         linked = mine[person[mine] >= 0]
-        if values is None or kind is None or kind == "text":
-            out[mine] = np.where(undone[mine], OUTCOMES.index("undone"), OPEN)
+        if values is None or kind is None or kind == "text" or not linked.size:
             continue
         own, theirs = np.asarray(values[row[linked]]), np.asarray(values[person[linked]])
         if kind == "name":
@@ -134,7 +164,6 @@ def _outcomes(space: Workspace, held: pl.DataFrame) -> npt.NDArray[np.uint8]:
             own, theirs = (name_codes(v, tokens, "ascii").view(np.int64) for v in (own, theirs))
         none = -1 if kind == "unit" else 0
         agree = _overlap(space.meaning.units) if kind == "unit" else np.equal
-        out[mine] = np.where(undone[mine], OUTCOMES.index("undone"), OPEN)
         out[linked] = outcomes(
             own.astype(np.int64),
             unrepaired[linked],

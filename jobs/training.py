@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from jobs.executor import Call
 from jobs.intake import Tasks
@@ -13,9 +14,11 @@ from jobs.store import read_bytes, write_bytes
 from jobs.tasks_train import sampled_partitions, shares_of
 from jobs.workspace import Workspace
 from linkage.model import Model, identify
+from linkage.train import parts_to_count
 
-#: Chunks that the random pairs are counted in.
+#: Chunks that the random pairs are counted in; in the first of them all parts, then those with rare levels.
 RANDOM_CHUNKS = 8
+RANDOM_WHOLE = 2
 
 #: Agency records, about, whose matches are looked for without their identifier.
 LOST_RECORDS = 50_000
@@ -42,21 +45,30 @@ def train_model(stages: Tasks, space: Workspace, block: dict[str, Any]) -> dict[
     plan = space.training
     shares = shares_of(space, block["rules"], block["probed"])
     taken = stages.tasks("train", [("jobs.tasks_train:take_sample", (work, a, b)) for a, b in space.ranges()])
+    drawn = stages.tasks(
+        "train",
+        [("jobs.tasks_train:count_random", (work, c, RANDOM_CHUNKS)) for c in range(RANDOM_WHOLE)],
+    )
+    levels = [np.sum(part, axis=0).tolist() for part in zip(*(d["levels"] for d in drawn), strict=True)]
+    places = parts_to_count(space.programme, levels)
     calls: list[Call] = [
-        ("jobs.tasks_train:count_random", (work, c, RANDOM_CHUNKS)) for c in range(RANDOM_CHUNKS)
+        ("jobs.tasks_train:count_random", (work, c, RANDOM_CHUNKS, places))
+        for c in range(RANDOM_WHOLE, RANDOM_CHUNKS)
     ]
     for rule, share in shares["rules"].items():
         if space.rules[rule].near:
             calls += [("jobs.tasks_train:count_probe", (work, rule, a, share)) for a, _ in agencies]
         else:
+            pairs = share * block["rules"][space.rules[rule].name]["pairs"]
             calls += [
-                ("jobs.tasks_train:count_rule", (work, rule, p, share))
-                for p in range(sampled_partitions(space, share))
+                ("jobs.tasks_train:count_rule", (work, rule, a, b, share))
+                for a, b in sampled_partitions(space, share, pairs)
             ]
     for rule, share in shares["register"].items():
+        pairs = share * block["rules"][space.rules[rule].name]["register_pairs"]
         calls += [
-            ("jobs.tasks_train:count_register", (work, rule, p, share))
-            for p in range(sampled_partitions(space, share))
+            ("jobs.tasks_train:count_register", (work, rule, a, b, share))
+            for a, b in sampled_partitions(space, share, pairs)
         ]
     counted = stages.tasks("train", calls)
     written = {kind: {str(r): share for r, share in own.items()} for kind, own in shares.items()}
@@ -71,7 +83,7 @@ def train_model(stages: Tasks, space: Workspace, block: dict[str, Any]) -> dict[
     stages.free("train")
     n_agency = max(1, space.layout["rows"] - space.layout["n_register"])
     share = min(1.0, plan.sample / n_agency)
-    return facts | fitted | {"pairs": sum(c["pairs"] for c in counted), "sample_share": share}
+    return facts | fitted | {"pairs": sum(c["pairs"] for c in (*drawn, *counted)), "sample_share": share}
 
 
 def _lost(stages: Tasks, space: Workspace, groups: list[int]) -> dict[str, Any]:
@@ -83,8 +95,8 @@ def _lost(stages: Tasks, space: Workspace, groups: list[int]) -> dict[str, Any]:
     measured = stages.tasks(
         "train",
         [
-            ("jobs.tasks_lost:measure_lost", (str(space.work), groups[0], p, share))
-            for p in range(sampled_partitions(space, share))
+            ("jobs.tasks_lost:measure_lost", (str(space.work), groups[0], a, b, share))
+            for a, b in sampled_partitions(space, share)
         ],
     )
     matches, lost = sum(m["matches"] for m in measured), sum(m["lost"] for m in measured)

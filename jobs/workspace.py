@@ -6,14 +6,13 @@ import datetime
 import functools
 import hashlib
 import itertools
-import json
 import os
 import stat
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
 import polars as pl
@@ -21,9 +20,10 @@ import pyarrow as pa
 
 from data import reference
 from jobs import coded_parts
+from jobs.broadcast import RECEIVED
 from jobs.project import LoadedProject, load_project
 from jobs.record_files import read_records
-from jobs.store import read_arrays
+from jobs.store import read_arrays, read_json
 from kernels.packed import PackedStrings
 from kernels.tokens import TokenForms
 from linkage.coded import Coded, Meaning, PackedTexts, Tokens
@@ -49,6 +49,37 @@ class SourceInfo:
     contract: Contract
 
 
+T = TypeVar("T")
+
+
+class once(Generic[T]):  # noqa: N801
+    """A property that is worked out once a workspace, under the workspace's own lock.
+
+    :class:`functools.cached_property` has a lock of its own: two threads that take both, one each way round,
+    wait for one another for ever.
+    """
+
+    def __init__(self, work_out: Callable[[Any], T]) -> None:
+        self.work_out = work_out
+        self.__doc__ = work_out.__doc__
+        self.name = work_out.__name__
+
+    @overload
+    def __get__(self, space: None, owner: type) -> once[T]: ...
+
+    @overload
+    def __get__(self, space: Workspace, owner: type) -> T: ...
+
+    def __get__(self, space: Workspace | None, owner: type) -> once[T] | T:
+        if space is None:
+            return self
+        with space.lock:
+            if self.name not in space.__dict__:
+                space.__dict__[self.name] = self.work_out(space)
+            value: T = space.__dict__[self.name]
+            return value
+
+
 class Workspace:
     """A run's work folder, opened by the driver and by every task; what it loads is kept.
 
@@ -59,7 +90,8 @@ class Workspace:
 
     def __init__(self, work: Path) -> None:
         self.work = work
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
+        self._loading: dict[str, threading.RLock] = {}
         self._kept: dict[str, tuple[list[tuple[str, int, int, int]], Any]] = {}
 
     @staticmethod
@@ -74,7 +106,10 @@ class Workspace:
 
     def fresh(self, name: str, places: Sequence[str], load: Callable[[], Any]) -> Any:
         """What ``load`` makes of the files and folders ``places``, made anew when any of them has changed."""
-        with self._lock:
+        with self.lock:
+            own = self._loading.setdefault(name, threading.RLock())
+        # One lock for everything that is loaded would be waited for by who loads what this one needs.
+        with own:
             # Looked at before loading: a file that comes meanwhile is seen the next time.
             seen = [mark for place in places for mark in _marks(self.work / place)]
             held = self._kept.get(name)
@@ -87,15 +122,14 @@ class Workspace:
     def settings(self) -> dict[str, Any]:
         """How the run was asked for."""
         path = self.work / "settings.json"
-        return self.fresh("settings", ("settings.json",), lambda: json.loads(path.read_text()))
+        return self.fresh("settings", ("settings.json",), lambda: read_json(path))
 
-    @functools.cached_property
+    @once
     def loaded(self) -> LoadedProject:
         """The project and its contracts."""
-        with self._lock:
-            return load_project(Path(self.settings["project"]))
+        return load_project(Path(self.settings["project"]))
 
-    @functools.cached_property
+    @once
     def sources(self) -> tuple[SourceInfo, ...]:
         """The sources, the register first."""
         project = self.loaded.project
@@ -114,9 +148,9 @@ class Workspace:
         path = self.work / "keys.json"
         if not path.exists():
             return self.secret
-        return int(self.fresh("keys", ("keys.json",), lambda: json.loads(path.read_text())["secret"]))
+        return int(self.fresh("keys", ("keys.json",), lambda: read_json(path)["secret"]))
 
-    @functools.cached_property
+    @once
     def secret(self) -> int:
         """Key of the hash that orders and samples records: the same whatever the files and their cut.
 
@@ -125,56 +159,55 @@ class Workspace:
         text = "\x1f".join(["linkage", self.loaded.project.name, *sorted(s.name for s in self.sources)])
         return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
-    @functools.cached_property
+    @once
     def kinds(self) -> dict[str, str]:
         """Standard fields that some source brings, with their kinds."""
         return brought_kinds(self.loaded.project, (s.contract for s in self.sources))
 
-    @functools.cached_property
+    @once
     def pack(self) -> Pack:
         """The project's locale pack."""
-        with self._lock:
-            return pack_of(
-                self.loaded.project.locale,
-                {
-                    "provinces": reference.provinces(),
-                    "communes_before": reference.communes_before(),
-                    "communes_after": reference.communes_after(),
-                    "commune_changes": reference.commune_changes(),
-                },
-            )
+        return pack_of(
+            self.loaded.project.locale,
+            {
+                "provinces": reference.provinces(),
+                "communes_before": reference.communes_before(),
+                "communes_after": reference.communes_after(),
+                "commune_changes": reference.commune_changes(),
+            },
+        )
 
-    @functools.cached_property
+    @once
     def programme(self) -> Programme:
         """Compiled comparison levels."""
         plan = effective_plan(self.loaded.project, self.pack.defaults, self.kinds)
         return compile_parts(comparison_parts(plan.comparisons), self.kinds)
 
-    @functools.cached_property
+    @once
     def rules(self) -> tuple[Rule, ...]:
         """Compiled blocking rules, those that probe last."""
         plan = effective_plan(self.loaded.project, self.pack.defaults, self.kinds)
         return compile_rules(plan.blocking, self.kinds)
 
-    @functools.cached_property
+    @once
     def training(self) -> TrainingPlan:
         """Which rules train what."""
         plan = effective_plan(self.loaded.project, self.pack.defaults, self.kinds)
         return training_plan(plan, self.rules, self.programme)
 
-    @functools.cached_property
+    @once
     def settling(self) -> np.ndarray:
         """Which patterns settle a record: bool[patterns]."""
         plan = effective_plan(self.loaded.project, self.pack.defaults, self.kinds)
         return settling_patterns(self.programme, plan.settle.levels)
 
-    @functools.cached_property
+    @once
     def identifier_rules(self) -> tuple[int, ...]:
         """The rules that bring together who shares an identifier, if they are the first ones; else none."""
         found = sorted(r for _, r in self.training.groups if not self.rules[r].near)
         return tuple(found) if found == list(range(len(found))) else ()
 
-    @functools.cached_property
+    @once
     def columns(self) -> tuple[str, ...]:
         """Columns that blocking and comparison read."""
         read = {c for p in self.programme.parts for c in p.columns} | {
@@ -182,7 +215,7 @@ class Workspace:
         }
         return tuple(sorted(c for c in read if c in self.kinds))
 
-    @functools.cached_property
+    @once
     def related(self) -> tuple[str, ...]:
         """Standard fields that the register and some agency hold, in the order of their names; none in a run
         without corrections.
@@ -194,7 +227,7 @@ class Workspace:
             return ()
         return tuple(sorted(f for f in self.kinds if f in held[0] and f in set.union(*held[1:])))
 
-    @functools.cached_property
+    @once
     def carried(self) -> tuple[str, ...]:
         """Columns that are corrected but neither blocked on nor compared."""
         return tuple(f for f in self.related if f not in self.columns)
@@ -203,7 +236,7 @@ class Workspace:
     def layout(self) -> dict[str, Any]:
         """Rows of every part: ``parts`` [[source, part, first row, rows]], ``rows``, ``n_register``."""
         path = self.work / "layout.json"
-        return self.fresh("layout", ("layout.json",), lambda: json.loads(path.read_text()))
+        return self.fresh("layout", ("layout.json",), lambda: read_json(path))
 
     @property
     def meaning(self) -> Meaning:
@@ -249,7 +282,7 @@ class Workspace:
     def counted(self) -> dict[str, Any]:
         """What is known of the register's names: ``unseen`` and ``chance`` by form, ``sizes`` of groups."""
         path = self.work / "names.json"
-        return self.fresh("counted", ("names.json",), lambda: json.loads(path.read_text()))
+        return self.fresh("counted", ("names.json",), lambda: read_json(path))
 
     @property
     def settled(self) -> Column | None:
@@ -258,7 +291,7 @@ class Workspace:
             return None
         return self.fresh("settled", ("settled",), lambda: coded_parts.read_settled(self))
 
-    @functools.cached_property
+    @once
     def gathered(self) -> tuple[str, ...]:
         """Columns that a matching task gathers: those read, what stands beside them, and the side columns."""
         names = list(self.columns)
@@ -301,6 +334,9 @@ def _marks(place: Path) -> list[tuple[str, int, int, int]]:
 
     A folder is known by its names and its time, which changes with every file that takes its name in it.
     """
+    handed = RECEIVED.marks(place)
+    if handed is not None:
+        return handed
     try:
         held = place.stat()
         if not stat.S_ISDIR(held.st_mode):

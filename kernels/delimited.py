@@ -452,7 +452,7 @@ def gather_clean(
     to = 0
     offsets[0] = 0
     for i in range(state.shape[0]):
-        first, last = np.int64(begin[i]), np.int64(end[i])
+        first, last = int(begin[i]), int(end[i])
         what = TEXT
         if strip or first >= last or not _surely_not_blank(buf[first]):
             begins, ends = _trim(buf, first, last)

@@ -79,7 +79,9 @@ def _folded(state: np.uint64, code: np.uint64) -> np.uint64:
 
 
 @jit
-def name_hashes(values: NDArray[np.uint32], hashes: NDArray[np.uint64], part: int, out: NDArray[np.uint64]) -> None:
+def name_hashes(
+    values: NDArray[np.uint32], hashes: NDArray[np.uint64], part: int, out: NDArray[np.uint64]
+) -> None:
     """Keyed hash of a part of each name, 0 where there is none.
 
     values : uint32[n, 8], token ids, 0 from a name's end on;  hashes : uint64[v], of each token's form

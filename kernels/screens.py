@@ -197,7 +197,7 @@ def holders(codes: NDArray[np.int64], latest_year: int) -> tuple[NDArray[np.uint
 
 
 @inline
-def _days(year: int, month: int) -> int:
+def _days(year: np.int64, month: np.int64) -> int:
     if month == 2:
         return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
     return 30 if month in (4, 6, 9, 11) else 31
@@ -218,9 +218,9 @@ def _dates(
         at = offsets[row]
         stop = offsets[row + 1]
         out[row] = 0
-        year = 0
-        month = 0
-        day = 0
+        year = np.int64(0)
+        month = np.int64(0)
+        day = np.int64(0)
         fits = True
         for k in range(places.shape[0]):
             place = places[k]
@@ -230,7 +230,7 @@ def _dates(
                     break
                 at += 1
                 continue
-            number = 0
+            number = np.int64(0)
             digits = 0
             while at < stop and digits < most[k]:
                 digit = np.int64(data[at]) - 48
@@ -284,5 +284,5 @@ def dates(
             f"The form has {[part.shape[0] for part in form]} entries. Wanted: as many of each. Give all."
         )
     out = np.empty(at.shape[0] - 1, np.int32)
-    _dates(at, held, *form, earliest, latest, writing(out, np.int32, out.shape[0]))
+    _dates(at, held, form[0], form[1], form[2], earliest, latest, writing(out, np.int32, out.shape[0]))
     return out

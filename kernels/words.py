@@ -85,7 +85,7 @@ def _cut(
                 word = np.int64(slots[slot])
                 if word == 0:
                     used += 1
-                    word = used
+                    word = np.int64(used)
                     slots[slot] = word
                     hashes[word] = state
                     to = starts[word]
@@ -209,7 +209,7 @@ def _place_bits(
             last[row] = 0
             continue
         first[row] = bits[rows[row, 0]]
-        second[row] = bits[rows[row, min(1, count - 1)]]
+        second[row] = bits[rows[row, 1 if count > 1 else 0]]
         last[row] = bits[rows[row, count - 1]]
 
 

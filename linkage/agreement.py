@@ -10,7 +10,7 @@ import numpy as np
 
 from kernels.pairs import set_relations
 from kernels.tokens import TokenForms
-from linkage.coded import Coded, Meaning
+from linkage.coded import Meaning
 from linkage.name_keys import name_codes
 
 #: Neither holds a value.
@@ -55,82 +55,90 @@ _ABBREVIATED = 3
 
 
 def relate(
-    coded: Coded,
     meaning: Meaning,
     field: str,
-    rows: np.ndarray,
-    persons: np.ndarray,
+    held: np.ndarray,
+    theirs: np.ndarray,
     told: np.ndarray,
+    *,
+    earlier: np.ndarray | None = None,
     older: np.ndarray | None = None,
+    before: np.ndarray | None = None,
 ) -> np.ndarray:
     """Relation of a field of records to that of persons: uint8[k], one of :data:`RELATIONS`.
 
-    rows, persons : int64[k], rows of ``coded``: the records, and the register persons they are held against
-    told          : bool[k], the record submitted a text that is not blank
-    older         : int64[k], of an identifier: a number of an earlier kind that stands in this field's column
-                    of the record, 0 none; it is looked for in the persons' ``old_number``
+    held, theirs : coded values of k records, and of the register persons they are held against
+    told         : bool[k], the record submitted a text that is not blank
+    earlier      : int64[k, w], of an identifier: the persons' cancelled ones
+    older        : int64[k], of an identifier: a number of an earlier kind that stands in this field's column
+                   of the record, 0 none; it is looked for in ``before``, int64[k], the persons' of that kind
     """
-    out = np.empty(rows.shape[0], np.uint8)
-    for start in range(0, rows.shape[0], _BATCH):
+    out = np.empty(held.shape[0], np.uint8)
+    for start in range(0, held.shape[0], _BATCH):
         cut = slice(start, start + _BATCH)
+        whole = (earlier, older, before)
         out[cut] = _relate(
-            coded, meaning, field, rows[cut], persons[cut], told[cut], None if older is None else older[cut]
+            meaning, field, held[cut], theirs[cut], told[cut], *(None if a is None else a[cut] for a in whole)
         )
     return out
 
 
 def _relate(
-    coded: Coded,
     meaning: Meaning,
     field: str,
-    rows: np.ndarray,
-    persons: np.ndarray,
+    held: np.ndarray,
+    theirs: np.ndarray,
     told: np.ndarray,
+    earlier: np.ndarray | None,
     older: np.ndarray | None,
+    before: np.ndarray | None,
 ) -> np.ndarray:
     kind = meaning.kinds[field]
-    values = coded.arrays[field]
-    held, theirs = np.asarray(values[rows]), np.asarray(values[persons])
     if kind == "name":
         has, known = held[:, 0] != 0, theirs[:, 0] != 0
     elif kind == "unit":
         has, known = held >= 0, theirs >= 0
     else:
         has, known = held != 0, theirs != 0
-    out = np.full(rows.shape[0], DIFFERENT, np.uint8)
-    both = np.flatnonzero(has & known)
-    if kind == "name":
-        out[both] = relate_names(held[both], theirs[both], meaning.tokens.forms)
-    elif kind == "date":
-        out[both] = relate_dates(held[both], theirs[both])
-    elif kind == "unit":
-        units = meaning.units
-        bits = np.empty(both.shape[0], np.uint32)
-        place = np.arange(both.shape[0])
-        set_relations(
-            np.ascontiguousarray(held[both]),
-            np.ascontiguousarray(theirs[both]),
-            place,
-            place,
-            units.offsets,
-            units.members,
-            units.province,
-            bits,
-        )
-        out[both[(bits & 4) != 0]] = EQUAL
+    both = has & known
+    if kind == "unit":  # a set of no present unit is not even equal to itself
+        same = np.zeros(held.shape[0], bool)
     else:
-        out[both[held[both] == theirs[both]]] = EQUAL
-        aliases = coded.arrays.get(f"{field}.alias")
-        if aliases is not None:
-            left = both[held[both] != theirs[both]]
-            out[left[(np.asarray(aliases[persons[left]]) == held[left, None]).any(axis=1)]] = EARLIER
+        same = (held == theirs).all(axis=1) if kind == "name" else held == theirs
+    out = np.where(both & same, np.uint8(EQUAL), np.uint8(DIFFERENT))
+    rest = np.flatnonzero(both & ~same)
+    if kind == "name":
+        out[rest] = relate_names(held[rest], theirs[rest], meaning.tokens.forms)
+    elif kind == "date":
+        out[rest] = relate_dates(held[rest], theirs[rest])
+    elif kind == "unit":
+        out[rest[_overlap(held[rest], theirs[rest], meaning)]] = EQUAL
+    elif earlier is not None:
+        out[rest[(earlier[rest] == held[rest, None]).any(axis=1)]] = EARLIER
     out[~has & known] = np.where(told, UNREADABLE, HELD_EMPTY)[~has & known]
     out[~known] = np.where(has | told, REGISTER_EMPTY, NOTHING)[~known]
-    if older is not None and "old_number" in coded.arrays:
-        before = np.asarray(coded.arrays["old_number"][persons])
+    if older is not None and before is not None:
         stands = known & ~has & (older != 0)
         out[stands] = np.where((before == older) | (before == 0), EARLIER, DIFFERENT)[stands]
     return out
+
+
+def _overlap(held: np.ndarray, theirs: np.ndarray, meaning: Meaning) -> np.ndarray:
+    """Whether two sets of units have one of today's units in common: bool[k]."""
+    units = meaning.units
+    bits = np.empty(held.shape[0], np.uint32)
+    place = np.arange(held.shape[0])
+    set_relations(
+        np.ascontiguousarray(held),
+        np.ascontiguousarray(theirs),
+        place,
+        place,
+        units.offsets,
+        units.members,
+        units.province,
+        bits,
+    )
+    return np.asarray((bits & 4) != 0)
 
 
 def relate_dates(held: np.ndarray, theirs: np.ndarray) -> np.ndarray:
@@ -221,14 +229,13 @@ def _abbreviates(a: np.ndarray, b: np.ndarray, forms: TokenForms) -> np.ndarray:
     return out
 
 
-def value_keys(coded: Coded, meaning: Meaning, field: str, rows: np.ndarray) -> np.ndarray:
-    """A key of the standard value that rows hold of a field, uint64[k], 0 none; equal values, equal keys.
+def value_keys(meaning: Meaning, field: str, values: np.ndarray) -> np.ndarray:
+    """A key of the standard value that coded ``values`` of a field stand for, uint64[k], 0 none.
 
-    Names by the hash of their tokens, everything else by its code. Two sets of units are equal where all
-    their members are.
+    Equal values have equal keys: names by the hash of their tokens, everything else by its code. Two sets of
+    units are equal where all their members are.
     """
     kind = meaning.kinds[field]
-    values = np.asarray(coded.arrays[field][rows])
     if kind == "name":
-        return name_codes(values, meaning.tokens, "")
+        return name_codes(np.ascontiguousarray(values), meaning.tokens, "")
     return (values + 1 if kind == "unit" else values).astype(np.uint64)

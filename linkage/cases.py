@@ -7,11 +7,13 @@ docs/register-cases.md.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from kernels.tokens import TokenForms
+from kernels.votes import count_pairs
 from linkage import agreement
 from linkage.evidence import starts_of
 
@@ -49,6 +51,13 @@ SILENT = 8
 #: The manners of being against the register, each with rates of its own.
 AGAINST = (OTHER, SPELT, REORDERED, SWAPPED, FULLER, ALONE)
 
+#: Manners, and those of a voice that is not against the register.
+_MANNERS = 9
+_FAVOURABLE = 1 << CONFIRMS | 1 << SILENT
+
+#: Sources that there can be.
+_SOURCES = 256
+
 
 @dataclass(frozen=True)
 class Holdings:
@@ -85,6 +94,29 @@ class Voices:
 
     said: Holdings
     records: np.ndarray
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What rates are learned from, counted over voices; parts of a nation add up. S sources, 9 manners.
+
+    voices : int64[S, 9], voices of each source by manner
+    pairs  : int64[9, S, S], persons that two sources speak of: both without being against the register (0),
+             one or both of them in a manner of being against it, and the other in the same or in none
+    agreed : int64[9], pairs whose two sources hold one value against the register, by manner
+    numbers : int64[3], voices on the side of a number that contradicts the register; voices that confirm the
+             register against such a number; voices that confirm it
+    """
+
+    voices: np.ndarray
+    pairs: np.ndarray
+    agreed: np.ndarray
+    numbers: np.ndarray
+
+    @staticmethod
+    def total(tallies: Sequence[Tally]) -> Tally:
+        """The sum of one or more."""
+        return Tally(*(np.sum([getattr(t, f) for t in tallies], axis=0) for f in Tally.__dataclass_fields__))
 
 
 @dataclass(frozen=True)
@@ -207,24 +239,67 @@ def voices_of(holdings: Holdings) -> Voices:
     return Voices(holdings.where(starts[clear]), counts[clear].astype(np.int32))
 
 
-def field_rates(voices: Voices, against: int) -> FieldRates:
+def tally(voices: Voices, sources: int = _SOURCES) -> Tally:
+    """Count voices, which are by person and source; ``sources`` is how many there are."""
+    said = voices.said
+    manner = said.manner.astype(np.int64)
+    counts = np.bincount(said.source * np.int64(_MANNERS) + manner, minlength=sources * _MANNERS)
+    pairs, agreed = np.zeros((_MANNERS, sources, sources), np.int64), np.zeros(_MANNERS, np.int64)
+    starts = np.append(starts_of(said.person), said.person.shape[0])
+    count_pairs(
+        starts,
+        np.ascontiguousarray(said.source, np.uint8),
+        np.ascontiguousarray(said.manner, np.uint8),
+        np.ascontiguousarray(said.value, np.uint64),
+        _FAVOURABLE,
+        pairs,
+        agreed,
+    )
+    confirms = said.manner == CONFIRMS
+    numbers = [
+        int((said.contradicted & (said.says > 0)).sum()),
+        int((said.contradicted & confirms).sum()),
+        int(confirms.sum()),
+    ]
+    return Tally(counts.reshape(sources, _MANNERS), pairs, agreed, np.array(numbers, np.int64))
+
+
+def telling(voices: Voices, also: np.ndarray) -> np.ndarray:
+    """Voices of persons whom any is against, or whom ``also`` (bool[v], by voice) names: bool[v].
+
+    These are all that cases are made of; of the others the tally says enough.
+    """
+    said = voices.said
+    starts = starts_of(said.person)
+    if not starts.size:
+        return np.zeros(0, bool)
+    chosen = np.isin(said.manner, AGAINST) | also
+    sizes = np.diff(np.append(starts, chosen.shape[0]))
+    return np.repeat(np.logical_or.reduceat(chosen, starts), sizes)
+
+
+def field_rates(voices: Voices, against: int, counted: Tally | None = None) -> FieldRates:
     """Learn the rates of one manner of being ``against`` the register from the run's own records.
+
+    counted : of all voices, where ``voices`` are only those that are telling
 
     ``same_slip``: of different persons with one register value, how many pairs of records that differ from it
     hold the same other value. ``wrong``: of the pairs of sources that hold something for one person, how many
     agree against the register beyond those whom slips alone would let agree. ``slip``: what is left of a
     source's differences. ``number``: how often a number contradicts a value that an agency confirms.
     """
+    counted = tally(voices) if counted is None else counted
     said = voices.said
+    n = counted.voices.shape[0]
+    differs, heard_of = np.zeros(_SOURCES, np.int64), np.zeros(_SOURCES, np.int64)
+    differs[:n] = counted.voices[:, against]
+    heard_of[:n] = counted.voices[:, [against, CONFIRMS, SILENT]].sum(axis=1)
+    share = (differs + 0.5) / (heard_of + 1.0)
     opposed = said.manner == against
-    heard = opposed | (said.manner == CONFIRMS) | (said.manner == SILENT)
-    differs = opposed[heard]
-    person, source = said.person[heard], said.source[heard].astype(np.int64)
-    value = np.where(differs, said.value[heard], np.uint64(0))
-    heard_of = np.bincount(source, minlength=256)
-    share = (np.bincount(source[differs], minlength=256) + 0.5) / (heard_of + 1.0)
     same_slip = _same_slip(said.theirs[opposed], said.value[opposed])
-    pairs, agreed = _pairs_of_sources(person, source, value)
+    pairs = np.zeros((_SOURCES, _SOURCES), np.int64)
+    pairs[:n, :n] = counted.pairs[0] + counted.pairs[against]
+    agreed = int(counted.agreed[against])
     wrong, slip = 0.0, share
     if pairs.any():
         for _ in range(20):
@@ -232,8 +307,7 @@ def field_rates(voices: Voices, against: int) -> FieldRates:
             by_chance = float((pairs * np.outer(slip, slip)).sum()) * same_slip
             both_right = float((pairs * np.outer(1.0 - slip, 1.0 - slip)).sum())
             wrong = min(0.5, max(0.0, agreed - by_chance) / both_right)
-    kept = said.manner == CONFIRMS
-    number = (float((said.contradicted & kept).sum()) + 0.5) / (float(kept.sum()) + 1.0)
+    number = (float(counted.numbers[1]) + 0.5) / (float(counted.numbers[2]) + 1.0)
     return FieldRates(wrong, slip, same_slip, number)
 
 
@@ -292,15 +366,13 @@ def opened(cases: FieldCases, repaired: np.ndarray | None = None) -> np.ndarray:
     return (cases.confidence >= CASE_MIN) & (kinds >= KINDS_MIN)
 
 
-def judge_numbers(voices: Voices) -> float:
+def judge_numbers(counted: Tally) -> float:
     """Probability that the register is wrong where a person's number contradicts it and no agency speaks.
 
     The share of the persons with such a number, and with an agency that holds either side's value, whose
     agency takes the number's side; by Jeffreys' rule, so that few persons prove little.
     """
-    said = voices.said
-    for_number = float((said.contradicted & (said.says > 0)).sum())
-    for_register = float((said.contradicted & (said.manner == CONFIRMS)).sum())
+    for_number, for_register = float(counted.numbers[0]), float(counted.numbers[1])
     return (for_number + 0.5) / (for_number + for_register + 1.0)
 
 
@@ -351,19 +423,3 @@ def _pairs_within(*columns: np.ndarray) -> float:
     starts = starts_of(*columns)
     sizes = np.diff(np.append(starts, columns[0].shape[0])).astype(np.float64)
     return float((sizes * (sizes - 1.0) / 2.0).sum())
-
-
-def _pairs_of_sources(person: np.ndarray, source: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, int]:
-    """Persons that two sources speak of, int64[256, 256], and in how many pairs both hold one value, 0 none.
-
-    Rows are by (person, source), each once.
-    """
-    pairs = np.zeros(1 << 16, np.int64)
-    agreed = 0
-    for lag in range(1, 256):
-        same = np.flatnonzero(person[lag:] == person[:-lag])
-        if not same.size:
-            break
-        pairs += np.bincount(source[same] << 8 | source[same + lag], minlength=1 << 16)
-        agreed += int(((value[same] == value[same + lag]) & (value[same] != 0)).sum())
-    return pairs.reshape(256, 256), agreed

@@ -22,13 +22,14 @@ class Column:
     """A column of ``starts[-1]`` rows in pieces that are opened when they are first read.
 
     starts : int64[pieces + 1], the first row of each piece;  opened : per piece a callable that gives it, or
-    None where no row has a value;  dtype, width : of a row (``()`` or ``(k,)``);  missing : what such rows hold
+    None where no row has a value;  dtype, width : of a row (``()`` or ``(k,)``)
+    missing : what rows without a value hold
     """
 
     def __init__(
         self,
         starts: np.ndarray,
-        opened: Sequence[Callable[[], Piece] | None],
+        opened: Sequence[Callable[[], Piece | None] | None],
         dtype: np.dtype,
         width: tuple[int, ...] = (),
         missing: int = 0,
@@ -43,7 +44,8 @@ class Column:
     @staticmethod
     def of(values: np.ndarray, missing: int = 0) -> Column:
         """One piece in memory."""
-        return Column(np.array([0, values.shape[0]]), [lambda: values], values.dtype, values.shape[1:], missing)
+        starts = np.array([0, values.shape[0]])
+        return Column(starts, [lambda: values], values.dtype, values.shape[1:], missing)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -112,7 +114,7 @@ class Column:
         else:
             out[...] = piece[at]
 
-    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:  # noqa: ARG002
+    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
         whole = self[:]
         return whole if dtype is None else whole.astype(dtype)
 
@@ -158,7 +160,8 @@ class TextColumn:
     def __len__(self) -> int:
         return int(self.starts[-1])
 
-    def _piece(self, number: int) -> pa.LargeStringArray:
+    def piece(self, number: int) -> pa.LargeStringArray:
+        """The texts of one piece, without a copy."""
         held = self._held[number]
         if held is None:
             offsets, data = self._open[number]()
@@ -174,7 +177,7 @@ class TextColumn:
             at, end = int(self.starts[number]), int(self.starts[number + 1])
             low, high = max(start, at), min(stop, end)
             if low < high:
-                found.append(self._piece(number).slice(low - at, high - low))
+                found.append(self.piece(number).slice(low - at, high - low))
         return pa.chunked_array(found, pa.large_string())
 
     def __getitem__(self, rows: slice) -> pl.Series:
@@ -197,8 +200,9 @@ class TextColumn:
             low, high = int(bounds[number]), int(bounds[number + 1])
             if low < high:
                 at = pa.array(ordered[low:high] - int(self.starts[number]))
-                found.append(pc.take(self._piece(number), at))
-        whole = pl.Series("record_id", pl.from_arrow(pa.chunked_array(found, pa.large_string())), dtype=pl.String)
+                found.append(pc.take(self.piece(number), at))
+        joined = pa.chunked_array(found, pa.large_string())
+        whole = pl.Series("record_id", pl.from_arrow(joined), dtype=pl.String)
         if bool(known.all()) and bool((order[1:] > order[:-1]).all()):
             return whole
         place = np.empty(rows.shape[0], np.uint32)

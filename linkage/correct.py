@@ -72,6 +72,10 @@ class Proposals:
         self.kind[rows] = -1
         self.action[rows] = SILENT
 
+    def where(self, mask: np.ndarray) -> Proposals:
+        """Those of a mask (bool), on their own."""
+        return Proposals(self.kind[mask], self.action[mask], self.basis[mask])
+
     def weaken(self, rows: np.ndarray, code: str) -> None:
         """Only ask to confirm some rows, and say why."""
         self.action[rows] = np.maximum(self.action[rows], CONFIRM)

@@ -83,11 +83,14 @@ def _within(keys: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray,
     return np.concatenate(left), np.concatenate(right), large
 
 
-def oriented(one: np.ndarray, other: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each pair of rows once, the one of the smaller ``order`` (uint64 by row) first, sorted by it."""
-    swap = order[one] > order[other]
+def oriented(
+    one: np.ndarray, other: np.ndarray, one_order: np.ndarray, other_order: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each pair of rows once, the one of the smaller order first, sorted by it; orders uint64 of the rows."""
+    swap = one_order > other_order
     left, right = np.where(swap, other, one), np.where(swap, one, other)
-    by = np.lexsort((order[right], order[left]))
+    first_by, then_by = np.minimum(one_order, other_order), np.maximum(one_order, other_order)
+    by = np.lexsort((then_by, first_by))
     left, right = left[by], right[by]
     first = np.ones(left.size, bool)
     first[1:] = (left[1:] != left[:-1]) | (right[1:] != right[:-1])

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kernels.votes import count_votes, group_rows
+
 #: Code -> (English, Vietnamese). Codes never change their meaning; new ones are added at the end.
 EVIDENCE: dict[str, tuple[str, str]] = {
     "agencies_agree": (
@@ -82,45 +84,49 @@ class Votes:
 
     for_register : sources with a record of the same person that equals the register
     for_held     : sources with a record of the same person that holds this record's very value
+    against      : sources with a record of the same person that contradicts the register
     """
 
     for_register: np.ndarray
     for_held: np.ndarray
+    against: np.ndarray
 
 
 @dataclass(frozen=True)
 class Seats:
-    """Linked records by person and source, the same for every field: see :func:`seats_of`.
+    """Records by person, the same for every field: see :func:`seats_of`.
 
-    order : int64[k], records by (person, source);  first : int64[persons], first record of each
-    seat : int64[seats], first record of each source of a person
-    shared : int64[m], the records of persons of several sources
+    order : uint32[k], records by person, those of one in the order they came
+    starts : int64[persons + 1], where in ``order`` those of each person begin
     """
 
     order: np.ndarray
-    seat: np.ndarray
-    first: np.ndarray
-    shared: np.ndarray
+    starts: np.ndarray
 
 
-def seats_of(person: np.ndarray, source: np.ndarray) -> Seats:
-    """Seats of records: person int64[k], 0 to 2**55; source uint8[k]; ValueError if one has no person."""
+def seats_of(person: np.ndarray) -> Seats:
+    """Records by person: int64[k] from 0, fewer than 2**32; ValueError if a record has no person."""
     if person.shape[0] and int(person.min()) < 0:
         raise ValueError(
             "A record without a person came to be counted; linked records only were wanted. "
             "Leave out records whose person is negative."
         )
-    key = person.astype(np.int64) << 8 | source
-    order = np.argsort(key, kind="stable")
-    key = key[order]
-    seat, first = starts_of(key), starts_of(key >> 8)
-    many = np.diff(np.append(np.searchsorted(seat, first), seat.shape[0])) > 1
-    shared = order[np.repeat(many, np.diff(np.append(first, key.shape[0])))]
-    return Seats(order, seat, first, shared)
+    highest = int(person.max(initial=-1))
+    if highest >= 4 * person.shape[0] + 1024:  # few persons of many: numbered anew, in their order
+        person = np.unique(person, return_inverse=True)[1].ravel()
+        highest = int(person.max(initial=-1))
+    starts, order = np.empty(highest + 2, np.int64), np.empty(person.shape[0], np.uint32)
+    group_rows(np.ascontiguousarray(person, np.uint32), starts, order)
+    return Seats(order, starts)
 
 
 def votes(
-    person: np.ndarray, source: np.ndarray, value: np.ndarray, agrees: np.ndarray, seats: Seats | None = None
+    person: np.ndarray,
+    source: np.ndarray,
+    value: np.ndarray,
+    agrees: np.ndarray,
+    contrary: np.ndarray | None = None,
+    seats: Seats | None = None,
 ) -> Votes:
     """Count, for every linked record, the other sources that agree with the register and with the record.
 
@@ -128,11 +134,11 @@ def votes(
 
     Parameters
     ----------
-    person : int64[k], 0 to 2**55, whose record it is
+    person : int64[k], whose record it is
     source : uint8[k]
     value : uint64[k], a code or a hash of the exact standard value; 0 none, which no one agrees with
-    agrees : bool[k], the record equals the register
-    seats : those of the same ``person`` and ``source``, where several fields are counted
+    agrees, contrary : bool[k], the record equals the register, and contradicts it (default: none does)
+    seats : those of the same ``person``, where several fields are counted
 
     Raises
     ------
@@ -140,26 +146,27 @@ def votes(
         The arrays are not of one length, or a person is negative.
     """
     k = person.shape[0]
-    if not (source.shape[0] == value.shape[0] == agrees.shape[0] == k):
+    contrary = np.zeros(k, bool) if contrary is None else contrary
+    if not (source.shape[0] == value.shape[0] == agrees.shape[0] == contrary.shape[0] == k):
         raise ValueError(
-            f"Votes came as arrays of {k}, {source.shape[0]}, {value.shape[0]} and {agrees.shape[0]} rows; "
-            "one row a record was wanted in each. Give the same records to all four."
+            f"Votes came as arrays of {k}, {source.shape[0]}, {value.shape[0]}, {agrees.shape[0]} and "
+            f"{contrary.shape[0]} rows; one row a record was wanted in each. Give the same records to all."
         )
-    for_register, for_held = np.zeros(k, np.uint8), np.zeros(k, np.uint8)
     if seats is None:
-        seats = seats_of(person, source)
-    if k == 0:
-        return Votes(for_register, for_held)
-    said = np.logical_or.reduceat(agrees[seats.order], seats.seat)
-    for_register[seats.order] = _others(said, seats.seat, seats.first, k)
-    rows = seats.shared[value[seats.shared] != 0]
-    if rows.size:
-        # Stable: rows stand by (person, source) already.
-        rows = rows[np.lexsort((value[rows], person[rows]))]
-        first = starts_of(person[rows], value[rows])
-        seat = starts_of(person[rows], value[rows], source[rows])
-        for_held[rows] = _others(np.ones(seat.shape[0], bool), seat, first, rows.shape[0])
-    return Votes(for_register, for_held)
+        seats = seats_of(person)
+    for_register, for_held, against = (np.empty(k, np.uint8) for _ in range(3))
+    count_votes(
+        seats.starts,
+        seats.order,
+        np.ascontiguousarray(source, np.uint8),
+        np.ascontiguousarray(value, np.uint64),
+        np.ascontiguousarray(agrees, bool),
+        np.ascontiguousarray(contrary, bool),
+        for_register,
+        for_held,
+        against,
+    )
+    return Votes(for_register, for_held, against)
 
 
 def starts_of(*columns: np.ndarray) -> np.ndarray:
@@ -169,17 +176,6 @@ def starts_of(*columns: np.ndarray) -> np.ndarray:
     for column in columns:
         new[1:] |= column[1:] != column[:-1]
     return np.flatnonzero(new)
-
-
-def _others(said: np.ndarray, seat: np.ndarray, first: np.ndarray, k: int) -> np.ndarray:
-    """How many seats of a row's group said so, its own apart: uint8[k].
-
-    said : bool[seats];  seat : int64[seats], first row of each;  first : int64[groups], first row of each
-    """
-    begins = np.searchsorted(seat, first)
-    in_group = np.diff(np.append(begins, seat.shape[0]))
-    count = np.repeat(np.add.reduceat(said.astype(np.int64), begins), in_group) - said
-    return np.repeat(count.astype(np.uint8), np.diff(np.append(seat, k)))
 
 
 def texts(codes: list[str], language: str = "en") -> list[str]:

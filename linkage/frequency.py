@@ -69,9 +69,9 @@ def groups(sex: np.ndarray, birth: np.ndarray) -> np.ndarray:
     return np.where(known, np.minimum(sex, 3).astype(np.int64) * 64 + decade, 0).astype(np.uint8)
 
 
-def name_keys(names: np.ndarray, tokens: Tokens) -> dict[str, np.ndarray]:
+def name_keys(names: np.ndarray, tokens: Tokens, forms: Sequence[str] = FREQUENCIES) -> dict[str, np.ndarray]:
     """Keys of names by frequency form."""
-    return {form: name_codes(names, tokens, code) for form, code in _FORMS.items()}
+    return {form: name_codes(names, tokens, _FORMS[form]) for form in forms}
 
 
 @dataclass(frozen=True)
@@ -131,9 +131,7 @@ def count_bearers(keys: np.ndarray, group: np.ndarray) -> tuple[Bearers, NameCou
     table_keys, table_group = np.empty(n, np.uint64), np.empty(n, np.uint8)
     table_count = np.empty(n, np.int32)
     totals = np.zeros(3, np.int64)
-    k = count_runs(
-        ordered, places, group, everywhere, here, table_keys, table_group, table_count, totals
-    )
+    k = count_runs(ordered, places, group, everywhere, here, table_keys, table_group, table_count, totals)
     table = {"keys": table_keys[:k], "group": table_group[:k], "count": table_count[:k]}
     return Bearers(everywhere, here), NameCounts(*(int(v) for v in totals)), table
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -214,27 +215,22 @@ def settle_repeats(candidates: pa.Table, contract: Contract) -> pa.Table:
     without it, or with a date that cannot be read, comes before all others.
     """
     last = contract.on_repeat == "last" and contract.order_by is not None
+    named = pc.dictionary_encode(candidates.column("record_id").combine_chunks()).indices.to_numpy()
     if not last:
-        named = pc.dictionary_encode(candidates.column("record_id").combine_chunks()).indices.to_numpy()
         again = np.flatnonzero(np.bincount(named)[named] > 1) if named.size else named
         return _fallen(candidates, again, ["repeated_key"] * again.size)
-    members: dict[str, list[int]] = {}
-    for position, record_id in enumerate(candidates.column("record_id").to_pylist()):
-        members.setdefault(record_id, []).append(position)
-    orders = candidates.column("order_by").to_pylist()
     formats = next((f.formats for f in contract.fields if f.column == contract.order_by and f.formats), None)
-    fallen: list[tuple[int, str]] = []
-    for positions in members.values():
-        if len(positions) == 1:
-            continue
-        ranks = _ranks([orders[position] for position in positions], formats)
-        top = max(ranks)
-        if ranks.count(top) > 1:
-            fallen += [(position, "repeated_key_tie") for position in positions]
-            continue
-        fallen += [(p, "superseded") for p, rank in zip(positions, ranks, strict=True) if rank != top]
-    fallen.sort()
-    return _fallen(candidates, np.array([p for p, _ in fallen], np.int64), [code for _, code in fallen])
+    text = pl.Series("text", pl.from_arrow(candidates.column("order_by"))).cast(pl.String)
+    frame = pl.DataFrame({"key": named, "text": text})
+    ranked = frame.with_columns(rank=_date_ranks(text, formats) if formats else _ranks(frame))
+    best = pl.col("rank") == pl.col("rank").max().over("key")
+    fallen = (
+        ranked.with_row_index("place")
+        .with_columns(best=best, tie=best.sum().over("key") > 1)
+        .filter((pl.len().over("key") > 1) & (pl.col("tie") | ~pl.col("best")))
+        .select("place", code=pl.when("tie").then(pl.lit("repeated_key_tie")).otherwise(pl.lit("superseded")))
+    )
+    return _fallen(candidates, fallen["place"].to_numpy().astype(np.int64), fallen["code"].to_list())
 
 
 def _fallen(candidates: pa.Table, rows: NDArray[np.int64], codes: Sequence[str]) -> pa.Table:
@@ -244,28 +240,54 @@ def _fallen(candidates: pa.Table, rows: NDArray[np.int64], codes: Sequence[str])
     return picked.sort_by([("part", "ascending"), ("row", "ascending")])
 
 
-def _ranks(values: Sequence[str | None], formats: Sequence[str] | None) -> list[tuple[int, int, str]]:
-    """Comparable ranks of the order values of one key's rows."""
-    if formats:
-        return [_date_rank(value, formats) for value in values]
-    present = [value.strip() for value in values if value is not None]
-    if all(re.fullmatch(r"[+-]?[0-9]{1,100}", value) for value in present):
-        return [(0, 0, "") if value is None else (1, int(value), "") for value in values]
-    return [(0, 0, "") if value is None else (1, 0, value) for value in values]
+def _ranks(frame: pl.DataFrame) -> pl.Series:
+    """Ranks of the values ``text`` of each ``key``: as whole numbers if all of them are, else as texts."""
+    tidy = pl.col("text").str.strip_chars()
+    digits = {
+        most: tidy.str.contains(rf"^[+-]?[0-9]{{1,{most}}}$").fill_null(value=True) for most in (18, 100)
+    }
+    kinds = frame.select(
+        "key",
+        "text",
+        whole=digits[100].all().over("key"),
+        short=digits[18].all().over("key"),
+        # Text is ordered byte by byte, which in UTF-8 is by code points.
+        text_rank=pl.col("text").rank("dense").cast(pl.Int64).fill_null(0),
+        number=tidy.str.strip_prefix("+").cast(pl.Int64, strict=False).fill_null(-(10**18)),
+    )
+    rank = kinds.select(pl.when("short").then("number").otherwise("text_rank").alias("rank"))["rank"]
+    long = kinds.with_row_index("row").filter(pl.col("whole") & ~pl.col("short"))
+    if long.is_empty():
+        return rank
+    # Numbers that no machine word holds are rare: they are ranked among all such numbers one by one.
+    values = [None if text is None else int(text) for text in long["text"].to_list()]
+    order = {
+        value: place for place, value in enumerate(sorted({v for v in values if v is not None}), start=1)
+    }
+    return rank.scatter(long["row"], [0 if value is None else order[value] for value in values])
 
 
-def _date_rank(value: str | None, formats: Sequence[str]) -> tuple[int, int, str]:
-    for form in formats if value is not None else ():
+def _date_ranks(text: pl.Series, formats: Sequence[str]) -> pl.Series:
+    """Ranks of the order values as dates; 0 of none and of what is no date."""
+    known = text.drop_nulls().unique(maintain_order=True)
+    ranks = [_date_rank(value, formats) for value in known.to_list()]
+    if not ranks:
+        return pl.Series("rank", np.zeros(len(text), np.int64))
+    return text.replace_strict(known, pl.Series(ranks, dtype=pl.Int64), default=0, return_dtype=pl.Int64)
+
+
+def _date_rank(value: str, formats: Sequence[str]) -> int:
+    for form in formats:
         parts = re.split(r"(d+|m+|y+)", form)
         pattern = "".join(
             re.escape(part) if i % 2 == 0 else f"(?P<{part[0]}>[0-9]{{{len(part)},{max(2, len(part))}}})"
             for i, part in enumerate(parts)
         )
-        found = re.fullmatch(pattern, str(value).strip())
+        found = re.fullmatch(pattern, value.strip())
         if found:
             held = found.groupdict()
-            return 1, int(held["y"]) * 10000 + int(held.get("m") or 0) * 100 + int(held.get("d") or 0), ""
-    return 0, 0, ""
+            return 1 + int(held["y"]) * 10000 + int(held.get("m") or 0) * 100 + int(held.get("d") or 0)
+    return 0
 
 
 def drop_repeats(

@@ -44,7 +44,7 @@ class RuleKeys:
 
 
 def side_terms(table: Coded) -> tuple[np.ndarray, np.ndarray]:
-    """Frequency terms int32[n, 3] and terms of repeated identifiers int32[n] of records; 0 where not known."""
+    """Frequency terms int32[n, 3] and terms of repeated identifiers int32[n]; 0 where not known."""
     n = len(table)
     frequency = table.arrays.get("frequency", np.zeros((n, 3), np.int32))
     return frequency.astype(np.int32), table.arrays.get("repeats", np.zeros(n, np.int32)).astype(np.int32)
@@ -234,9 +234,7 @@ def match_pairs(
     """Score given pairs of global rows; with ``owned`` those that an ordinary rule finds are left out."""
     rows, local = local_members(np.concatenate([left, right]))
     l_all, r_all = local[: left.shape[0]], local[left.shape[0] :]
-    table = BlockTable(
-        coded, meaning, blocking, blocking.owners() if owned else (), rows, columns
-    )
+    table = BlockTable(coded, meaning, blocking, blocking.owners() if owned else (), rows, columns)
     if owned and table.wanted:
         taken = np.empty(l_all.shape[0], np.uint8)
         owned_pairs(table.keys, table.widths, len(table.wanted), l_all, r_all, taken)
@@ -246,9 +244,7 @@ def match_pairs(
     for at in range(0, l_all.shape[0], BATCH):
         l_b, r_b = np.ascontiguousarray(l_all[at : at + BATCH]), np.ascontiguousarray(r_all[at : at + BATCH])
         patterns = comparer.compare(l_b, r_b)
-        weight, blind = score_batch(
-            scoring, patterns, l_b, r_b, table.frequency, table.repeats
-        )
+        weight, blind = score_batch(scoring, patterns, l_b, r_b, table.frequency, table.repeats)
         good = (np.maximum(weight, blind) >= scoring.floor) | keep_all
         kept.append(
             Scored(

@@ -23,8 +23,8 @@ class NameReader(Protocol):
     def read(
         self, offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8], held: npt.NDArray[np.bool_] | None
     ) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:
-        """Word numbers uint32[n, 8] of n texts (null where not ``held``), 0 from a name's end on; and, bool[n],
-        which are doubtful: their rows are empty, and they are for :meth:`Pack.names`.
+        """Word numbers uint32[n, 8] of n texts (null where not ``held``), 0 from a name's end on; and which
+        are doubtful, bool[n]: their rows are empty, and they are for :meth:`Pack.names`.
         """
 
     def tokens(self) -> tuple[pl.Series, npt.NDArray[np.int64]]:

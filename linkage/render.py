@@ -7,6 +7,7 @@ value that was meant is not offered.
 from __future__ import annotations
 
 import datetime
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,9 @@ import polars as pl
 from linkage.coded import NAME_WIDTH
 from linkage.contract import Field
 from linkage.dates import parse_dates
+from linkage.known_units import KnownUnits
 from linkage.packs import Pack
+from linkage.words import Words, name_texts, read_as_digits, read_as_names, written_names
 
 #: Digits of an identifier's length in its code; 17 says that the value is a hash of the text.
 _VALUE = (np.int64(1) << 56) - 1
@@ -32,24 +35,6 @@ _DATE_RUN = re.compile(r"d+|m+|y+|[^dmy]+")
 
 
 @dataclass(frozen=True)
-class Words:
-    """Tokens of names as they are written, by token id; id 0 is null. ``plain``: without diacritics."""
-
-    written: pl.Series
-    plain: pl.Series
-
-    @staticmethod
-    def of(vocabulary: pl.Series, locale: Pack) -> Words:
-        """The written forms of a run's vocabulary."""
-        written = locale.written_tokens(vocabulary)
-        none = pl.Series("token", [None], dtype=pl.String)
-        return Words(
-            pl.concat([none, written.alias("token")]),
-            pl.concat([none, locale.unmarked(written).alias("token")]),
-        )
-
-
-@dataclass(frozen=True)
 class Habit:
     """How a source's column of names is written as a whole: in capitals, without diacritics."""
 
@@ -57,30 +42,16 @@ class Habit:
     plain: bool = False
 
 
-def name_texts(names: np.ndarray, words: pl.Series) -> pl.Series:
-    """Names (uint32[n, 8]) as text, tokens with single spaces between; empty for none."""
-    columns = {f"t{i}": words.gather(pl.Series(names[:, i])) for i in range(NAME_WIDTH)}
-    if not names.shape[0]:
-        return pl.Series("text", [], dtype=pl.String)
-    return pl.DataFrame(columns).select(
-        text=pl.concat_str([pl.col(c) for c in columns], separator=" ", ignore_nulls=True)
-    )["text"]
-
-
 def in_capitals(texts: pl.Series) -> np.ndarray:
     """Whether a text has letters, all of them capitals: bool[n]; no text is not."""
-    upper = texts.str.to_uppercase()
-    return ((texts == upper) & (texts != texts.str.to_lowercase())).fill_null(value=False).to_numpy()
-
-
-def written_names(names: np.ndarray, capitals: np.ndarray, words: pl.Series) -> pl.Series:
-    """Names as text, in capitals where ``capitals`` (bool[n])."""
-    text = name_texts(names, words)
-    if not capitals.any():
-        return text
-    return pl.DataFrame({"text": text, "capitals": capitals}).select(
-        pl.when("capitals").then(pl.col("text").str.to_uppercase()).otherwise("text").alias("text")
-    )["text"]
+    # A small letter of ASCII tells at once, and nearly every name that is not in capitals has one.
+    out = ~texts.str.contains("[a-z]").fill_null(value=True).to_numpy()
+    rest = np.flatnonzero(out)
+    if rest.size:
+        some = texts if rest.size == len(texts) else texts.gather(pl.Series(rest))
+        upper = (some == some.str.to_uppercase()) & (some != some.str.to_lowercase())
+        out[rest] = upper.to_numpy()
+    return np.asarray(out)
 
 
 def date_texts(codes: np.ndarray, form: str, *, padded: bool = False) -> pl.Series:
@@ -154,6 +125,7 @@ class Writer:
     field : of the source's contract;  kind : of the field;  day : the source's extract date
     theirs : the register's field, with its day, whose codes of units the proposals start from
     cased : whether the source's encoding tells capitals from small letters
+    units : the pack's units, where what was read of them is kept from one writer to the next
     """
 
     field: Field
@@ -165,6 +137,11 @@ class Writer:
     theirs: Field
     their_day: datetime.date
     cased: bool = True
+    units: KnownUnits | None = None
+
+    @functools.cached_property
+    def _known(self) -> KnownUnits:
+        return self.units if self.units is not None else KnownUnits(self.locale)
 
     @property
     def _national(self) -> bool:
@@ -186,6 +163,28 @@ class Writer:
     def writes_days(self) -> bool:
         """Whether a date can be written whole."""
         return bool(self._full)
+
+    @property
+    def judges_texts(self) -> bool:
+        """Whether any text of the field can be ill written, see :meth:`ill_written`."""
+        return (
+            self.kind == "name"
+            or self._national
+            or (self.kind == "date" and bool(self.field.formats))
+            or (self.kind == "unit" and self.field.codes == "gso")
+        )
+
+    def may_be_ill(self, texts: pl.Series, codes: np.ndarray) -> np.ndarray:
+        """Places of texts (no nulls) that :meth:`ill_written` must look at: the others are well written.
+
+        codes : what each text was read as.  Most names and numbers are letter for letter as they should be.
+        """
+        if self.kind == "name":
+            whole = (codes[:, 0] != 0) & (codes[:, NAME_WIDTH - 1] == 0)
+            return np.flatnonzero(whole & ~read_as_names(texts, codes, self.words.written))
+        if self._national:
+            return np.flatnonzero(~read_as_digits(texts, codes))
+        return np.arange(len(texts) if self.judges_texts else 0)
 
     def ill_written(self, texts: pl.Series, codes: np.ndarray) -> tuple[np.ndarray, pl.Series]:
         """Of texts (distinct, no nulls) that were read as ``codes``: which are not written as the source
@@ -212,8 +211,7 @@ class Writer:
             proper = identifier_texts(codes)
             known = proper.is_not_null().to_numpy()
         elif self.kind == "unit" and self.field.codes == "gso" and len(texts):
-            read = self.locale.units(self.field.standard, texts, self.field.as_of or self.day)
-            wrong = read["issue"].is_in(["lost_zero", "other_era"]).fill_null(value=False).to_numpy()
+            _, wrong = self._known.read(self.field.standard, texts, self.field.as_of or self.day)
             proper = self._units(codes)
             known = wrong & proper.is_not_null().to_numpy()
         else:
@@ -264,7 +262,7 @@ class Writer:
             return pl.select(code + pl.lit(f"@{(field.as_of or day).isoformat()}")).to_series()
         if self.kind == "unit":
             distinct, index = distinct_texts(plain)
-            return _at(self.locale.dated_units(field.standard, distinct, field.as_of or day), index)
+            return _at(self._known.dated(field.standard, distinct, field.as_of or day), index)
         return plain
 
     def _date(self, codes: np.ndarray) -> pl.Series:
@@ -312,7 +310,7 @@ class Writer:
     def _unit_codes(self, codes: np.ndarray, day: datetime.date) -> pl.Series:
         """The only code of a day's list for each set of units."""
         distinct, inverse = np.unique(codes, return_inverse=True)
-        return _at(self.locale.unit_codes(self.field.standard, distinct, day), inverse.ravel())
+        return _at(self._known.codes(self.field.standard, distinct, day), inverse.ravel())
 
     def _coded(self, standard: pl.Series) -> pl.Series:
         """Standard codes as the first of the source's codes that means them; null where none does."""
@@ -355,8 +353,8 @@ class Writer:
             return known
         if self.kind == "unit":
             plain, places = distinct_texts(self._decoded(distinct, self.field))
-            units = self.locale.units(self.field.standard, plain, self.field.as_of or self.day)["unit"]
-            return known & (units.to_numpy()[places][at] == codes)
+            units, _ = self._known.read(self.field.standard, plain, self.field.as_of or self.day)
+            return known & (units[places][at] == codes)
         if self.kind == "phone" or self._national:
             read_codes = read_digits(
                 self.locale.phones(distinct)

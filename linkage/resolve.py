@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kernels.components import JOINED, WITHIN, join_in_order
 from linkage.acceptance import accept_in_order
 from linkage.config import Decision
-from linkage.decisions import CONFLICT, NEW, REVIEW, Decided
+from linkage.decisions import CONFLICT, NEW, REVIEW
 from linkage.model import Weights
 from linkage.posterior import power_of_two
 from linkage.scored import Scored
@@ -38,30 +39,24 @@ class Duplicates:
     accepted: np.ndarray
 
 
-def person_groups(
-    decided: Decided, first: int, source: np.ndarray, role: np.ndarray, wants_one: np.ndarray
-) -> np.ndarray:
-    """Agency rows sharing source, role and person with another row: int64[n, 2] (group, row), sorted.
+def person_groups(person: np.ndarray, source: np.ndarray, role: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Rows that share source, role and person with another row: int64[n, 2] (group, row), sorted.
 
-    decided.person of linked, open and contradicted records counts from even odds on.
-    role : int64[n], value of the fields within which one record a person is promised
-    wants_one : bool[sources]
+    person : int64[n];  source : int[n];  rows : int64[n], global
+    role   : uint64[n], value of the fields within which one record a person is promised
     """
-    likely = (decided.person >= 0) & (decided.p_link >= 0.5) & wants_one[source]
-    rows = np.flatnonzero(likely)
-    if rows.size == 0:
+    if rows.shape[0] == 0:
         return np.zeros((0, 2), np.int64)
     # Person and source sort as one number; roles, which few sources have, only tell apart what is left.
-    key = decided.person[rows] * 256 + source[rows]
+    key = person.astype(np.int64) * 256 + source
     order = np.argsort(key, kind="stable")
     again = np.flatnonzero(key[order][1:] == key[order][:-1])
-    rows = rows[order[np.unique(np.concatenate([again, again + 1]))]]
-    keys = np.stack([source[rows].astype(np.int64), role[rows], decided.person[rows]], axis=1)
-    _, group, counts = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
-    group = group.ravel()
-    many = counts[group] > 1
-    out = np.stack([group[many], rows[many] + first], axis=1)
-    return out[np.lexsort((out[:, 1], out[:, 0]))]
+    chosen = order[np.unique(np.concatenate([again, again + 1]))]
+    by = chosen[np.lexsort((rows[chosen], role[chosen], key[chosen]))]
+    same = (key[by][1:] == key[by][:-1]) & (role[by][1:] == role[by][:-1])
+    group = np.cumsum(np.concatenate([[0], ~same])) if by.size else np.zeros(0, np.int64)
+    many = np.append(same, False) | np.insert(same, 0, False) if by.size else np.zeros(0, bool)
+    return np.stack([group[many], rows[by][many]], axis=1).astype(np.int64)
 
 
 def survivors(groups: np.ndarray, rank: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -79,36 +74,45 @@ def survivors(groups: np.ndarray, rank: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def order_duplicates(
     pairs: Scored,
-    decided: Decided,
+    probability: np.ndarray,
     weights: Weights,
     source: np.ndarray,
-    order: np.ndarray,
-    first: int,
+    ties: np.ndarray,
     settings: Sequence[Decision],
-    unlinked_probability: np.ndarray | None = None,
 ) -> Duplicates:
-    """Judge directly compared pairs (left absorbed, right survivor) of one person in one source.
+    """Judge directly compared pairs (left absorbed, right survivor) of one source each.
 
-    The probability is that both records are the person's (or, for unlinked records, the pair's own); a pair
-    whose direct comparison speaks against it is not ordered.
+    A pair whose direct comparison speaks against it is not ordered.
+
+    probability : float64[n], that both records are one person's;  source : int[n], of the pair
+    ties : uint64[n], keyed hash of the left record: the order of equally probable pairs
     """
-    left, right = pairs.left.astype(np.int64), pairs.right.astype(np.int64)
-    if unlinked_probability is None:
-        probability = decided.p_link[left - first] * decided.p_link[right - first]
-    else:
-        probability = unlinked_probability
-    record_min = np.array([s.record_min for s in settings])[source[left - first]]
+    record_min = np.array([s.record_min for s in settings])[source]
     agrees = weights.allowed[pairs.pattern] & (pairs.weight > 0) & (probability >= record_min)
-    accepted = np.zeros(left.shape[0], bool)
+    accepted = np.zeros(source.shape[0], bool)
     for s in range(len(settings)):
-        mine = np.flatnonzero(agrees & (source[left - first] == s))
-        accepted[mine] = accept_in_order(probability[mine], order[left[mine] - first], settings[s].duplicates)
+        mine = np.flatnonzero(agrees & (source == s))
+        accepted[mine] = accept_in_order(probability[mine], ties[mine], settings[s].duplicates)
+    left, right = pairs.left.astype(np.int64), pairs.right.astype(np.int64)
     return Duplicates(left, right, pairs.weight, pairs.pattern, probability, accepted)
 
 
-def open_rows(decided: Decided, first: int) -> np.ndarray:
-    """Agency rows (global) that no register person was decided for: new, open and contradicted ones."""
-    return first + np.flatnonzero(np.isin(decided.decision, (NEW, REVIEW, CONFLICT)))
+def orders_kept(found: Duplicates, ties: np.ndarray) -> np.ndarray:
+    """Which accepted orders stand, bool[n]: of those that would merge one record away the most probable.
+
+    ties : uint64[n, 2], keyed hashes of the absorbed and the surviving record
+    """
+    by = np.lexsort((ties[:, 1], ties[:, 0], -found.probability))
+    by = by[found.accepted[by]]
+    _, first = np.unique(found.absorbed[by], return_index=True)
+    keep = np.zeros(found.absorbed.shape[0], bool)
+    keep[by[first]] = True
+    return keep
+
+
+def is_open(decision: np.ndarray) -> np.ndarray:
+    """Records that no register person was decided for: new, open and contradicted ones."""
+    return np.isin(decision, (NEW, REVIEW, CONFLICT))
 
 
 def pair_probability(pairs: Scored, n_open: int) -> np.ndarray:
@@ -128,52 +132,74 @@ def pair_probability(pairs: Scored, n_open: int) -> np.ndarray:
     return np.minimum(odds / (1.0 + total[left]), odds / (1.0 + total[right]))
 
 
+@dataclass(frozen=True)
+class Groups:
+    """Unknown people: their records, and the edges between these.
+
+    rows, roots : int64[n], grouped rows in order, and the least row of each one's group
+    left, right : int64[k], rows of the edges, the strongest first;  kept : bool[k], False for one that is cut
+    """
+
+    rows: np.ndarray
+    roots: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    kept: np.ndarray
+
+
 def group_open(
     pairs: Scored,
     probability: np.ndarray,
     weights: Weights,
+    rows: np.ndarray,
     source: np.ndarray,
-    first: int,
-    wants_one: Sequence[bool],
-    allowed_rows: np.ndarray,
+    fresh: np.ndarray,
     ties: np.ndarray,
-) -> tuple[dict[int, int], list[tuple[int, int, bool, str]]]:
+    wants_one: Sequence[bool],
+) -> Groups:
     """Group open records into unknown people, the strongest pairs first.
 
-    Returns row -> root row for grouped rows, and the edges (left, right, kept, reason).
-    allowed_rows : bool over agency rows, which may be grouped;  ties : uint64 over agency rows, the order of
-    equally strong pairs, so that the groups do not depend on where a record stands
+    rows : int64[m], open rows in order;  source : int[m];  fresh : bool[m], which may be grouped
+    ties : uint64[m], the order of equally strong pairs, so that the groups do not depend on where a record
+    stands
     """
-    good = (probability >= GROUP_MIN) & weights.allowed[pairs.pattern]
-    one, two = (ties[side.astype(np.int64) - first] for side in (pairs.left, pairs.right))
-    order = np.lexsort((np.maximum(one, two), np.minimum(one, two), -pairs.weight.astype(np.int64)))
-    root: dict[int, int] = {}
-    members: dict[int, list[int]] = {}
-    edges = []
+    left = np.searchsorted(rows, pairs.left.astype(np.int64))
+    right = np.searchsorted(rows, pairs.right.astype(np.int64))
+    good = (probability >= GROUP_MIN) & weights.allowed[pairs.pattern] & fresh[left] & fresh[right]
+    left, right, weight = left[good], right[good], pairs.weight[good].astype(np.int64)
+    one, two = ties[left], ties[right]
+    order = np.lexsort((np.maximum(one, two), np.minimum(one, two), -weight))
+    left, right = np.ascontiguousarray(left[order]), np.ascontiguousarray(right[order])
+    roots = np.empty(rows.shape[0], np.int64)
+    outcome = np.empty(left.shape[0], np.uint8)
+    join_in_order(left, right, source.astype(np.int64), np.array(wants_one, np.uint8), roots, outcome)
+    sizes = np.bincount(roots, minlength=rows.shape[0])
+    grouped = np.flatnonzero(sizes[roots] > 1)
+    told = outcome != WITHIN
+    return Groups(
+        rows[grouped], rows[roots[grouped]], rows[left[told]], rows[right[told]], outcome[told] == JOINED
+    )
 
-    def find(row: int) -> int:
-        while root.get(row, row) != row:
-            row = root[row]
-        return row
 
-    for at in order[good[order]]:
-        a, b = int(pairs.left[at]), int(pairs.right[at])
-        if not (allowed_rows[a - first] and allowed_rows[b - first]):
-            continue
-        of_a, of_b = find(a), find(b)
-        if of_a == of_b:
-            continue
-        left, right = members.get(of_a, [of_a]), members.get(of_b, [of_b])
-        here = {int(source[r - first]) for r in left}
-        clash = any(int(source[r - first]) in here and wants_one[int(source[r - first])] for r in right)
-        direct = source[a - first] == source[b - first]
-        if clash and not (direct and len(left) == 1 and len(right) == 1):
-            edges.append((a, b, False, "one_record_a_person"))
-            continue
-        low, high = min(of_a, of_b), max(of_a, of_b)
-        root[high] = low
-        root.setdefault(low, low)
-        members[low] = sorted(left + right)
-        members.pop(high, None)
-        edges.append((a, b, True, "unknown_person"))
-    return {row: find(row) for row in root}, edges
+def anchors_of(groups: Groups, place: np.ndarray, merged: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of unknown people that another row's key names, and that row: int64[n] each, by rising row.
+
+    Of a group it is the first by ``place`` (int64, of ``groups.rows``). ``merged`` int64[k, 2]: a record that
+    is absorbed by another takes what names that one, or the one that absorbs it in turn.
+    """
+    named: dict[int, int] = {}
+    if groups.rows.size:
+        by = np.lexsort((place, groups.roots))
+        starts = np.flatnonzero(np.concatenate([[True], groups.roots[by][1:] != groups.roots[by][:-1]]))
+        first = np.repeat(groups.rows[by][starts], np.diff(np.append(starts, by.shape[0])))
+        named = dict(zip(groups.rows[by].tolist(), first.tolist(), strict=True))
+    into = dict(merged.tolist())
+    absorbed = {}
+    for gone, survivor in into.items():
+        stays = survivor
+        while stays in into:
+            stays = into[stays]
+        absorbed[gone] = named.get(stays, stays)
+    named |= absorbed
+    rows = np.array(sorted(row for row, anchor in named.items() if row != anchor), np.int64)
+    return rows, np.array([named[row] for row in rows.tolist()], np.int64)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -140,7 +141,7 @@ def gather_cells(
     return Cells(offsets, data[:used], state)
 
 
-def _read_only(buffer: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _read_only(buffer: NDArray[Any]) -> NDArray[Any]:
     view = buffer.view()
     view.flags.writeable = False
     return view

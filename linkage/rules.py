@@ -129,6 +129,11 @@ def compile_rules(rules: Sequence[Blocking], kinds: dict[str, str]) -> tuple[Rul
     return tuple(sorted(out, key=lambda r: (r.near, r.relatives)))
 
 
+def many_keys(rule: Rule) -> bool:
+    """Whether a record may have several keys under the rule."""
+    return any(part.form == "any" for part in rule.on)
+
+
 def part_codes(coded: Coded, meaning: Meaning, part: KeyPart) -> np.ndarray:
     """Codes of a key element: uint64[n], or uint64[n, width] for a form with several keys; zero is absent."""
     values = coded.arrays[part.column]

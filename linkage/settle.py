@@ -62,7 +62,9 @@ def rehearsed(order: np.ndarray, n_agency: int) -> np.ndarray:
     return order < np.uint64(share * (2**64 - 1))
 
 
-def settled_records(scored: Scored, settling: np.ndarray, start: int, stop: int, sample: np.ndarray) -> np.ndarray:
+def settled_records(
+    scored: Scored, settling: np.ndarray, start: int, stop: int, sample: np.ndarray
+) -> np.ndarray:
     """Which agency records of a range are settled: bool[n].
 
     scored : all pairs that an identifier found;  settling : bool[patterns]

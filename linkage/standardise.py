@@ -67,12 +67,12 @@ def standardise(
     extract_date: datetime.date,
     locale: Pack,
     secret: int,
-    aliases: pa.Table | None = None,
+    aliases: pl.DataFrame | None = None,
 ) -> StandardPart:
     """Standardise one part of a source.
 
     records : record_id and one text column a standard field, as intake gives them
-    kinds   : standard field -> kind;  aliases : (person_id, number), earlier numbers of register persons
+    kinds   : standard field -> kind;  aliases : earlier numbers of register persons, see :func:`read_aliases`
     """
     part = _Part(kinds, extract_date, locale, secret)
     for field in contract.fields:
@@ -84,7 +84,7 @@ def standardise(
     arrays = part.arrays
     query_dates(part.queries, arrays.get("birth_date"), arrays.get("death_date"), extract_date.year)
     if "personal_number" in arrays and aliases is not None:
-        arrays["personal_number.alias"] = _aliases(records.column("record_id"), aliases, locale, extract_date)
+        arrays["personal_number.alias"] = _aliases(records.column("record_id"), aliases)
     order = record_order(records.column("record_id"), source, secret)
     return StandardPart(
         arrays, order, tokens, counts, part.texts, part.repairs.table(undone), part.queries.table()
@@ -281,10 +281,11 @@ def _merge_names(
     return merged, total[1:]
 
 
-def _aliases(
-    record_ids: pa.ChunkedArray, aliases: pa.Table, locale: Pack, extract_date: datetime.date
-) -> np.ndarray:
-    """Earlier numbers of each register person, int64[n, ALIASES_KEPT], the latest first."""
+def read_aliases(aliases: pa.Table, locale: Pack, extract_date: datetime.date) -> pl.DataFrame:
+    """Earlier numbers of register persons: person_id, code, place (0 for the latest), ALIASES_KEPT at most.
+
+    aliases : person_id, number and maybe valid_to, text
+    """
     frame = (
         pl.DataFrame(pl.from_arrow(aliases))
         .select(
@@ -301,13 +302,18 @@ def _aliases(
         if len(frame)
         else np.zeros(0, np.int64)
     )
-    frame = frame.with_columns(
-        code=pl.Series(codes, dtype=pl.Int64), place=pl.int_range(pl.len()).over("person_id")
+    placed = frame.select(
+        "person_id", code=pl.Series(codes, dtype=pl.Int64), place=pl.int_range(pl.len()).over("person_id")
     )
+    return placed.filter(pl.col("place") < ALIASES_KEPT)
+
+
+def _aliases(record_ids: pa.ChunkedArray, aliases: pl.DataFrame) -> np.ndarray:
+    """Earlier numbers of each register person, int64[n, ALIASES_KEPT], the latest first."""
     rows = pl.DataFrame({"person_id": pl.Series(pl.from_arrow(record_ids)).cast(pl.String)}).with_row_index(
         "row"
     )
-    joined = rows.join(frame.filter(pl.col("place") < ALIASES_KEPT), on="person_id", how="inner")
+    joined = rows.join(aliases, on="person_id", how="inner")
     out = np.zeros((len(rows), ALIASES_KEPT), np.int64)
     out[joined["row"].to_numpy(), joined["place"].to_numpy()] = joined["code"].to_numpy()
     return out

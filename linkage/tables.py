@@ -22,6 +22,15 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_large_string(kind) or pa.types.is_string(kind) or pa.types.is_string_view(kind))
 
 
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """The type of what is dictionary-encoded, in a list too."""
+    if pa.types.is_dictionary(kind):
+        return kind.value_type
+    if pa.types.is_large_list(kind) and pa.types.is_dictionary(kind.value_type):
+        return pa.large_list(kind.value_type.value_type)
+    return kind
+
+
 @dataclass(frozen=True)
 class Column:
     """One column: its Arrow type, its meaning, and whether it may be null."""
@@ -51,7 +60,7 @@ class Table:
             if name not in table.column_names:
                 raise self._broken(f"has no column '{name}'")
             values = table.column(name)
-            held = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
+            held = _plain(values.type)
             if held != column.type and not (column.type == TEXT and _is_text(held)):
                 values = values.cast(column.type)
             if not column.null and values.null_count:

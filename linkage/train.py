@@ -35,6 +35,9 @@ TOLERANCE = 1e-7
 PRIOR_PAIRS = 2.0
 CHANCE_PRIOR_PAIRS = 40.0
 
+#: Random pairs of a level from which on its u is known: to three percent, 0.05 bits.
+KNOWN_FROM = 1_000
+
 #: Chance that a stranger's phone or other near-unique value agrees, before anything is counted.
 SMALLEST = 1e-9
 
@@ -343,6 +346,33 @@ def widened(counted: Counted, programme: Programme, whole: Programme, places: Se
         return counted
     levels = programme.levels_of(counted.patterns)
     return Counted((levels @ whole.radix[list(places)]).astype(np.uint32), counted.counts)
+
+
+def level_counts(programme: Programme, counted: Counted) -> list[np.ndarray]:
+    """Pairs by level of every part: int64[levels] each."""
+    levels = programme.levels_of(counted.patterns)
+    out = []
+    for i, part in enumerate(programme.parts):
+        pairs = np.zeros(len(part.levels), np.int64)
+        np.add.at(pairs, levels[:, i], counted.counts)
+        out.append(pairs)
+    return out
+
+
+def parts_to_count(programme: Programme, counts: Sequence[Sequence[int]]) -> list[int]:
+    """Parts some level of which random pairs have shown too seldom for its u to be known; all if none.
+
+    counts : by part and level. What is fixed, or learned from an identifier's own blocks, is not asked for.
+    """
+    wanting = [
+        i
+        for i, part in enumerate(programme.parts)
+        if any(
+            place and level.u is None and not level.group and counts[i][place] < KNOWN_FROM
+            for place, level in enumerate(part.levels)
+        )
+    ]
+    return wanting or list(range(len(programme.parts)))
 
 
 def _share_of(counts: np.ndarray) -> np.ndarray:

@@ -21,8 +21,7 @@ import contextlib
 import itertools
 import json
 import os
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -31,14 +30,16 @@ import msgspec
 import numpy as np
 
 from benchmarks.experiments.training import persons, workspace
-from jobs.store import make_folder, stage_facts, write_bytes
-from jobs.tasks_decide import decide_all, load_decided
-from jobs.tasks_match import match_partition, match_probe
-from jobs.tasks_train import rate_repeats
+from jobs.deciding import decide_records
+from jobs.executor import Call, ThreadExecutor
+from jobs.matching import match_records
+from jobs.store import make_folder, write_bytes
+from jobs.tasks_decide import load_outcomes
 from jobs.workspace import Workspace
+from linkage.acceptance import accept_in_order
 from linkage.decisions import CONFLICT, LINK, REVIEW
 from linkage.model import Model, identify
-from linkage.posterior import accept_in_order, false_links_interval
+from linkage.posterior import false_links_interval
 from linkage.rehearsal import nothing
 
 VARIANTS = ("independent", "grouped", "full")
@@ -46,7 +47,10 @@ DEMANDED = 0.9999
 BANDS = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 1.1)
 HEAD = ("model", "links", "false", "expected", "99 % interval", "holds", "precision", "recall", "left open")
 #: Of a work folder: what scoring makes anew, and what belongs to one run.
-OWN = ("pairs", "decided", "resolved", "artefacts", "model.json", "lock")
+OWN = (
+    *("repeats", "pairs", "settled", "decided", "weighed", "tally", "rehearsed", "judged", "contests"),
+    *("resolved", "artefacts", "stages", "model.json", "lock"),
+)
 
 
 def altered(model: Model, variant: str) -> Model:
@@ -79,21 +83,37 @@ def twin(space: Workspace, folder: Path) -> Path:
     return folder
 
 
+class Here:
+    """Runs a stage's tasks on threads of this process, every one of them."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+
+    def tasks(
+        self, stage: str, calls: Sequence[Call], rows: Sequence[int] | None = None
+    ) -> list[dict[str, Any]]:
+        """Results of the calls in their order."""
+        executor = ThreadExecutor(self.threads)
+        try:
+            return [done.result for done in executor.map(calls)]
+        finally:
+            executor.close()
+
+    def free(self, *places: Path | str) -> None:
+        """Nothing is removed."""
+
+    def drop(self, *patterns: str) -> None:
+        """Nothing is removed."""
+
+
 def score(space: Workspace, model: Model, folder: Path, threads: int) -> str:
     """Score all pairs by the model, in a work folder of their own."""
     work = twin(space, make_folder(folder) / "work")
     write_bytes(work / "model.json", model.to_json())
-    rate_repeats(str(work))
-    partitions = stage_facts(work / "stages" / "block")["partitions"]
-    calls: list[tuple[Any, tuple[Any, ...]]] = []
-    for index, rule in enumerate(space.rules):
-        if rule.near:
-            calls += [(match_probe, (str(work), index, a)) for a, _ in space.ranges(register=False)]
-        elif not rule.relatives:
-            calls += [(match_partition, (str(work), index, p)) for p in range(partitions)]
-    with ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(task, *arguments) for task, arguments in calls]:
-            done.result()
+    here = Here(threads)
+    agencies = space.ranges(register=False)
+    here.tasks("train", [("jobs.tasks_train:rate_repeats", (str(work), a, b)) for a, b in agencies])
+    match_records(here, Workspace.open(str(work)))
     return str(work)
 
 
@@ -103,29 +123,27 @@ def rehearsal(wanted: bool) -> Iterator[None]:
     if wanted:
         yield
     else:
-        with mock.patch("linkage.decide.rehearse", return_value=nothing()):
+        with mock.patch("jobs.tasks_decide.conclude", return_value=nothing()):
             yield
 
 
-def measure(work: str, person: np.ndarray, *, rehearsed: bool) -> dict[str, Any]:
+def measure(work: str, person: np.ndarray, threads: int, *, rehearsed: bool) -> dict[str, Any]:
     """Decide, and compare with the truth."""
-    with rehearsal(rehearsed):
-        facts = decide_all(work)
     space = Workspace.open(work)
-    decided, _ = load_decided(space)
+    with rehearsal(rehearsed):
+        facts = decide_records(Here(threads), space)
+    decision, found, p_link = load_outcomes(space)
     first = space.layout["n_register"]
-    true, found = person[first:], decided.person
+    true = person[first:]
     right = (found >= 0) & (person[np.maximum(found, 0)] == true)
     known = np.isin(true, person[:first])
-    linked = decided.decision == LINK
+    linked = decision == LINK
     estimates = facts["estimates"].values()
     expected = sum(e["expected"] for e in estimates)
     low, high = false_links_interval(expected, max(e.get("relative_variance", 0.0) for e in estimates))
     named = np.flatnonzero(found >= 0)
-    chosen = named[
-        accept_in_order(decided.p_link[named], np.asarray(space.coded.order[first:])[named], DEMANDED)
-    ]
-    in_set = float((1 - decided.p_link[chosen]).sum())
+    chosen = named[accept_in_order(p_link[named], np.asarray(space.coded.order[first:])[named], DEMANDED)]
+    in_set = float((1 - p_link[chosen]).sum())
     set_low, set_high = false_links_interval(in_set)
     return {
         "links": {
@@ -135,7 +153,7 @@ def measure(work: str, person: np.ndarray, *, rehearsed: bool) -> dict[str, Any]
             "low": low,
             "high": high,
             "recall": float((linked & right).sum() / known.sum()),
-            "open": float(np.isin(decided.decision, (REVIEW, CONFLICT)).mean()),
+            "open": float(np.isin(decision, (REVIEW, CONFLICT)).mean()),
         },
         "set": {
             "links": int(chosen.shape[0]),
@@ -149,11 +167,11 @@ def measure(work: str, person: np.ndarray, *, rehearsed: bool) -> dict[str, Any]
                 "from": a,
                 "to": min(b, 1.0),
                 "records": int(inside.sum()),
-                "expected": float((1 - decided.p_link[named][inside]).sum()),
+                "expected": float((1 - p_link[named][inside]).sum()),
                 "false": int((~right[named][inside]).sum()),
             }
             for a, b in itertools.pairwise(BANDS)
-            for inside in [(decided.p_link[named] >= a) & (decided.p_link[named] < b)]
+            for inside in [(p_link[named] >= a) & (p_link[named] < b)]
         ],
     }
 
@@ -197,7 +215,7 @@ def main() -> None:
             work = score(space, altered(trained, variant), own, given.threads)
             for rehearsed in (False, True):
                 name = f"{variant}, rehearsed" if rehearsed else variant
-                found[name] = measure(work, person, rehearsed=rehearsed)
+                found[name] = measure(work, person, given.threads, rehearsed=rehearsed)
         (given.out / f"{nation.name}-decision.json").write_text(json.dumps(found, indent=1))
         print(f"\n{nation.name}: the links\n")
         print(table(HEAD, [row(name, one["links"]) for name, one in found.items()]))

@@ -27,8 +27,7 @@ import numpy as np
 import polars as pl
 
 from jobs.run import run_project
-from jobs.store import stage_facts
-from jobs.tasks import read_blocks
+from jobs.tasks_block import read_blocks
 from jobs.workspace import Workspace
 from linkage.frequency import ValueCounts
 from linkage.match import AGENCY_REGISTER, count_block_patterns, count_pairs
@@ -56,9 +55,8 @@ def persons(space: Workspace, truth: Path) -> np.ndarray:
     )
     known = known.with_columns(person=pl.col("true_person_id").rank("dense").cast(pl.Int64))
     out = []
-    for source, part, _, _ in space.layout["parts"]:
-        ids = pl.Series("record_id", pl.from_arrow(space.records(source, part).column("record_id")))
-        rows = pl.DataFrame({"record_id": ids.cast(pl.String)})
+    for source, _, start, count in space.layout["parts"]:
+        rows = pl.DataFrame({"record_id": space.ids[start : start + count]})
         own = known.filter(pl.col("source") == space.sources[source].name)
         joined = rows.join(own, on="record_id", how="left", maintain_order="left")
         out.append(joined["person"].fill_null(-1).to_numpy())
@@ -108,7 +106,6 @@ def random_strangers(space: Workspace, person: np.ndarray, columns: Sequence[str
 
 def block_pairs(space: Workspace, columns: Sequence[str], *, owned: bool) -> Counted:
     """Patterns of all agency-register pairs of all rules."""
-    partitions = stage_facts(space.work / "stages" / "block")["partitions"]
     counted = [
         count_block_patterns(
             space.coded,
@@ -122,7 +119,7 @@ def block_pairs(space: Workspace, columns: Sequence[str], *, owned: bool) -> Cou
             owned=owned,
         )
         for rule in space.blocking.owners()
-        for partition in range(partitions)
+        for partition in range(1 << space.layout["bits"])
     ]
     return Counted.total_of(counted)
 

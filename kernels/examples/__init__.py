@@ -7,8 +7,10 @@ same number of units always gives the same arguments.
 
 from __future__ import annotations
 
-from kernels.examples import blocks, codes, intake, names, strings, text
+from kernels.examples import blocks, codes, intake, names, publishing, strings, text
 from kernels.examples._form import Example
+
+__all__ = ["EXAMPLES", "Example"]
 
 #: Every public kernel that works on whole columns, some of them in several ways.
 EXAMPLES: tuple[Example, ...] = (
@@ -18,4 +20,5 @@ EXAMPLES: tuple[Example, ...] = (
     *blocks.EXAMPLES,
     *text.EXAMPLES,
     *intake.EXAMPLES,
+    *publishing.EXAMPLES,
 )

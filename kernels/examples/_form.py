@@ -6,6 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from numpy.typing import NDArray
+
+
+def mapped(values: NDArray[Any]) -> NDArray[Any]:
+    """A read-only view, as of a mapped file or of an Arrow array: to Numba a type of its own."""
+    view = values.view()
+    view.flags.writeable = False
+    return view
+
 
 @dataclass(frozen=True, slots=True)
 class Example:

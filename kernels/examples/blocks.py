@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.examples._form import Example
+from kernels.examples._form import Example, mapped
 from kernels.examples.codes import numbers
 from kernels.keys import fold_column, index_keys, look_up_keys, start_keys
 from kernels.pairs import count_block_pairs, owned_pairs, walk_blocks
@@ -84,7 +84,12 @@ def _order(n: int) -> tuple[Any, ...]:
 
 def _ranked(n: int) -> tuple[Any, ...]:
     rows = np.random.default_rng(26).integers(0, max(1, n // 2), n).astype(np.uint32)
-    return rows, np.empty(n, np.uint32), np.empty(n, np.int64)
+    return mapped(rows), np.empty(n, np.uint32), np.empty(n, np.int64)
+
+
+def _ranked_own(n: int) -> tuple[Any, ...]:
+    rows, *out = _ranked(n)
+    return rows.copy(), *out
 
 
 def _sort(n: int) -> tuple[Any, ...]:
@@ -96,7 +101,7 @@ def _runs(n: int) -> tuple[Any, ...]:
 
 
 def _groups(n: int) -> NDArray[np.uint8]:
-    return np.random.default_rng(23).integers(0, 5, n).astype(np.uint8)
+    return mapped(np.random.default_rng(23).integers(0, 5, n).astype(np.uint8))
 
 
 def _counted(n: int) -> tuple[Any, ...]:
@@ -108,8 +113,8 @@ def _counted(n: int) -> tuple[Any, ...]:
 def _found(n: int) -> tuple[Any, ...]:
     arguments = _counted(n)
     rows = int(count_runs(*arguments))
-    tables = tuple(table[:rows].copy() for table in arguments[5:8])
-    return (*tables, _keys(n), _groups(n), np.empty(n, np.int32), np.empty(n, np.int32))
+    tables = tuple(mapped(table[:rows]) for table in arguments[5:8])
+    return (*tables, _keys(n), _groups(n).copy(), np.empty(n, np.int32), np.empty(n, np.int32))
 
 
 def _repeats(n: int) -> tuple[Any, ...]:
@@ -136,9 +141,13 @@ def _blocks(n: int) -> tuple[Any, ...]:
     return starts, members, registers.astype(np.int32), own, keys, np.array([0, 1, 2], np.int64)
 
 
-def _walk(mode: int) -> Callable[[int], tuple[Any, ...]]:
+def _walk(mode: int, *, kept: int = 2) -> Callable[[int], tuple[Any, ...]]:
     def make(n: int) -> tuple[Any, ...]:
         starts, members, registers, own, keys, widths = _blocks(n)
+        if kept > 0:
+            own = mapped(own)
+        if kept > 1:
+            starts, registers = mapped(starts), mapped(registers)
         position, left, right = np.zeros(3, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
         return starts, members, registers, own, mode, position, keys, widths, 1, left, right
 
@@ -175,7 +184,7 @@ def _probe(n: int) -> tuple[Any, ...]:
     index = np.zeros((int(known[-1] - base) >> shift) + 2, np.int64)
     index_codes(known - base, shift, index)
     left, right = np.zeros(16 * n, np.int64), np.zeros(16 * n, np.int64)
-    return wanted, known, order.astype(np.uint32), base, shift, index, 8, left, right
+    return wanted, mapped(known), mapped(order.astype(np.uint32)), base, shift, index, 8, left, right
 
 
 EXAMPLES = (
@@ -186,12 +195,15 @@ EXAMPLES = (
     Example(partition_rows, _partition, "record"),
     Example(partition_order, _order, "record"),
     Example(rank_rows, _ranked, "record"),
+    Example(rank_rows, _ranked_own, "record", "of arrays that can be written"),
     Example(sort_by_key, _sort, "record", consumed=(0, 1)),
     Example(run_starts, _runs, "key"),
     Example(count_runs, _counted, "key", consumed=(8,)),
     Example(find_runs, _found, "key"),
     Example(count_repeats, _repeats, "key"),
     Example(walk_blocks, _walk(0), "pair", "agency with register", consumed=(5,)),
+    Example(walk_blocks, _walk(0, kept=1), "pair", "kept keys", consumed=(5,)),
+    Example(walk_blocks, _walk(1, kept=0), "pair", "of arrays that can be written", consumed=(5,)),
     Example(walk_blocks, _walk(2), "pair", "every pair", consumed=(5,)),
     Example(owned_pairs, _owned, "pair"),
     Example(count_block_pairs, _block_counts, "block"),

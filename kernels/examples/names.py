@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels._lanes import PADDING
-from kernels.examples._form import Example
+from kernels.examples._form import Example, mapped
 from kernels.examples.strings import GIVEN, MIDDLES, SURNAMES
 from kernels.keys import GIVEN as GIVEN_PART
 from kernels.keys import SET, WHOLE, name_hashes
@@ -107,13 +107,13 @@ def _letters() -> NDArray[np.uint32]:
 
 def _masks(n: int) -> tuple[Any, ...]:
     lengths = np.diff(vocabulary().char_offsets)
-    return name_rows(n)[0], _letters(), lengths, TOKEN_CHARACTERS, np.empty(n, np.uint64)
+    return name_rows(n)[0], mapped(_letters()), lengths, TOKEN_CHARACTERS, np.empty(n, np.uint64)
 
 
 def _near(n: int) -> tuple[Any, ...]:
     tables = np.concatenate(name_rows(n))
     masks = np.empty(2 * n, np.uint64)
-    letter_masks(tables, _letters(), np.diff(vocabulary().char_offsets), TOKEN_CHARACTERS, masks)
+    letter_masks(tables, mapped(_letters()), np.diff(vocabulary().char_offsets), TOKEN_CHARACTERS, masks)
     arguments = _pairs(np.uint32)(n)
     name_bits(*arguments)
     rows = np.arange(n)
@@ -124,7 +124,7 @@ def _hashes(part: int) -> Callable[[int], tuple[Any, ...]]:
     def make(n: int) -> tuple[Any, ...]:
         words = np.random.default_rng(9).integers(1, 1 << 63, vocabulary().ascii.shape[0], np.uint64)
         words[0] = 0
-        return name_rows(n)[0], words, part, np.empty(n, np.uint64)
+        return name_rows(n)[0], mapped(words), part, np.empty(n, np.uint64)
 
     return make
 

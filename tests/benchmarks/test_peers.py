@@ -6,8 +6,10 @@ import ast
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
@@ -21,7 +23,8 @@ from benchmarks.peers.__main__ import main
 from jobs.project import load_project
 
 HERE = Path(material.__file__).parent
-PEERS = Path(__file__).parents[2] / ".venv-peers/bin/python"
+ROOT = Path(__file__).parents[2]
+PEERS = ROOT / ".venv-peers/bin/python"
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +178,36 @@ def test_measured__says_how_it_ended():
     assert (done.code, done.errors.strip()) == (1, "it went wrong")
 
 
+OUTER = """
+import signal, sys
+from benchmarks.peers import measured
+signal.signal(signal.SIGINT, signal.default_int_handler)
+measured.run([sys.executable, "-c", sys.argv[1]])
+"""
+
+
+def test_measured__leaves_nothing_running_when_it_is_interrupted(tmp_path):
+    place, until = tmp_path / "process", time.monotonic() + 30
+    inner = f"import os, time; open({str(place)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    runner = subprocess.Popen([sys.executable, "-c", OUTER, inner], cwd=ROOT, stderr=subprocess.DEVNULL)
+    while not (place.exists() and place.read_text()):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    runner.send_signal(signal.SIGINT)
+    assert runner.wait(30) != 0
+    while works(place.read_text()):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def works(process):
+    """Whether a process is there and has not ended."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def test_measured__gives_the_environment():
     done = measured.run(
         [sys.executable, "-c", "import os; raise SystemExit(int(os.environ['LEFT']))"], {"LEFT": "7"}
@@ -285,7 +318,7 @@ def test_scripts__import_nothing_of_the_project():
 
 
 def test_lock__pins_what_is_asked_for_with_hashes():
-    folder = Path(__file__).parents[2] / "requirements"
+    folder = ROOT / "requirements"
     wanted = set(re.findall(r"(?m)^\w.*==\S+", (folder / "peers.in").read_text(encoding="utf-8")))
     lock = (folder / "peers.lock").read_text(encoding="utf-8")
     entries = re.split(r"\n(?=\w)", re.sub(r"(?m)^\s*#.*\n", "", lock).strip())

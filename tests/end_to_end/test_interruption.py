@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import json
+import os
 import signal
 import subprocess
 import time
@@ -10,6 +12,8 @@ import time
 import pytest
 
 from jobs.journal import read_journal
+from jobs.run_folder import read_run
+from tests.end_to_end.killing import digests_of, soak
 from tests.end_to_end.runs import call, command, copy_nation, digests, environment
 
 FIRST_STAGES = ("intake", "standardise", "block")
@@ -32,7 +36,7 @@ def stop_after(stage, how, nation, out):
 
 
 def artefacts(out):
-    return {p.name for p in out.iterdir()} - {"work", "journal.jsonl"}
+    return {p.name for p in out.iterdir()} - {"work", "journal.jsonl", "metrics.prom"}
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +108,32 @@ def test_kill__leaves_no_artefact_and_the_same_command_ends_it(nation, decided, 
     again = call("run", nation, "--out", tmp_path / "run", "--threads", "1")
     assert again.returncode == 0, again.stderr
     assert digests(tmp_path / "run") == decided
+
+
+#: Kills of the random test; a soak sets more.
+KILLS = int(os.environ.get("LINKAGE_KILLS", "4"))
+
+
+@pytest.mark.parametrize("engine", ["threads", pytest.param("ray", marks=pytest.mark.slow)])
+def test_kills_at_random__leave_no_trace_in_the_result(nation, finished, tmp_path, engine):
+    out = tmp_path / "run"
+    whole = read_run(finished)["seconds"] + (8.0 if engine == "ray" else 1.5)
+    met = soak(
+        nation, out, kills=KILLS, seconds=whole, seed=int(os.environ.get("LINKAGE_SEED", "1")), engine=engine
+    )
+    assert met.kills == KILLS
+    assert digests_of(out) == digests_of(finished)
+
+
+def test_kill__repeats_no_task_that_was_finished(nation, tmp_path):
+    out = tmp_path / "run"
+    for stage in ("standardise", "train"):
+        code, _ = stop_after(stage, signal.SIGKILL, nation, out)
+        assert code == -signal.SIGKILL
+    assert call("run", nation, "--out", out).returncode == 0
+    done = collections.Counter(
+        (line["stage"], line["task"], line["part"], line["parts"])
+        for line in read_journal(out / "journal.jsonl")
+    )
+    assert max(done.values()) == 1
+    assert len({stage for stage, *_ in done}) == len(read_run(out)["stages"])

@@ -167,7 +167,7 @@ def test_broken_rows__beyond_the_limit_stop_the_run_and_the_agency_is_told(natio
     break_rows(other, "tax", every=4)
     with pytest.raises(ContractError, match="E-INPUT-019"):
         run(other, tmp_path / "run")
-    assert {p.name for p in (tmp_path / "run").iterdir()} == {"work", "journal.jsonl"}
+    assert {p.name for p in (tmp_path / "run").iterdir()} == {"work", "journal.jsonl", "metrics.prom"}
     artefacts = tmp_path / "run" / "work" / "artefacts"
     held = receipt(artefacts, "tax")
     assert held["outcome"] == "stopped"

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
-from jobs.broadcast import Broadcasts, Received, marks, read_bytes, scan
+from jobs.broadcast import RECEIVED, Broadcasts, Received, marks, read_bytes, scan
+from jobs.store import make_folder, read_arrays, read_json, read_table, write_arrays, write_json, write_table
+from linkage.errors import IntegrityError
 
 
 class FullError(Exception):
@@ -114,3 +118,43 @@ def test_process__that_was_handed_nothing_reads_the_files(tmp_path):
     assert marks(tmp_path / "absent") == []
     with pytest.raises(FileNotFoundError):
         read_bytes(tmp_path / "absent")
+
+
+@pytest.fixture
+def receive(store):
+    """Hands places to this process, as a worker is handed them, until the test ends."""
+
+    def hand(*places):
+        broadcasts = made(store)
+        broadcasts.add(places)
+        RECEIVED.take(*broadcasts.current(), store.get)
+
+    yield hand
+    RECEIVED.take(0, [], store.get)
+
+
+def test_readers__of_a_run_read_what_was_handed(receive, tmp_path):
+    folder = make_folder(tmp_path / "vocabulary")
+    write_arrays(folder / "a.arrays", numbers=np.arange(5), none=np.zeros((0, 3)))
+    write_table(folder / "a.arrow", pa.table({"token": ["an", "binh"]}))
+    write_json(tmp_path / "model.json", {"rate": 1})
+    receive(folder, tmp_path / "model.json")
+    for path in (folder / "a.arrays", folder / "a.arrow", tmp_path / "model.json"):
+        path.unlink()
+    held = read_arrays(folder / "a.arrays")
+    assert held["numbers"].tolist() == [0, 1, 2, 3, 4]
+    assert held["none"].shape == (0, 3)
+    assert not held["numbers"].flags.writeable
+    assert read_table(folder / "a.arrow")["token"].to_pylist() == ["an", "binh"]
+    assert read_json(tmp_path / "model.json") == {"rate": 1}
+
+
+def test_readers__see_damage_of_a_container_that_was_handed(receive, tmp_path):
+    path = tmp_path / "a.arrays"
+    write_arrays(path, numbers=np.arange(1000))
+    data = bytearray(path.read_bytes())
+    data[500] ^= 1
+    path.write_bytes(data)
+    receive(path)
+    with pytest.raises(IntegrityError):
+        read_arrays(path)

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from jobs import coded_parts
+from jobs.coded_parts import few
 from jobs.store import read_table
 from jobs.workspace import Workspace, frame
 from tests.jobs.conftest import PEOPLE
@@ -82,3 +86,20 @@ def test_ids__are_those_of_the_records(kept: Workspace) -> None:
     assert kept.ids[:].to_list() == wanted
     rows = np.array([5, 0, len(wanted) - 1, -1])
     assert kept.ids.take(rows).to_list() == [wanted[5], wanted[0], wanted[-1], None]
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 2), max_size=20), st.sampled_from([0, 2]), st.data())
+def test_few__read_as_the_whole_column(values: list[int], width: int, data: st.DataObject) -> None:
+    whole = np.array(values, np.int64)
+    if width:
+        whole = np.stack([whole, np.zeros_like(whole)], axis=1)
+    held = few("c", whole) | {"@order": np.zeros(whole.shape[0], np.uint64)}
+    assert held["c"].shape[0] <= whole.shape[0]
+    piece = coded_parts._piece(lambda: held, "c")()
+    assert piece is not None
+    low, high = sorted(data.draw(st.tuples(*[st.integers(0, len(values))] * 2)))
+    assert np.array_equal(piece[low:high], whole[low:high])
+    rows = np.array(data.draw(st.lists(st.integers(0, max(0, len(values) - 1)), max_size=8)), np.int64)
+    if values:
+        assert np.array_equal(piece[rows], whole[rows])

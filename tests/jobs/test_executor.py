@@ -19,6 +19,9 @@ from linkage.schema import DeclarationError, Problem
 
 HERE = "tests.jobs.test_executor"
 
+#: Bytes that the tasks of the local Ray may need together.
+MEMORY = 100 << 20
+
 
 def square(value):
     return {"value": value * value, "process": os.getpid()}
@@ -107,7 +110,7 @@ def place():
 def ray_executor(place):
     before, tempfile.tempdir = tempfile.tempdir, str(place)
     try:
-        made = RayExecutor(2)
+        made = RayExecutor(2, memory=MEMORY)
     finally:
         tempfile.tempdir = before
     yield made
@@ -277,6 +280,13 @@ def meet():
 def test_ray__runs_tasks_in_processes_of_its_own(ray_executor):
     processes = {r["process"] for r in results(ray_executor, [call("square", n) for n in range(8)])}
     assert os.getpid() not in processes
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize(("need", "most"), [(MEMORY // 2, 2), (MEMORY * 6 // 10, 1), (MEMORY * 9, 1)])
+def test_ray__tasks_run_together_only_as_far_as_the_memory_goes(ray_executor, need, most):
+    results(ray_executor, [call("span", 0.1) for _ in range(4)])  # both workers are there
+    assert most_at_once(results(ray_executor, [call("span", 0.1) for _ in range(6)], memory=need)) <= most
 
 
 @pytest.mark.ray

@@ -1,5 +1,6 @@
 """Intake of whole sources: what is counted, which limit stops what, and who is left out."""
 
+import collections
 import importlib
 import json
 import os
@@ -14,6 +15,7 @@ import pytest
 
 from jobs import cli, intake, kernel_cache
 from jobs.executor import Call
+from jobs.readers import read_source
 from jobs.store import write_json
 from jobs.workspace import Workspace
 from linkage.config import Source
@@ -206,6 +208,47 @@ def test_take_in__a_file_broken_further_in_is_told_by_its_name(case: Case):
     case.source("tax", {"tax.csv": whole[:-9]})
     with pytest.raises(ContractError, match=r"E-INPUT-015: source tax: 'tax\.csv'"):
         case.take_in()
+
+
+REPEATS = CONTRACT.format(more="").replace('key = "K"', 'key = "K"\non_repeat = "last"\norder_by = "D"')
+
+
+@pytest.mark.parametrize("contract", [CONTRACT.format(more=""), REPEATS], ids=["reject", "last"])
+@pytest.mark.parametrize("bucket", [1 << 30, 64])
+def test_take_in__repeated_keys_fall_in_whatever_part_and_bucket_they_stand(
+    case: Case, monkeypatch: pytest.MonkeyPatch, contract: str, bucket: int
+):
+    pick = random.Random(3)
+    lines = [f"{pick.randrange(150)},Tên {i},{pick.choice(['', *range(1980, 1990)])},1" for i in range(200)]
+    files = {f"tax{n}.csv": "K,N,D,S\n" + "\n".join(lines[n * 50 : n * 50 + 50]) + "\n" for n in range(4)}
+    case.source("tax", files, "refused_max = 1.0")
+    (case.folder / "c.toml").write_text(contract)
+    monkeypatch.setattr(intake, "BUCKET_BYTES", bucket)
+    facts = case.take_in(6)
+    space = Workspace.open(str(case.folder / "work"))
+    agreed = space.sources[1].contract
+    whole = read_source([case.folder / name for name in files], agreed)
+    refused: collections.Counter[str] = collections.Counter()
+    for taken in whole:
+        refused.update(taken.refused())
+    assert facts["sources"]["tax"]["refused"] == dict(sorted(refused.items()))
+    assert len(refused) == (1 if contract != REPEATS else 2)
+    parts = [(s, p, rows) for s, p, _, rows in facts["layout"]["parts"] if s == 1]
+    held = [space.records(s, p) for s, p, _ in parts]
+    assert [table.num_rows for table in held] == [rows for _, _, rows in parts]
+    wanted = [row for taken in whole for row in taken.records.to_pylist()]
+    assert [row for table in held for row in table.to_pylist()] == wanted
+    assert facts["sources"]["tax"]["text"]["total"][1] == sum(len(text.encode()) for text in files.values())
+
+
+def test_take_in__a_large_source_has_parts_of_bounded_rows(case: Case, monkeypatch: pytest.MonkeyPatch):
+    case.source("tax", {"tax.csv": good(5000)})
+    monkeypatch.setattr(intake, "LEAST_ROWS", 100)
+    monkeypatch.setattr(intake, "MOST_ROWS", 600)
+    parts = [rows for source, _, _, rows in case.take_in()["layout"]["parts"] if source == 1]
+    assert sum(parts) == 5000
+    assert len(parts) == 9
+    assert max(parts) < 700
 
 
 def facts_of(rows: int, **refused: int) -> dict[str, Any]:

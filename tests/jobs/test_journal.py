@@ -1,5 +1,6 @@
 """One line a task, of allow-listed fields."""
 
+import errno
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -89,3 +90,26 @@ def test_peak_memory__grows_with_what_is_held():
     held = bytearray(os.urandom(1) * (before + (64 << 20)))
     assert peak_memory() > before
     del held
+
+
+@pytest.mark.parametrize("taken", [0, 7])
+def test_journal__of_a_line_that_finds_no_room_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: int
+):
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.write(stage="match", part=0)
+    before = journal.path.read_bytes()
+    write = os.write
+
+    def full(handle: int, data: bytes) -> int:
+        if not taken:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(handle, data[:taken])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(OSError, match="No space left"):
+            journal.write(stage="match", part=1)
+    assert journal.path.read_bytes() == before
+    journal.write(stage="match", part=2)
+    assert [line["part"] for line in read_journal(journal.path)] == [0, 2]

@@ -122,6 +122,19 @@ def test_cache__damage_of_any_kind_is_healed(probe):
     assert probe("heal").stdout.strip() == "1"
 
 
+@pytest.mark.parametrize("kind", ["index", "code", "list", "lock"])
+def test_cache__one_file_of_any_kind_damaged_or_gone_is_healed(probe, tmp_path, kind):
+    pattern = {"index": "*.nbi", "code": "*.nbc", "list": "manifest.json", "lock": "lock"}[kind]
+    assert probe("heal").returncode == 0
+    for damage in (lambda path: path.write_bytes(b"\x80\x04damaged"), Path.unlink):
+        path = next((tmp_path / "cache").rglob(pattern))
+        damage(path)
+        healed = probe("heal")
+        assert healed.returncode == 0, healed.stderr
+        assert path.exists()
+        assert (probe("heal").stdout.strip(), probe().stdout.strip()) == ("1", "1")
+
+
 def test_cache__without_healing_such_damage_ends_the_program(probe):
     """Why all this is needed; the day Numba heals itself, this test says so."""
     assert probe("heal").returncode == 0

@@ -15,7 +15,7 @@ import pytest
 
 from jobs import broadcast, ray_executor, standing
 from jobs.ray_executor import ATTEMPTS, RayExecutor
-from linkage.errors import ContractError, LinkageError
+from linkage.errors import ConfigError, ContractError, LinkageError
 from tests.jobs.nodes import MEGABYTE, Nodes
 
 pytestmark = pytest.mark.ray
@@ -209,6 +209,7 @@ def test_node__that_is_lost_has_its_tasks_begun_on_others(connected, nodes, tmp_
     assert connected.workers == 2
 
 
+@pytest.mark.slow
 def test_nodes__that_are_lost_all_may_come_back(connected, nodes):
     taken = connected.map([call("late", n, 0.4) for n in range(12)])
     next(taken)
@@ -277,6 +278,7 @@ def test_broadcast__reaches_every_node_once_it_was_written_and_again_when_it_cha
     assert results(connected, [call("read", str(place))])[0]["size"] == 0
 
 
+@pytest.mark.slow
 def test_broadcast__of_more_than_the_object_store_holds_arrives_whole(connected, nodes, tmp_path):
     for name in ("a", "b", "c"):
         (tmp_path / f"{name}.bin").write_bytes(name.encode() * (90 * MEGABYTE))
@@ -306,6 +308,7 @@ def test_proof__leaves_nothing_behind(connected, connection):
     assert not list(folder.iterdir())
 
 
+@pytest.mark.slow
 def test_nodes__of_another_program_are_refused(nodes, connection, tmp_path, monkeypatch):
     connection.close()
     nodes.fill(1)
@@ -335,3 +338,44 @@ def test_nodes__that_do_not_see_the_folder_are_refused(nodes, connection, tmp_pa
 def test_address__of_a_client_is_refused():
     with pytest.raises(LinkageError, match="E-RAY-001"):
         RayExecutor(1, "ray://127.0.0.1:10001")
+
+
+@pytest.mark.parametrize("given", ["soon", "-3", "0", "nan", "inf"])
+def test_patience__that_is_no_number_of_seconds_is_refused(monkeypatch, given):
+    monkeypatch.setenv("LINKAGE_RAY_PATIENCE", given)
+    with pytest.raises(ConfigError, match="E-RAY-007"):
+        RayExecutor(1)
+
+
+_HEAD_LOST = """
+import sys, time
+from pathlib import Path
+from jobs.ray_executor import RayExecutor
+from linkage.errors import LinkageError
+from tests.jobs.nodes import Nodes
+
+nodes = Nodes()
+nodes.fill(1)
+executor = RayExecutor(1, nodes.address, work=Path(sys.argv[1]))
+taken = executor.map([("tests.jobs.test_ray_cluster:late", (n, 1.0)) for n in range(200)])
+next(taken)
+for process in nodes.cluster.head_node.all_processes["gcs_server"]:
+    process.process.kill()
+try:
+    list(taken)
+except LinkageError as fault:
+    executor.close()
+    print("\\n" + fault.code, flush=True)
+    sys.exit(fault.exit_code)
+"""
+
+
+@pytest.mark.slow
+def test_head__that_is_lost_ends_the_run_resumably_before_ray_ends_the_process(cache, tmp_path):
+    settings = {**os.environ, "LINKAGE_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(
+        [sys.executable, "-c", _HEAD_LOST, str(tmp_path)],
+        env=settings, cwd=ROOT, capture_output=True, text=True, timeout=180,
+    )  # fmt: skip
+    assert ended.stdout.splitlines()[-1] == "E-RAY-003", ended.stderr[-2000:]
+    assert ended.returncode == 5

@@ -50,7 +50,7 @@ class Watching(Progress):
     def stage(self, name, total_rows=None):
         self.stages.append(name)
 
-    def advance(self, rows):
+    def advance(self, rows, **_more):
         self.rows += rows
 
     def message(self, text):
@@ -153,7 +153,7 @@ def test_input__that_breaks_its_contract_leaves_no_artefact(copy, tmp_path):
     with pytest.raises(ContractError) as caught:
         run_project(copy / "project.toml", tmp_path / "run")
     assert caught.value.exit_code == 3
-    assert {p.name for p in (tmp_path / "run").iterdir()} <= {"work", "journal.jsonl"}
+    assert {p.name for p in (tmp_path / "run").iterdir()} <= {"work", "journal.jsonl", "metrics.prom"}
 
 
 def test_agencies__without_any_record_leave_nothing_to_decide(copy, tmp_path):
@@ -193,7 +193,7 @@ def test_failed_run__goes_on_where_it_was(nation, tmp_path, monkeypatch, outcome
     with pytest.raises(LinkageError):
         run_project(nation / "project.toml", tmp_path / "run")
     assert not list((tmp_path / "run").rglob("*.tmp-*"))
-    assert {p.name for p in (tmp_path / "run").iterdir()} == {"work", "journal.jsonl"}
+    assert {p.name for p in (tmp_path / "run").iterdir()} == {"work", "journal.jsonl", "metrics.prom"}
     monkeypatch.setattr(room, "_publish", publish)
     before = len(read_journal(tmp_path / "run" / "journal.jsonl"))
     done = run_project(nation / "project.toml", tmp_path / "run")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.run_folder import RunFolder, read_run
+from jobs.run_folder import RunFolder, read_run, released
 from jobs.store import commit_stage, make_folder, write_bytes
 from linkage.errors import ConflictError, IntegrityError, LinkageError
 
@@ -193,3 +193,16 @@ def test_work__whose_own_record_is_damaged_is_refused(tmp_path: Path, name: str)
         RunFolder(tmp_path / "run", "f1"),
     ):
         pass
+
+
+def test_released__names_what_lies_there_now(tmp_path: Path):
+    for name, text in {"feeds/tax/x": b"f", "receipts/tax.json": b"new", "decisions.parquet": b"d"}.items():
+        make_folder((tmp_path / name).parent)
+        write_bytes(tmp_path / name, text)
+    told = {"bytes": 1, "digest": "of the run"}
+    names_before = ("decisions.parquet", "receipts/tax.json", "withheld/feeds/tax/x", "withheld/reasons.txt")
+    assert released(tmp_path, dict.fromkeys(names_before, told), "withheld") == {
+        "decisions.parquet": told,
+        "feeds/tax/x": told,
+        "receipts/tax.json": {"bytes": 3, "digest": hashlib.blake2b(b"new", digest_size=32).hexdigest()},
+    }

@@ -13,7 +13,8 @@ import pytest
 from data.generator import generate
 from jobs.project import load_project
 from jobs.run import run_project
-from jobs.tasks_receipts import count_source, refused_rows, sha256
+from jobs.store import stage_facts
+from jobs.tasks_receipts import refused_rows
 from jobs.workspace import Workspace
 from linkage.agreement import RELATIONS
 
@@ -38,8 +39,7 @@ def kept(nation, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def counts(kept):
-    space = Workspace.open(str(kept / "work"))
-    return {s.name: count_source(str(kept / "work"), str(kept), n) for n, s in enumerate(space.sources)}
+    return stage_facts(kept / "work" / "stages" / "receipts")["counts"]
 
 
 def rows_of(nation, source):
@@ -143,8 +143,3 @@ def test_refused_rows__are_told_by_code_with_the_first_line_of_the_first_file(na
         ("b", 1, "insurance.csv", 4, None),
     ]
     assert refused_rows(loaded, "education", tmp_path) == []
-
-
-def test_sha256__is_that_of_the_whole_file(tmp_path):
-    (tmp_path / "f").write_bytes(b"abc")
-    assert sha256(tmp_path / "f") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -1,4 +1,4 @@
-"""The warm-up: every kernel in the cache after it, with the types that runs use, whatever happens to a half."""
+"""The warm-up: every kernel is in the cache after it, with the types that runs use."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ saved = Dispatcher.compile
 def compile_or_load(self, signature):
     before = sum(self.stats.cache_misses.values())
     out = saved(self, signature)
-    if sum(self.stats.cache_misses.values()) > before and self.__module__.startswith("kernels."):
-        compiled.append(f"{self.__module__}.{self.__name__}")
+    if sum(self.stats.cache_misses.values()) > before and self.py_func.__module__.startswith("kernels."):
+        compiled.append(f"{self.py_func.__module__}.{self.py_func.__name__}")
     return out
 
 Dispatcher.compile = compile_or_load
@@ -98,8 +98,9 @@ def test_compile_all__leaves_a_run_nothing_to_compile(tmp_path):
         "PYTHONPATH": str(ROOT),
     }
     environment.pop("NUMBA_CACHE_DIR", None)
-    program = "from jobs import kernel_cache; kernel_cache.prepare(); from jobs.warmup import compile_all; compile_all()"
-    subprocess.run([sys.executable, "-c", program], env=environment, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "jobs.cli", "warmup"], env=environment, check=True, capture_output=True
+    )
     files = sorted(p for p in (tmp_path / "cache").rglob("*.nbc"))
     assert len(files) > 50
     done = subprocess.run(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import types
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from data.generator import generate
 from jobs.store import write_arrays, write_json
-from jobs.workspace import Workspace, slice_of
+from jobs.workspace import Workspace, once, slice_of
 
 
 @pytest.fixture
@@ -181,3 +182,41 @@ def test_project__gives_the_register_first_and_a_key_of_its_names_alone(tmp_path
         assert set(space.columns) <= set(space.gathered)
         keys.append(space.secret)
     assert keys[0] == keys[1]
+
+
+class Slow:
+    """What a workspace is to :class:`jobs.workspace.once`: a lock, and values that read one another."""
+
+    def __init__(self):
+        self.lock = threading.RLock()
+        self.made = []
+
+    @once
+    def first(self):
+        time.sleep(0.05)
+        self.made.append("first")
+        return self.second + 1
+
+    @once
+    def second(self):
+        time.sleep(0.05)
+        self.made.append("second")
+        return 1
+
+
+def test_once__is_worked_out_once_whoever_asks_first():
+    slow = Slow()
+    seen = []
+
+    def locked():
+        with slow.lock:
+            time.sleep(0.02)
+            seen.append(slow.first)
+
+    threads = [threading.Thread(target=t, daemon=True) for t in (locked, lambda: seen.append(slow.first))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+    assert seen == [2, 2]
+    assert sorted(slow.made) == ["first", "second"]

@@ -227,7 +227,8 @@ def block_pairs(given: Arguments) -> list[tuple[int, int]]:
         known = int(registers[block])
         for a, one in enumerate(inside):
             for b, other in enumerate(inside):
-                if (a < known <= b if mode == 0 else a < b) and keys[one, 0] != keys[other, 0]:
+                meets = a < known <= b if mode == 0 else a < b < known if mode == 1 else a < b
+                if meets and keys[one, 0] != keys[other, 0]:
                     out.append((other, one) if mode == 0 else (one, other))
     return out[:room]
 

@@ -79,7 +79,9 @@ def test_sort_by_key__leaves_nothing_and_one_alone(n: int) -> None:
 
 
 @settings(deadline=None)
-@given(st.integers(1, 7).flatmap(lambda n: st.tuples(st.just(n), st.lists(st.integers(0, n - 1), max_size=50))))
+@given(
+    st.integers(1, 7).flatmap(lambda n: st.tuples(st.just(n), st.lists(st.integers(0, n - 1), max_size=50)))
+)
 def test_partition_order__is_stable_and_complete(case: tuple[int, list[int]]) -> None:
     parts, values = case
     starts, order = np.full(parts + 1, -1, np.int64), np.zeros(len(values), np.uint32)

@@ -16,7 +16,9 @@ def ordered(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return keys[places], places
 
 
-def counted(people: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, ...], list[int]]:
+def counted(
+    people: list[tuple[int, int]],
+) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, ...], list[int]]:
     n = len(people)
     keys = np.array([k for k, _ in people], np.uint64)
     group = np.array([g for _, g in people], np.uint8)
@@ -47,7 +49,9 @@ def test_count_runs__equal_counting_everybody(found: list[tuple[int, int]]) -> N
 
 @settings(deadline=None)
 @given(people, people)
-def test_find_runs__equal_what_was_counted(found: list[tuple[int, int]], asked: list[tuple[int, int]]) -> None:
+def test_find_runs__equal_what_was_counted(
+    found: list[tuple[int, int]], asked: list[tuple[int, int]]
+) -> None:
     _, _, table, _ = counted(found)
     everywhere, here = np.full(len(asked), 9, np.int32), np.full(len(asked), 9, np.int32)
     keys, group = np.array([k for k, _ in asked], np.uint64), np.array([g for _, g in asked], np.uint8)

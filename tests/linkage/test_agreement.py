@@ -30,10 +30,21 @@ from tests.linkage.small import coded_nation, token_of
 WORDS = ["nguyễn", "nguyen", "nguyên", "thị", "thi", "t", "ng", "n", "ý", "y", "an", "ân", "anh", "hoa"]
 
 
+def related(coded, meaning, field, rows, persons, told, older=None):
+    """The relation of rows of coded records to other rows."""
+    arrays = coded.arrays
+    more = {}
+    if f"{field}.alias" in arrays:
+        more["earlier"] = arrays[f"{field}.alias"][persons]
+    if older is not None and "old_number" in arrays:
+        more |= {"older": older, "before": arrays["old_number"][persons]}
+    return relate(meaning, field, arrays[field][rows], arrays[field][persons], told, **more)
+
+
 def one(field, mine, theirs, told=True, older=None, kinds=None):
     coded, meaning = coded_nation([theirs], [[mine]], kinds)
     rows, persons = np.array([1]), np.array([0])
-    code = relate(
+    code = related(
         coded,
         meaning,
         field,
@@ -218,9 +229,9 @@ def test_relation__is_the_same_for_any_batch(monkeypatch):
     rows = np.repeat(np.arange(len(WORDS), len(coded)), len(WORDS))
     persons = np.tile(np.arange(len(WORDS)), len(WORDS) + 1)
     told = np.arange(rows.size) % 2 == 0
-    whole = relate(coded, meaning, "full_name", rows, persons, told)
+    whole = related(coded, meaning, "full_name", rows, persons, told)
     monkeypatch.setattr("linkage.agreement._BATCH", 7)
-    assert (relate(coded, meaning, "full_name", rows, persons, told) == whole).all()
+    assert (related(coded, meaning, "full_name", rows, persons, told) == whole).all()
     assert {LESS, MORE, DIFFERENT, UNREADABLE, HELD_EMPTY} - {MORE} <= set(whole.tolist())
 
 
@@ -228,7 +239,7 @@ def test_relation__is_the_same_for_any_batch(monkeypatch):
 @given(st.lists(st.sampled_from([None, ["an"], ["an", "hoa"], ["hoa", "an"]]), min_size=2, max_size=6))
 def test_value_keys__are_equal_for_equal_values_only(names):
     coded, meaning = coded_nation([{"full_name": n} for n in names])
-    keys = value_keys(coded, meaning, "full_name", np.arange(len(names)))
+    keys = value_keys(meaning, "full_name", coded.arrays["full_name"])
     for (a, x), (b, y) in itertools.combinations(zip(names, keys, strict=True), 2):
         assert (x == y) == (a == b)
     assert [k == 0 for k in keys] == [n is None for n in names]
@@ -236,4 +247,4 @@ def test_value_keys__are_equal_for_equal_values_only(names):
 
 def test_value_keys__of_units_tell_a_first_set_from_none():
     coded, meaning = coded_nation([{"commune": 0}, {"commune": None}])
-    assert value_keys(coded, meaning, "commune", np.arange(2)).tolist() == [1, 0]
+    assert value_keys(meaning, "commune", coded.arrays["commune"][:2]).tolist() == [1, 0]

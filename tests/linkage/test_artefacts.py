@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linkage import artefacts
 from linkage.levels import Level, Part, compile_parts
+from linkage.reasons import BIT
+from linkage.text_arrays import Texts
 from tests.kernels import twins
 from tests.linkage import small
 
@@ -35,15 +38,49 @@ def test_content_ids__of_a_slice_are_those_of_its_own_texts() -> None:
 
 
 def test_entity_ids__tell_people_from_records_and_sources_apart() -> None:
-    one, other = pl.Series(["1", "2"]), pl.Series(["tax", "tax"])
+    keys, sources = Texts.of(["1", "2"]), ["insurance", "tax"]
     ids = [
-        *artefacts.person_entity_ids(one),
-        *artefacts.record_entity_ids(other, one),
-        *artefacts.record_entity_ids(pl.Series(["insurance"]), pl.Series(["1"])),
+        *artefacts.person_entity_ids(keys),
+        *artefacts.record_entity_ids(sources, np.array([1, 1]), keys),
+        *artefacts.record_entity_ids(sources, np.array([0]), Texts.of(["1"])),
     ]
     assert len({row.tobytes() for row in ids}) == 5
-    again = artefacts.id_array(artefacts.person_entity_ids(one))
+    again = artefacts.id_array(artefacts.person_entity_ids(keys))
     assert again.to_pylist() == [row.tobytes() for row in ids[:2]]
+
+
+def joined_ids(*columns: list[str]) -> list[bytes]:
+    """Ids of rows whose columns stand in one text, parts apart by a control character."""
+    return [twins.siphash128(key(), "\x1f".join(row).encode()) for row in zip(*columns, strict=True)]
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.text(max_size=9), st.text(max_size=9), st.integers(0, 1)), max_size=6))
+def test_ids__are_those_of_the_joined_columns(rows: list[tuple[str, str, int]]) -> None:
+    records, persons = [r[0] for r in rows], [r[1] for r in rows]
+    number = np.array([r[2] for r in rows], np.int64)
+    sources, decisions, policies = ["tax", "school"], ["link", "new"], ["p1", ""]
+    n = len(rows)
+
+    def read(ids: np.ndarray) -> list[bytes]:
+        return [row.tobytes() for row in ids]
+
+    own = [sources[i] for i in number]
+    texts_, other = Texts.of(records), Texts.of(persons)
+    assert read(artefacts.person_entity_ids(texts_)) == joined_ids(["person"] * n, records)
+    found = artefacts.record_entity_ids(sources, number, texts_)
+    assert read(found) == joined_ids(["record"] * n, own, records)
+    found = artefacts.decision_ids(sources, decisions, "m", policies, number, 1 - number, texts_, other)
+    words = [decisions[1 - i] for i in number]
+    assert read(found) == joined_ids(own, records, words, persons, ["m"] * n, [policies[i] for i in number])
+
+
+@given(st.lists(st.sets(st.sampled_from(list(BIT))), max_size=8))
+def test_reason_column__lists_codes_in_their_order(sets: list[set[str]]) -> None:
+    masks = np.array([sum(BIT[code] for code in own) for own in sets], np.uint32)
+    column = artefacts.reason_column(masks)
+    assert column.to_pylist() == [[code for code in BIT if code in own] for own in sets]
+    assert len(set(column.values.dictionary.to_pylist())) == len(set().union(*sets))
 
 
 @settings(deadline=None)
@@ -84,6 +121,13 @@ def test_pattern_texts__name_every_part_and_its_level() -> None:
     ]
     known = np.array([True, False, True, True])
     assert artefacts.pattern_texts(np.array([5, 0, 5, 3]), programme, known).to_pylist()[1] is None
+    made = {5: "as it was"}
+    again = artefacts.pattern_texts(np.array([5, 0, 5, 3]), programme, made=made)
+    assert again.to_pylist() == ["as it was", found.to_pylist()[1], "as it was", found.to_pylist()[3]]
+    assert sorted(made) == [0, 3, 5]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(artefacts, "_TABLED", 0)
+        assert artefacts.pattern_texts(np.array([5, 0, 5, 3]), programme).equals(found)
     assert artefacts.pattern_texts(np.zeros(0, np.uint32), programme).to_pylist() == []
 
 

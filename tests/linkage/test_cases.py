@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linkage import agreement
@@ -26,6 +26,8 @@ from linkage.cases import (
     FieldCases,
     FieldRates,
     Holdings,
+    Tally,
+    Voices,
     bearing,
     field_rates,
     judge_field,
@@ -34,6 +36,8 @@ from linkage.cases import (
     manners,
     manners_of_others,
     opened,
+    tally,
+    telling,
     voices_of,
 )
 from tests.linkage import small
@@ -98,6 +102,7 @@ def many_records(draw) -> list[Record]:
     return out
 
 
+@settings(deadline=None)
 @given(many_records())
 def test_voices_of__one_for_each_source_that_does_not_contradict_itself(records: list[Record]) -> None:
     voices = voices_of(holdings(records))
@@ -141,6 +146,7 @@ def slow_rates(records: list[Record], against: int) -> tuple[float, dict[int, fl
     return wrong, slip, same_slip, number
 
 
+@settings(deadline=None)
 @given(many_records(), st.sampled_from([OTHER, SPELT]))
 def test_field_rates__as_counted_by_hand(records: list[Record], against: int) -> None:
     found = field_rates(voices_of(holdings(records)), against)
@@ -149,6 +155,26 @@ def test_field_rates__as_counted_by_hand(records: list[Record], against: int) ->
     assert found.slip.tolist() == pytest.approx([slip[s] for s in range(256)])
     assert found.same_slip == pytest.approx(same_slip)
     assert found.number == pytest.approx(number)
+
+
+@settings(deadline=None)
+@given(many_records(), many_records(), st.sampled_from([OTHER, SPELT]))
+def test_field_rates__of_telling_voices_and_the_tally_of_parts(
+    records: list[Record], others: list[Record], against: int
+) -> None:
+    """A nation cut by person: tallies add up, and voices that are against nothing are not needed."""
+    others = [(r[0] + 10, *r[1:]) for r in others]
+    whole = voices_of(holdings(records + others))
+    parts = [voices_of(holdings(of)) for of in (records, others)]
+    kept = telling(whole, np.zeros(whole.records.shape[0], bool))
+    few = Voices(whole.said.where(kept), whole.records[kept])
+    counted = Tally.total([tally(of, 7) for of in parts])
+    found, wanted = field_rates(few, against, counted), field_rates(whole, against)
+    assert (found.wrong, found.same_slip, found.number) == (wanted.wrong, wanted.same_slip, wanted.number)
+    assert found.slip.tolist() == wanted.slip.tolist()
+    assert judge_numbers(counted) == judge_numbers(tally(whole))
+    rest = judge_field(few, against, RATES)
+    assert rest.confidence.tolist() == judge_field(whole, against, RATES).confidence.tolist()
 
 
 def slow_judgement(records: list[Record], against: int, rates: FieldRates) -> dict[tuple[int, int], float]:
@@ -182,6 +208,7 @@ def by_value(cases: FieldCases, voices_value: dict[int, int]) -> dict[tuple[int,
     }
 
 
+@settings(deadline=None)
 @given(many_records(), st.sampled_from([OTHER, SPELT]))
 def test_judge_field__as_one_product_of_odds_a_source(records: list[Record], against: int) -> None:
     cases = judge_field(voices_of(holdings(records)), against, RATES)
@@ -190,6 +217,7 @@ def test_judge_field__as_one_product_of_odds_a_source(records: list[Record], aga
     assert by_value(cases, value) == pytest.approx(want)
 
 
+@settings(deadline=None)
 @given(many_records(), st.randoms(use_true_random=False))
 def test_judge_field__whatever_the_order_of_records(records: list[Record], chance: random.Random) -> None:
     mixed = list(records)
@@ -261,10 +289,10 @@ def test_judge_repaired__a_mistyped_text_that_agencies_hold_right() -> None:
 def test_judge_numbers__learns_whose_side_agencies_take() -> None:
     agrees = [record(p, 1, OTHER, 9, says=1, contradicted=True) for p in range(30)]
     denies = [record(p, 1, CONFIRMS, contradicted=True) for p in range(30, 60)]
-    assert judge_numbers(voices_of(holdings(agrees))) > 0.95
-    assert judge_numbers(voices_of(holdings(agrees + denies))) == pytest.approx(0.5)
-    assert judge_numbers(voices_of(holdings(agrees[:2]))) < CASE_MIN
-    assert judge_numbers(voices_of(holdings([]))) == 0.5
+    assert judge_numbers(tally(voices_of(holdings(agrees)))) > 0.95
+    assert judge_numbers(tally(voices_of(holdings(agrees + denies)))) == pytest.approx(0.5)
+    assert judge_numbers(tally(voices_of(holdings(agrees[:2])))) < CASE_MIN
+    assert judge_numbers(tally(voices_of(holdings([])))) == 0.5
 
 
 def nation(

@@ -1,6 +1,7 @@
 """Rows and a contract -> records and rejects; repeated keys over a whole source."""
 
 import datetime as dt
+import re
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -146,6 +147,39 @@ def test_settle_repeats__last_keeps_the_greatest(values: list[str | None], stays
         assert got == dict.fromkeys(range(len(values)), "repeated_key_tie")
     else:
         assert got == {i: "superseded" for i in range(len(values)) if i != stays}
+
+
+orders = st.one_of(
+    st.none(),
+    st.integers(-20, 20).map(str),
+    st.integers(0, 9).map("{:+d}".format),
+    st.integers(-(10**30), 10**30).map(str),
+    st.sampled_from([" 7", "7 ", "007", "x", "é", "Z", "\U0001f600", "\uffff", "1" * 101]),
+)
+
+
+def greatest(values: list[str | None]) -> dict[int, str]:
+    """What falls of one key's rows, by Python's own numbers and texts."""
+    present = [value.strip() for value in values if value is not None]
+    numbers = all(re.fullmatch("[+-]?[0-9]{1,100}", value) for value in present)
+    ranks = [(0, 0, "") if v is None else ((1, int(v), "") if numbers else (1, 0, v)) for v in values]
+    best = max(ranks)
+    if ranks.count(best) > 1:
+        return dict.fromkeys(range(len(values)), "repeated_key_tie")
+    return {i: "superseded" for i, rank in enumerate(ranks) if rank != best}
+
+
+@quick
+@given(st.lists(st.lists(orders, min_size=1, max_size=4), min_size=1, max_size=6))
+def test_settle_repeats__of_many_keys_is_that_of_each(keys: list[list[str | None]]):
+    table = candidates(*((f"k{n}", value) for n, values in enumerate(keys) for value in values))
+    wanted: dict[int, str] = {}
+    at = 0
+    for values in keys:
+        if len(values) > 1:
+            wanted |= {at + i: code for i, code in greatest(values).items()}
+        at += len(values)
+    assert settled(table, contract(on_repeat="last", order_by="NOTE")) == wanted
 
 
 @quick

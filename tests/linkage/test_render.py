@@ -18,7 +18,6 @@ from linkage.dates import encode_date, parse_dates
 from linkage.packs import pack_of
 from linkage.render import (
     Habit,
-    Words,
     Writer,
     common_habit,
     date_texts,
@@ -26,6 +25,7 @@ from linkage.render import (
     in_capitals,
     iso_dates,
 )
+from linkage.words import Words
 
 DAY = datetime.date(2026, 11, 20)
 PACK = pack_of(

@@ -1,20 +1,24 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from linkage import resolve
 from linkage.config import Decision
 from linkage.decisions import CONFLICT, INELIGIBLE, LINK, NEW, REVIEW
 from linkage.model import Weights
 from linkage.resolve import (
+    Duplicates,
+    Groups,
+    anchors_of,
     group_open,
-    open_rows,
+    is_open,
     order_duplicates,
+    orders_kept,
     pair_probability,
     person_groups,
     survivors,
@@ -35,23 +39,6 @@ WEIGHTS = Weights(
 )
 
 
-@dataclass
-class Decisions:
-    """What resolution looks at of the decisions."""
-
-    person: np.ndarray
-    p_link: np.ndarray
-    decision: np.ndarray
-
-
-def decisions(rows: list[tuple[int, float, int]]) -> Decisions:
-    return Decisions(
-        np.array([r[0] for r in rows], np.int64),
-        np.array([r[1] for r in rows], np.float64),
-        np.array([r[2] for r in rows], np.uint8),
-    )
-
-
 def scored(pairs: list[tuple[int, int, float]], patterns: list[int] | None = None) -> Scored:
     """Pairs of agency rows (counted from 0) with their bits."""
     return Scored(
@@ -65,38 +52,30 @@ def scored(pairs: list[tuple[int, int, float]], patterns: list[int] | None = Non
 
 
 rows_of_people = st.lists(
-    st.tuples(
-        st.integers(-1, 4),
-        st.sampled_from([0.2, 0.5, 0.9, 1.0]),
-        st.sampled_from([LINK, REVIEW]),
-        st.integers(1, 2),
-        st.integers(0, 1),
-    ),
-    max_size=20,
+    st.tuples(st.integers(0, 4), st.integers(1, 2), st.integers(0, 1)), max_size=20, unique=False
 )
 
 
 @settings(deadline=None)
-@given(rows_of_people, st.booleans())
+@given(rows_of_people, st.randoms())
 def test_person_groups__are_records_of_one_source_role_and_person(
-    rows: list[tuple[int, float, int, int, int]], one_in_two: bool
+    records: list[tuple[int, int, int]], rng: random.Random
 ) -> None:
-    wants_one = np.array([False, True, one_in_two])
+    rows = list(range(FIRST, FIRST + len(records)))
+    rng.shuffle(rows)
     found = person_groups(
-        decisions([r[:3] for r in rows]),
-        FIRST,
-        np.array([r[3] for r in rows], np.int64),
-        np.array([r[4] for r in rows], np.int64),
-        wants_one,
+        np.array([r[0] for r in records], np.int64),
+        np.array([r[1] for r in records], np.int64),
+        np.array([r[2] for r in records], np.uint64),
+        np.array(rows, np.int64),
     )
     groups: dict[tuple[int, int, int], list[int]] = {}
-    for row, (person, probability, _, source, role) in enumerate(rows):
-        if person >= 0 and probability >= 0.5 and wants_one[source]:
-            groups.setdefault((source, role, person), []).append(FIRST + row)
+    for row, own in zip(rows, records, strict=True):
+        groups.setdefault(own, []).append(row)
     by_group: dict[int, list[int]] = {}
     for group, row in found.tolist():
         by_group.setdefault(group, []).append(row)
-    assert sorted(by_group.values()) == sorted(g for g in groups.values() if len(g) > 1)
+    assert sorted(by_group.values()) == sorted(sorted(g) for g in groups.values() if len(g) > 1)
 
 
 @settings(deadline=None)
@@ -116,14 +95,19 @@ def test_survivors__are_the_first_by_rank_of_each_group(group: list[int], rng: r
     assert len(absorbed) == len(wanted)
 
 
+def ordered(
+    pairs: Scored, probability: list[float], source: list[int], settings_: list[Decision]
+) -> Duplicates:
+    n = len(source)
+    return order_duplicates(
+        pairs, np.array(probability), WEIGHTS, np.array(source, int), np.arange(n, dtype=np.uint64), settings_
+    )
+
+
 def test_order_duplicates__demands_the_direct_comparison() -> None:
     # Both records are surely the same person's; what they say of one another decides.
-    sure = decisions([(7, 1.0, LINK)] * 6)
     pairs = scored([(1, 0, 30.0), (3, 2, -1.0), (5, 4, 30.0)], [0, 0, 1])
-    source = np.ones(6, np.int64)
-    found = order_duplicates(
-        pairs, sure, WEIGHTS, source, np.arange(6, dtype=np.uint64), FIRST, [Decision()] * 2
-    )
+    found = ordered(pairs, [1.0] * 3, [1] * 3, [Decision()] * 2)
     assert found.accepted.tolist() == [True, False, False]
     assert found.absorbed.tolist() == [FIRST + 1, FIRST + 3, FIRST + 5]
     assert found.survivor.tolist() == [FIRST, FIRST + 2, FIRST + 4]
@@ -132,15 +116,11 @@ def test_order_duplicates__demands_the_direct_comparison() -> None:
 
 
 def test_order_duplicates__keeps_its_own_precision_by_source() -> None:
-    p_link = [1.0, 1.0, 1.0, 0.997, 1.0, 0.98, 1.0, 0.997]
-    rows = decisions([(7, p, LINK) for p in p_link])
-    source = np.array([1, 1, 1, 1, 1, 1, 2, 2])
     pairs = scored([(1, 0, 30.0), (3, 2, 30.0), (5, 4, 30.0), (7, 6, 30.0)])
-    order = np.arange(8, dtype=np.uint64)
 
     def accepted(precision: float) -> list[bool]:
         settings_ = [Decision(duplicates=precision)] * 3
-        return order_duplicates(pairs, rows, WEIGHTS, source, order, FIRST, settings_).accepted.tolist()
+        return ordered(pairs, [1.0, 0.997, 0.98, 0.997], [1, 1, 1, 2], settings_).accepted.tolist()
 
     # Source 1: 1.0 and 0.997 have the mean 0.9985; 0.98 is too little for any. Source 2: 0.997 alone.
     assert accepted(0.9) == [True, True, False, True]
@@ -149,18 +129,47 @@ def test_order_duplicates__keeps_its_own_precision_by_source() -> None:
 
 
 def test_order_duplicates__of_unlinked_records_go_by_the_pair() -> None:
-    nobody = decisions([(-1, 0.0, NEW)] * 4)
     pairs = scored([(1, 0, 30.0), (3, 2, 30.0)])
-    found = order_duplicates(
-        pairs, nobody, WEIGHTS, np.ones(4, np.int64), np.arange(4, dtype=np.uint64), FIRST, [Decision()] * 2,
-        np.array([0.9999, 0.5]),
-    )  # fmt: skip
+    found = ordered(pairs, [0.9999, 0.5], [1, 1], [Decision()] * 2)
     assert found.accepted.tolist() == [True, False]
 
 
-def test_open_rows__have_nobody_decided() -> None:
-    rows = decisions([(1, 1.0, d) for d in (LINK, REVIEW, NEW, CONFLICT, INELIGIBLE)])
-    assert open_rows(rows, FIRST).tolist() == [FIRST + 1, FIRST + 2, FIRST + 3]
+def test_order_duplicates__of_nothing_are_none() -> None:
+    found = ordered(scored([]), [], [], [Decision()] * 2)
+    assert found.absorbed.shape == found.accepted.shape == (0,)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 4), st.integers(5, 9), st.sampled_from([0.9, 1.0]), st.booleans()),
+        max_size=12,
+        unique_by=lambda t: t[:2],
+    )
+)
+def test_orders_kept__merge_a_record_away_once(orders: list[tuple[int, int, float, bool]]) -> None:
+    found = Duplicates(
+        np.array([o[0] for o in orders], np.int64),
+        np.array([o[1] for o in orders], np.int64),
+        np.zeros(len(orders), np.int32),
+        np.zeros(len(orders), np.uint32),
+        np.array([o[2] for o in orders]),
+        np.array([o[3] for o in orders], bool),
+    )
+    ties = np.array([[o[0] * 7 % 5, o[1] * 3 % 10] for o in orders], np.uint64).reshape(-1, 2)
+    taken: set[int] = set()
+    wanted = [False] * len(orders)
+    for at in sorted(range(len(orders)), key=lambda i: (-orders[i][2], *ties[i].tolist())):
+        absorbed, _, _, accepted = orders[at]
+        if accepted and absorbed not in taken:
+            taken.add(absorbed)
+            wanted[at] = True
+    assert orders_kept(found, ties).tolist() == wanted
+
+
+def test_open__records_have_nobody_decided() -> None:
+    decisions = np.array([LINK, REVIEW, NEW, CONFLICT, INELIGIBLE], np.uint8)
+    assert is_open(decisions).tolist() == [False, True, True, True, False]
 
 
 @settings(deadline=None)
@@ -180,30 +189,38 @@ def test_pair_probability__is_the_more_doubtful_view(pairs: list[tuple[int, int,
         assert p == pytest.approx(min(views))
 
 
-def grouped(
+WANTS_ONE = [False, True, True, False]
+
+
+def found_groups(
     pairs: list[tuple[int, int, float]],
     source: list[int],
     allowed: list[bool] | None = None,
     probability: list[float] | None = None,
     patterns: list[int] | None = None,
     ties: list[int] | None = None,
-) -> tuple[list[set[int]], list[tuple[int, int, bool, str]]]:
-    roots, edges = group_open(
+) -> Groups:
+    return group_open(
         scored(pairs, patterns),
         np.array(probability or [1.0] * len(pairs)),
         WEIGHTS,
+        np.arange(FIRST, FIRST + len(source)),
         np.array(source),
-        FIRST,
-        [False, True, True, False],
         np.array(allowed or [True] * len(source)),
         np.array(ties or range(len(source)), np.uint64),
+        WANTS_ONE,
     )
+
+
+def grouped(*given_: object, **more: object) -> tuple[list[set[int]], list[tuple[int, int, bool]]]:
+    found = found_groups(*given_, **more)  # type: ignore[arg-type]
     entities: dict[int, set[int]] = {}
-    for row, root in roots.items():
+    assert found.rows.tolist() == sorted(found.rows.tolist())
+    for row, root in zip(found.rows.tolist(), found.roots.tolist(), strict=True):
         entities.setdefault(root, set()).add(row - FIRST)
-        assert root in roots
-        assert root <= row
-    return sorted(entities.values(), key=min), edges
+    assert all(root - FIRST == min(own) for root, own in entities.items())
+    edges = zip(found.left.tolist(), found.right.tolist(), found.kept.tolist(), strict=True)
+    return sorted(entities.values(), key=min), list(edges)
 
 
 def test_group_open__joins_sources_and_keeps_one_record_a_person() -> None:
@@ -211,9 +228,9 @@ def test_group_open__joins_sources_and_keeps_one_record_a_person() -> None:
     entities, edges = grouped([(0, 1, 40.0), (1, 2, 35.0), (2, 3, 30.0)], [1, 2, 3, 1])
     assert entities == [{0, 1, 2}]
     assert edges == [
-        (FIRST, FIRST + 1, True, "unknown_person"),
-        (FIRST + 1, FIRST + 2, True, "unknown_person"),
-        (FIRST + 2, FIRST + 3, False, "one_record_a_person"),
+        (FIRST, FIRST + 1, True),
+        (FIRST + 1, FIRST + 2, True),
+        (FIRST + 2, FIRST + 3, False),
     ]
     # Source 3 promises nothing.
     assert grouped([(0, 1, 40.0), (1, 2, 35.0)], [3, 1, 3])[0] == [{0, 1, 2}]
@@ -256,15 +273,59 @@ def test_group_open__does_not_depend_on_where_a_record_stands(source: list[int],
             inside = [row for row in own if source[row] == promising]
             assert len(inside) <= 2
             assert len(inside) < 2 or tuple(sorted(inside)) in pairs
-    kept = [(a - FIRST, b - FIRST) for a, b, stays, _ in edges if stays]
+    kept = [(a - FIRST, b - FIRST) for a, b, stays in edges if stays]
     assert sum(len(own) - 1 for own in first) == len(kept)
 
 
+def slow_groups(
+    pairs: list[tuple[int, int, float]], source: list[int], ties: list[int]
+) -> tuple[list[set[int]], list[tuple[int, int, bool]]]:
+    """Entities as sets that are merged one by one, the strongest pair first."""
+    entities = [{row} for row in range(len(source))]
+    edges = []
+    for a, b, _ in sorted(pairs, key=lambda p: (-p[2], *sorted((ties[p[0]], ties[p[1]])))):
+        mine, other = (next(e for e in entities if row in e) for row in (a, b))
+        if mine is other:
+            continue
+        twice = {source[r] for r in mine} & {source[r] for r in other} & {1, 2}
+        lone = len(mine) == len(other) == 1 and source[a] == source[b]
+        edges.append((FIRST + a, FIRST + b, not twice or lone))
+        if edges[-1][2]:
+            entities = [e for e in entities if e is not mine and e is not other] + [mine | other]
+    return sorted((e for e in entities if len(e) > 1), key=min), edges
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.integers(0, 3), min_size=2, max_size=9), st.data())
+def test_group_open__equals_its_slow_twin(source: list[int], data: st.DataObject) -> None:
+    n = len(source)
+    possible = [(a, b) for a in range(n) for b in range(n) if a < b]
+    pairs = data.draw(st.lists(st.sampled_from(possible), unique=True, max_size=16))
+    bits = data.draw(st.lists(st.sampled_from([30.0, 31.0]), min_size=len(pairs), max_size=len(pairs)))
+    ties = data.draw(st.permutations(range(n)))
+    whole = [(a, b, w) for (a, b), w in zip(pairs, bits, strict=True)]
+    assert grouped(whole, source, ties=ties) == slow_groups(whole, source, ties)
+
+
+def test_anchors__are_the_first_of_a_group_and_of_what_absorbs_a_record() -> None:
+    groups = found_groups([(0, 1, 40.0), (1, 2, 35.0), (4, 5, 35.0)], [1, 2, 3, 1, 2, 3])
+    assert groups.rows.tolist() == [FIRST + i for i in (0, 1, 2, 4, 5)]
+    place = np.array([3, 1, 2, 4, 5])
+    rows, anchors = anchors_of(groups, place, np.zeros((0, 2), np.int64))
+    assert rows.tolist() == [FIRST, FIRST + 2, FIRST + 5]
+    assert anchors.tolist() == [FIRST + 1, FIRST + 1, FIRST + 4]
+    for merged in ([[7, 8], [8, 0]], [[8, 0], [7, 8]]):
+        rows, anchors = anchors_of(groups, place, np.array(merged, np.int64) + FIRST)
+        assert rows.tolist() == [FIRST + i for i in (0, 2, 5, 7, 8)]
+        assert anchors.tolist() == [FIRST + i for i in (1, 1, 4, 1, 1)]
+    none = Groups(*(np.zeros(0, np.int64) for _ in range(5)))
+    rows, anchors = anchors_of(none, np.zeros(0, np.int64), np.array([[FIRST + 3, FIRST + 2]]))
+    assert (rows.tolist(), anchors.tolist()) == ([FIRST + 3], [FIRST + 2])
+
+
 def test_orders__each_source_has_its_own_thresholds() -> None:
-    rows = decisions([(7, p, LINK) for p in (0.9995, 1.0, 0.9995, 1.0)])
-    source = np.array([1, 1, 2, 2])
     pairs = scored([(1, 0, 30.0), (3, 2, 30.0)])
     strict, lenient = Decision(duplicates=0.9999), Decision(duplicates=0.999)
-    order = np.arange(4, dtype=np.uint64)
-    found = order_duplicates(pairs, rows, WEIGHTS, source, order, FIRST, [strict, strict, lenient])
+    found = ordered(pairs, [0.9995, 0.9995], [1, 2], [strict, strict, lenient])
     assert found.accepted.tolist() == [False, True]
+    assert resolve.GROUP_MIN <= 0.9995

@@ -35,7 +35,9 @@ SETTLING = settling_patterns(PROGRAMME, ("number.same", "sex.same", "name.exact"
 
 
 def test_settling_patterns__have_one_of_the_levels_of_every_part_named() -> None:
-    wanted = [n == 1 and s == 1 and f in (1, 2) for n, s, f in itertools.product(*map(range, PROGRAMME.shape))]
+    wanted = [
+        n == 1 and s == 1 and f in (1, 2) for n, s, f in itertools.product(*map(range, PROGRAMME.shape))
+    ]
     assert SETTLING.tolist() == wanted
     only_number = settling_patterns(PROGRAMME, ("number.same",))
     assert only_number.reshape(PROGRAMME.shape)[1].all()

@@ -20,7 +20,7 @@ from linkage.name_keys import name_codes
 from linkage.packs import Pack, pack_of
 from linkage.queries import QUERIES, QUERY_COLUMNS
 from linkage.repairs import REPAIRS
-from linkage.standardise import ALIASES_KEPT, StandardPart, standardise
+from linkage.standardise import ALIASES_KEPT, StandardPart, read_aliases, standardise
 from linkage.vocabulary import (
     empty_column,
     hash_text,
@@ -142,7 +142,8 @@ def part(
     contract=CONTRACT,
 ) -> StandardPart:
     held = table(rows) if records is None else records
-    return standardise(held, contract, kinds or KINDS, "tax", EXTRACT, pack, SECRET, aliases)
+    earlier = None if aliases is None else read_aliases(aliases, pack, EXTRACT)
+    return standardise(held, contract, kinds or KINDS, "tax", EXTRACT, pack, SECRET, earlier)
 
 
 def queries(made: StandardPart, row: int) -> set[tuple[str, str]]:

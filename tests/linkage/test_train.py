@@ -13,7 +13,17 @@ from hypothesis import strategies as st
 from linkage.levels import Level, Part, compile_parts
 from linkage.model import Model
 from linkage.scored import Counted
-from linkage.train import Evidence, expectation_maximisation, train
+from linkage.train import (
+    KNOWN_FROM,
+    Evidence,
+    expectation_maximisation,
+    level_counts,
+    parts_to_count,
+    some_parts,
+    train,
+    trained_parts,
+    widened,
+)
 from tests.linkage import small
 
 PARTS = (
@@ -81,8 +91,7 @@ def evidence(**changed: object) -> Evidence:
         "groups": {"same": of_rule(0, 0.995, 200_000, 9)},
         "rule_columns": {name: PARTS[part].columns for name, (part, _) in RULES.items()},
         "random": drawn(product(U), 3_000_000, 20),
-        "register": NONE,
-        "register_share": 1.0,
+        "register": [],
         "equality": {},
         "n_agency": 150_000,
         "n_register": 200_000,
@@ -299,7 +308,7 @@ def test_train__corrects_what_independence_gets_wrong_by_its_true_size() -> None
         PROGRAMME,
         evidence(
             random=drawn(truth, 20_000_000, 22),
-            register=drawn(truth, pairs, 23),
+            register=[(drawn(truth, pairs, 23), 1.0)],
             n_register=n,
             present={p.name: 1.0 for p in PARTS},
         ),
@@ -334,9 +343,64 @@ def test_train__corrects_nothing_where_parts_are_independent() -> None:
         PROGRAMME,
         evidence(
             random=drawn(product(U, 0.0), 20_000_000, 24),
-            register=drawn(product(U, 0.0), n * (n - 1) // 2, 25),
+            register=[(drawn(product(U, 0.0), n * (n - 1) // 2, 25), 1.0)],
             n_register=n,
             present={p.name: 1.0 for p in PARTS},
         ),
     )
     assert all(c.pairs < 200 for c in made.corrections)
+
+
+def test_train__pairs_of_which_a_share_was_counted_stand_for_all() -> None:
+    n = 4_000
+    pairs = n * (n - 1) // 2
+    truth = dependent()
+    rest = {"n_register": n, "present": {p.name: 1.0 for p in PARTS}, "random": drawn(truth, 20_000_000, 22)}
+    # Half of the pairs belong to a rule that is counted whole, half to one of which a fifth is.
+    some = [(drawn(truth, pairs // 2, 26), 1.0), (drawn(truth, pairs // 10, 27), 0.2)]
+    whole = train(PROGRAMME, evidence(register=[(drawn(truth, pairs, 23), 1.0)], **rest))
+    thinned = train(PROGRAMME, evidence(register=some, **rest))
+    wanted = {tuple(c.levels): c for c in whole.corrections}
+    found = {tuple(c.levels): c for c in thinned.corrections}
+    often = [levels for levels, c in wanted.items() if c.pairs > 2_000]
+    assert len(often) >= 3
+    for levels in often:
+        assert found[levels].bits == pytest.approx(wanted[levels].bits, abs=0.25), levels
+        assert found[levels].pairs == pytest.approx(0.6 * wanted[levels].pairs, rel=0.1)
+    # One pair in five counted is no reason to believe in five.
+    assert all(c.pairs >= 3 for c in thinned.corrections)
+
+
+def test_parts_to_count__are_those_with_a_level_that_was_seldom_seen() -> None:
+    counted = drawn(product(U), 100_000, 28)
+    counts = level_counts(PROGRAMME, counted)
+    assert [c.sum() for c in counts] == [100_000] * 5
+    twin = [[0] * n for n in SHAPE]
+    for pattern, pairs in zip(counted.patterns.tolist(), counted.counts.tolist(), strict=True):
+        for part, level in enumerate(np.unravel_index(pattern, SHAPE)):
+            twin[part][level] += pairs
+    assert [c.tolist() for c in counts] == twin
+    # Exact names are rare, and birth dates; numbers that agree are not asked for here.
+    assert parts_to_count(PROGRAMME, twin) == [1, 2]
+    assert parts_to_count(PROGRAMME, [[KNOWN_FROM] * n for n in SHAPE]) == [0, 1, 2, 3, 4]
+
+
+def test_trained_parts__are_those_that_read_no_fixed_column() -> None:
+    assert trained_parts(PROGRAMME, ("full_name", "sex")) == [0, 2, 4]
+    assert trained_parts(PROGRAMME, ()) == [0, 1, 2, 3, 4]
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.sets(st.integers(0, 4), min_size=1), st.lists(st.integers(0, 10**6), max_size=20))
+def test_widened__keeps_the_levels_of_the_parts_and_the_others_at_null(
+    chosen: set[int], raw: list[int]
+) -> None:
+    places = sorted(chosen)
+    some = some_parts(PROGRAMME, places, small.KINDS)
+    assert [p.name for p in some.parts] == [PARTS[i].name for i in places]
+    patterns = np.unique(np.array([r % some.n_patterns for r in raw], np.uint32))
+    wide = widened(Counted(patterns, np.ones(patterns.shape[0], np.int64)), some, PROGRAMME, places)
+    levels = PROGRAMME.levels_of(wide.patterns)
+    assert np.array_equal(levels[:, places], some.levels_of(patterns))
+    assert (np.delete(levels, places, axis=1) == 0).all()
+    assert (np.diff(wide.patterns.astype(np.int64)) > 0).all()

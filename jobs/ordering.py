@@ -1,0 +1,165 @@
+"""The order of artefacts: records by (name of their source, record_id), sorted out of core.
+
+Sources follow one another by name; a source of many records is parted at splitters, sampled from its ids, and
+each partition sorted by itself. Any splitters, and any number of partitions, give the same order.
+
+``order/{k:05d}``: the k-th partition of all: ``rows`` uint32[n], global rows in order; ``offsets`` and
+``bytes``, their ids; ``by_row`` uint32[n], places in ``rows`` by rising row, and ``starts``
+int64[ranges + 1], where in ``by_row`` the rows of each range of the run begin.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import polars as pl
+
+from jobs.executor import Call
+from jobs.store import open_arrays, write_arrays
+from jobs.workspace import Workspace
+from linkage.text_arrays import Texts
+
+#: Records of a partition, and most partitions of a source: 2**19 records with ids of 20 bytes take about
+#: 60 MB while they are sorted.
+PARTITION_ROWS = 1 << 19
+MOST_PARTITIONS = 4096
+
+#: Records of a piece of every artefact: the rows of one row group come from these, whatever the cut of a run.
+CHUNK_ROWS = 1 << 18
+
+#: Bytes that sorting takes for each record of a partition beside its id.
+_SORT_BYTES = 80
+
+
+class Runs(Protocol):
+    """Runs the tasks of a stage and removes what only they needed."""
+
+    def tasks(
+        self, stage: str, calls: list[Call], rows: list[int] | None = None, memory: int = 0
+    ) -> list[dict[str, Any]]:
+        """Results of the calls in their order."""
+
+    def drop(self, *patterns: str) -> None:
+        """Remove files that only finished tasks have read."""
+
+
+def partitions_of(rows: int) -> int:
+    """Partitions that a source of ``rows`` records is sorted in."""
+    return min(MOST_PARTITIONS, math.ceil(rows / PARTITION_ROWS))
+
+
+def make_order(stages: Runs, stage: str, space: Workspace) -> None:
+    """Sort the records of all sources into ``order/``."""
+    work, memory = str(space.work), _memory(space)
+    sizes = np.zeros(len(space.sources), np.int64)
+    for source, _, _, rows in space.layout["parts"]:
+        sizes[source] += rows
+    by_name = sorted(range(len(space.sources)), key=lambda number: space.sources[number].name)
+    wanted = [(number, partitions_of(int(sizes[number]))) for number in by_name]
+    many = {number for number, partitions in wanted if partitions > 1}
+    parts = [(s, p) for s, p, _, rows in space.layout["parts"] if s in many and rows]
+    if parts:
+        stages.tasks(stage, [("jobs.tasks_order:sample_ids", (work, s, p)) for s, p in parts])
+        calls: list[Call] = [("jobs.tasks_order:part_ids", (work, s, p, dict(wanted)[s])) for s, p in parts]
+        stages.tasks(stage, calls, memory=memory)
+    calls = []
+    for number, partitions in wanted:
+        calls += [
+            ("jobs.tasks_order:sort_ids", (work, len(calls) + own, number, own, partitions))
+            for own in range(partitions)
+        ]
+    counts = [result["rows_out"] for result in stages.tasks(stage, calls, memory=memory)]
+    write_arrays(
+        space.path("order", "index.arrays"),
+        starts=np.cumsum([0, *counts]).astype(np.int64),
+        source=np.repeat([n for n, _ in wanted], [k for _, k in wanted]).astype(np.uint8),
+    )
+    stages.drop("order/shuffled-*")
+
+
+def _memory(space: Workspace) -> int:
+    """Bytes that sorting one partition takes."""
+    parts = [p for p in space.layout["parts"] if p[3]]
+    if not parts:
+        return 0
+    sizes = [space.path("intake", f"{s:02d}-{p:05d}.ids.arrays").stat().st_size / n for s, p, _, n in parts]
+    return int(PARTITION_ROWS * (_SORT_BYTES + 3 * max(sizes)))
+
+
+def partition_file(space: Workspace, number: int) -> Path:
+    """Where a partition of the order lies."""
+    return space.path("order", f"{number:05d}.arrays")
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Consecutive records of the order: source uint8[n], global rows uint32[n], their ids."""
+
+    source: np.ndarray
+    rows: np.ndarray
+    ids: Texts
+
+
+def stretch(space: Workspace, start: int, stop: int) -> Stretch:
+    """Records ``start`` to ``stop`` of the order."""
+    index = open_arrays(space.path("order", "index.arrays"))
+    starts, of = index["starts"], index["source"]
+    source, rows, ids = [np.zeros(0, np.uint8)], [np.zeros(0, np.uint32)], []
+    for number in range(of.shape[0]):
+        low = max(0, start - int(starts[number]))
+        high = min(stop, int(starts[number + 1])) - int(starts[number])
+        if high <= low:
+            continue
+        held = open_arrays(partition_file(space, number))
+        rows.append(held.cut("rows", low, high))
+        source.append(np.full(high - low, of[number], np.uint8))
+        offsets = held.cut("offsets", low, high + 1).astype(np.int64)
+        data = held.cut("bytes", int(offsets[0]), int(offsets[-1]))
+        ids.append(Texts(offsets - offsets[0], data))
+    return Stretch(np.concatenate(source), np.concatenate(rows), Texts.join(ids))
+
+
+def ordered(space: Workspace, source: int, rows: int = CHUNK_ROWS) -> Iterator[tuple[np.ndarray, pl.Series]]:
+    """A source's records in the order of their ids: global rows uint32[n] and ids, ``rows`` at once."""
+    index = open_arrays(space.path("order", "index.arrays"))
+    own = np.flatnonzero(index["source"] == source)
+    if not own.size:
+        return
+    start, stop = int(index["starts"][own[0]]), int(index["starts"][own[-1] + 1])
+    for at in range(start, stop, rows):
+        held = stretch(space, at, min(stop, at + rows))
+        yield held.rows, held.ids.series().alias("record_id")
+
+
+def ranks(space: Workspace, start: int, stop: int) -> np.ndarray:
+    """Place in the order of artefacts of each row of a range of the run: uint32[stop - start]."""
+    number = next(i for i, (a, b) in enumerate(space.ranges()) if (a, b) == (start, stop))
+    index = open_arrays(space.path("order", "index.arrays"))
+    held_sources = {s for s, _, a, n in space.layout["parts"] if a < stop and a + n > start}
+    out = np.empty(stop - start, np.uint32)
+    for k in range(index["source"].shape[0]):
+        if int(index["source"][k]) not in held_sources:
+            continue
+        held = open_arrays(partition_file(space, k))
+        low, high = (int(v) for v in held.cut("starts", number, number + 2))
+        places = held.cut("by_row", low, high)
+        out[held["rows"][places].astype(np.int64) - start] = places + np.uint32(index["starts"][k])
+    return out
+
+
+def whole_order(space: Workspace) -> dict[str, np.ndarray]:
+    """``order`` uint32[n], all rows in their order, and ``rank`` uint32[n], each row's place there.
+
+    8 bytes a record of the run: what must be small whatever its size takes :func:`ordered`, :func:`ranks`.
+    """
+    index = open_arrays(space.path("order", "index.arrays"))
+    held = [open_arrays(partition_file(space, k))["rows"] for k in range(index["source"].shape[0])]
+    order = np.concatenate([np.zeros(0, np.uint32), *held])
+    rank = np.empty(order.shape[0], np.uint32)
+    rank[order] = np.arange(order.shape[0], dtype=np.uint32)
+    return {"order": order, "rank": rank}

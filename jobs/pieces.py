@@ -1,0 +1,72 @@
+"""Rows that lie sorted in several files, cut into pieces of one order, each made by a task of its own.
+
+A piece has as many rows as a row group of an artefact, so that the joined artefact is the same whatever files
+the rows lay in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from jobs.artefact_writer import ROW_GROUP
+from jobs.linked_records import overlapping
+from jobs.ordering import ranks
+from jobs.store import open_arrays, read_table, write_arrays
+from jobs.workspace import Workspace
+
+#: Rows of a piece: those of a row group of a published Parquet file.
+PIECE_ROWS = ROW_GROUP
+
+#: Column that tables are sorted by: a place in the order of all records.
+RANK = "rank"
+
+
+def ranks_of(space: Workspace, start: int, stop: int) -> np.ndarray:
+    """Places of consecutive agency rows in the order of all records: uint32[stop - start]."""
+    out = np.empty(stop - start, np.uint32)
+    for first, last in overlapping(space, start, stop):
+        low, high = max(start, first), min(stop, last)
+        out[low - start : high - start] = ranks(space, first, last)[low - first : high - first]
+    return out
+
+
+def cut_sorted(keys: Sequence[np.ndarray], rows: int = PIECE_ROWS) -> np.ndarray:
+    """Where pieces of ``rows`` rows of the merged order begin in each array: int64[pieces + 1, arrays].
+
+    keys : sorted arrays; a key may repeat, but in one of them only. There is one piece at least.
+    """
+    lengths = np.array([k.shape[0] for k in keys], np.int64)
+    total = int(lengths.sum())
+    merged = np.sort(np.concatenate(keys)) if keys else np.zeros(0, np.int64)
+    cuts = [np.zeros(lengths.shape[0], np.int64)]
+    for begin in range(rows, total, rows):
+        key = merged[begin]
+        beyond = begin - int(np.searchsorted(merged, key, side="left"))
+        at = np.array([np.searchsorted(k, key, side="left") for k in keys], np.int64)
+        mine = [a < k.shape[0] and k[a] == key for a, k in zip(at, keys, strict=True)]
+        cuts.append(at + beyond * np.array(mine, np.int64))
+    return np.stack([*cuts, lengths])
+
+
+def cut_tables(files: Sequence[Path], to: Path) -> tuple[int, int]:
+    """Cut tables that are sorted by :data:`RANK`; how many pieces and rows there are."""
+    keys = [read_table(path, [RANK]).column(0).combine_chunks().to_numpy() for path in files]
+    cuts = cut_sorted(keys)
+    write_arrays(to, cuts=cuts)
+    return cuts.shape[0] - 1, int(cuts[-1].sum())
+
+
+def read_piece(files: Sequence[Path], cuts: Path, piece: int) -> pa.Table:
+    """The rows of one piece, in the order of the files, not yet of the piece."""
+    held = open_arrays(cuts)["cuts"]
+    begin, end = held[piece], held[piece + 1]
+    tables = [
+        read_table(path).slice(int(a), int(b - a))
+        for path, a, b in zip(files, begin, end, strict=True)
+        if b > a or path is files[0]
+    ]
+    return pa.concat_tables(tables)

@@ -1,0 +1,130 @@
+"""The stage that publishes: the order of records, what is known of each by piece of it, encoded, joined.
+
+order/      records of all sources in the order of artefacts (:mod:`jobs.ordering`); later stages read it too
+publish/    what is gathered of each range, and the encoded pieces of each artefact
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from jobs import ordering
+from jobs.executor import Call
+from jobs.store import make_folder, read_bytes, write_bytes
+from jobs.tasks_artefacts import IN_PIECES
+from jobs.tasks_publish import chunks_of
+from jobs.workspace import Workspace
+
+STAGE = "publish"
+
+#: Bytes that tasks take: for a row of a range that is gathered, and for a piece of the order that is encoded.
+_ROW_BYTES = 400
+_CHUNK_BYTES = 1_200
+
+#: Records from which sources are gathered and encoded round by round.
+ROUND_ROWS = 4_000_000
+
+#: Artefacts of values, made piece by piece of the order too; what is gathered of a range.
+_OF_VALUES = ("repairs", "queries")
+_GATHERED = ("records", "pairs", "edges", *_OF_VALUES)
+
+Range = tuple[int, int]
+
+
+class Runs(Protocol):
+    """Runs the tasks of a stage and removes what only they needed."""
+
+    def tasks(
+        self, stage: str, calls: list[Call], rows: list[int] | None = None, memory: int = 0
+    ) -> list[dict[str, Any]]:
+        """Results of the calls in their order."""
+
+    def drop(self, *patterns: str) -> None:
+        """Remove files that only finished tasks have read."""
+
+
+def publish_run(stages: Runs, space: Workspace, artefacts: Path) -> dict[str, Any]:
+    """Write every artefact of the decisions into ``artefacts``; how many pairs go to review."""
+    work, out = str(space.work), str(make_folder(artefacts))
+    ordering.make_order(stages, STAGE, space)
+    if "full_name" in space.columns:
+        register = space.ranges(register=True)
+        stages.tasks(STAGE, [("jobs.tasks_publish:count_surnames", (work, a, b)) for a, b in register])
+    agencies = space.ranges(register=False)
+    stages.tasks(STAGE, [("jobs.tasks_review:gather_review", (work, a, b)) for a, b in agencies])
+    for ranges, chunks, done in rounds(space):
+        calls: list[Call] = [
+            ("jobs.tasks_publish:gather_range", (work, a, b)) for a, b in ranges if (a, b) in agencies
+        ]
+        calls += [("jobs.tasks_values:gather_values", (work, a, b)) for a, b in ranges]
+        most = max((b - a for a, b in ranges), default=0)
+        stages.tasks(STAGE, calls, memory=most * _ROW_BYTES)
+        calls = [("jobs.tasks_artefacts:encode_chunk", (work, c)) for c in chunks]
+        calls += [("jobs.tasks_values:encode_values", (work, c)) for c in chunks]
+        stages.tasks(STAGE, calls, memory=ordering.CHUNK_ROWS * _CHUNK_BYTES)
+        stages.drop(*(f"publish/{what}-{a:012d}.arrays" for a, _ in done for what in _GATHERED))
+    if not space.loaded.project.corrections.make:
+        stages.drop("order")
+    others = [f"jobs.tasks_review:publish_{n}" for n in ("review", "duplicates")]
+    others += [f"jobs.tasks_lists:publish_{n}" for n in ("rejects", "answers", "refinement")]
+    results = stages.tasks(STAGE, [(name, (work, out)) for name in others])
+    # One after another in small rounds: until its pieces are dropped, an artefact is there twice.
+    names = (*IN_PIECES, *_OF_VALUES)
+    for pair in (names[at : at + 2] for at in range(0, len(names), 2)):
+        stages.tasks(STAGE, [("jobs.tasks_artefacts:join_artefact", (work, out, name)) for name in pair])
+        stages.drop(*(f"publish/{name}.*" for name in pair))
+    stages.tasks(STAGE, [("jobs.tasks_values:publish_pages", (work, out))])
+    write_bytes(artefacts / "model.json", read_bytes(space.work / "model.json"))
+    stages.drop("publish")
+    return {"review_pairs": results[0]["rows_out"]}
+
+
+def rounds(space: Workspace) -> list[tuple[list[Range], list[int], list[Range]]]:
+    """Rounds of gathering and encoding: ranges to gather, pieces of the order that are then complete, and
+    ranges that no later piece needs.
+
+    A round is a source, in the order of artefacts, or several small ones: what is gathered of a range lies on
+    the disk until all of its records are encoded.
+    """
+    everything = space.ranges()
+    parts = [(s, at, at + n) for s, _, at, n in space.layout["parts"] if n]
+    sources = sorted({s for s, *_ in parts}, key=lambda number: space.sources[number].name)
+    rows = {s: sum(b - a for source, a, b in parts if source == s) for s in sources}
+    of_range = {(a, b): {s for s, start, stop in parts if a < stop and b > start} for a, b in everything}
+    out: list[tuple[list[Range], list[int], list[Range]]] = []
+    seen: set[int] = set()
+    held: list[Range] = []
+    gathered: set[Range] = set()
+    first = ended = 0
+    own: list[int] = []
+    for place, source in enumerate(sources):
+        own.append(source)
+        ended += rows[source]
+        last = place == len(sources) - 1
+        if sum(rows[s] for s in own) < ROUND_ROWS and not last:
+            continue
+        seen |= set(own)
+        ranges = [r for r in everything if of_range[r] & set(own) and r not in gathered]
+        gathered |= set(ranges)
+        held += ranges
+        stop = chunks_of(space) if last else ended // ordering.CHUNK_ROWS
+        # The piece that the next source begins in is not complete: what it holds of this one must stay.
+        open_ = set() if ended % ordering.CHUNK_ROWS == 0 or last else _within(sources, rows, stop)
+        done = [r for r in held if of_range[r] <= seen and not of_range[r] & open_]
+        held = [r for r in held if r not in done]
+        out.append((ranges, list(range(first, stop)), done))
+        first, own = stop, []
+    return out or [([], list(range(chunks_of(space))), [])]
+
+
+def _within(sources: Sequence[int], rows: dict[int, int], chunk: int) -> set[int]:
+    """Sources that have records in a piece of the order."""
+    start, found = 0, set()
+    low, high = chunk * ordering.CHUNK_ROWS, (chunk + 1) * ordering.CHUNK_ROWS
+    for source in sources:
+        if start < high and start + rows[source] > low:
+            found.add(source)
+        start += rows[source]
+    return found

@@ -1,0 +1,57 @@
+"""The stage that resolves: shared persons by range of persons, open records by rule, then all together."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from jobs.executor import Call
+from jobs.tasks_resolve import OPEN_ROWS, open_passes, person_partitions
+from jobs.workspace import Workspace
+
+STAGE = "resolve"
+
+#: Open records from which each rule has a task of its own.
+MANY = 100_000
+
+#: Bytes that tasks take for a record: of one partition of persons, of open records while they are blocked.
+_PERSON_BYTES = 120
+_OPEN_BYTES = 1_500
+
+
+class Runs(Protocol):
+    """Runs the tasks of a stage and removes what only they needed."""
+
+    def tasks(
+        self, stage: str, calls: list[Call], rows: None = None, memory: int = 0
+    ) -> list[dict[str, Any]]:
+        """Results of the calls in their order."""
+
+    def drop(self, *patterns: str) -> None:
+        """Remove files that only finished tasks have read."""
+
+
+def resolve_run(stages: Runs, space: Workspace) -> dict[str, Any]:
+    """Group unknown people and find duplicates inside the agencies; counts of both."""
+    work = str(space.work)
+    ranges = space.ranges(register=False)
+    gathered = stages.tasks(STAGE, [("jobs.tasks_resolve:gather_persons", (work, a, b)) for a, b in ranges])
+    partitions = person_partitions(space)
+    rows = -(-(space.layout["rows"] - space.layout["n_register"]) // partitions)
+    stages.tasks(
+        STAGE,
+        [("jobs.tasks_resolve:compare_linked", (work, p)) for p in range(partitions)],
+        memory=rows * _PERSON_BYTES,
+    )
+    open_ = sum(result["rows_out"] for result in gathered)
+    stages.tasks(STAGE, [("jobs.tasks_resolve:gather_open", (work,))])
+    owners = space.blocking.owners()
+    passes = open_passes(open_) if open_ > 1 and owners else 0
+    if passes:
+        shares = [[rule] for rule in owners] if open_ >= MANY else [owners]
+        turns = [(work, rules, turn, passes) for rules in shares for turn in range(passes)]
+        memory = min(open_, OPEN_ROWS) * _OPEN_BYTES
+        stages.tasks(STAGE, [("jobs.tasks_resolve:plan_open", turn) for turn in turns], memory=memory)
+        stages.tasks(STAGE, [("jobs.tasks_resolve:match_open", turn) for turn in turns], memory=memory)
+    facts = stages.tasks(STAGE, [("jobs.tasks_resolve:resolve_open", (work, passes))])[0]
+    stages.drop("resolve")
+    return facts

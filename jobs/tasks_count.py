@@ -1,0 +1,146 @@
+"""Tasks that count what was found of each source, part by part, for receipts, gates and the scorecard.
+
+    counted/{part}.arrays   a bit for every register row: it has a text as its date of death
+
+Texts are counted as they were submitted, values as they were read.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from jobs.gates import orders_path
+from jobs.linked_records import links_of, valid
+from jobs.store import read_arrays, read_parquet, read_table, write_arrays
+from jobs.tasks_decide import load_outcomes
+from jobs.workspace import Workspace, frame
+from linkage.decisions import CONFLICT, REVIEW
+
+#: A repair that reads a value as what stands in another field: the value could be read.
+_READ_ELSEWHERE = "old_number_in_its_place"
+
+_DEATH = "death_date"
+
+
+def count_part(work: str, source: int, part: int) -> dict[str, Any]:
+    """What was found of one part of a source.
+
+    ``fields``: field -> records that hold a text, that were repaired, of which the value was read in another
+    field, and whose text could be read (None where nothing reads the field). Of an agency also ``paired``:
+    undecided records that have a candidate; ``dead_unmarked``: linked records whose person has a date of
+    death in the register and that hold none (None where the register holds no dates of death). Of the
+    register it keeps who has one, which the agencies' parts need.
+    """
+    space = Workspace.open(work)
+    start, rows = next((a, n) for s, p, a, n in space.layout["parts"] if (s, p) == (source, part))
+    standards = list(space.sources[source].contract.by_standard())
+    repaired, elsewhere = _repairs(space, source, part)
+    records = space.records(source, part, standards)
+    fields: dict[str, list[int | None]] = {}
+    for standard in standards:
+        filled = valid(records, standard)
+        readable = None
+        if standard in space.coded.arrays:
+            has = _has(np.asarray(space.coded.arrays[standard][start : start + rows]), space.kinds[standard])
+            readable = int((has & filled).sum())
+        fields[standard] = [
+            int(filled.sum()),
+            repaired.get(standard, 0),
+            elsewhere.get(standard, 0),
+            readable,
+        ]
+    found: dict[str, Any] = {"rows_in": rows, "fields": fields}
+    if space.sources[source].role == "register":
+        if _DEATH in standards:
+            dead = np.packbits(valid(records, _DEATH), bitorder="little")
+            write_arrays(_dead_file(space, part), dead=dead)
+        return found
+    marked = valid(records, _DEATH) if _DEATH in standards else np.zeros(rows, bool)
+    return found | {
+        "paired": _paired(space, start, start + rows),
+        "dead_unmarked": _dead_unmarked(space, start, start + rows, marked),
+    }
+
+
+def _has(values: np.ndarray, kind: str) -> np.ndarray:
+    """Whether coded values say something: bool[n]."""
+    return np.asarray(values[:, 0] != 0 if kind == "name" else values >= 0 if kind == "unit" else values != 0)
+
+
+def _repairs(space: Workspace, source: int, part: int) -> tuple[dict[str, int], dict[str, int]]:
+    """Records of a part with a repair of each field; repairs that read a value in another field."""
+    path = space.path("standard", f"{source:02d}-{part:05d}.repairs.arrow")
+    held = frame(read_table(path, ["row", "field", "kind"])).with_columns(
+        pl.col("field", "kind").cast(pl.String)
+    )
+    once = held.select("row", "field").unique()
+    read = held.filter(pl.col("kind") == _READ_ELSEWHERE)
+    return tuple(dict(h.group_by("field").len().iter_rows()) for h in (once, read))  # type: ignore[return-value]
+
+
+def _paired(space: Workspace, start: int, stop: int) -> int:
+    """Records in review or conflict that have a candidate, among consecutive agency rows."""
+    count = 0
+    for first, last in space.ranges(register=False):
+        low, high = max(start, first), min(stop, last)
+        if low < high:
+            decision, person, _ = (v[low - first : high - first] for v in load_outcomes(space, first, last))
+            count += int((np.isin(decision, (REVIEW, CONFLICT)) & (person >= 0)).sum())
+    return count
+
+
+def _dead_file(space: Workspace, part: int) -> Path:
+    return space.path("counted", f"{part:05d}.arrays")
+
+
+def _dead_unmarked(space: Workspace, start: int, stop: int, marked: np.ndarray) -> int | None:
+    register = space.sources[0]
+    if register.role != "register" or _DEATH not in register.contract.by_standard():
+        return None
+    links = links_of(space, start, stop)
+    persons = links.persons[~marked[links.rows - start]]
+    count = 0
+    for source, part, first, rows in space.layout["parts"]:
+        mine = persons[(persons >= first) & (persons < first + rows)] - first if source == 0 and rows else ()
+        if len(mine):
+            bits = read_arrays(_dead_file(space, part))["dead"]
+            count += int((bits[mine >> 3] >> (mine & 7) & 1).sum())
+    return count
+
+
+def count_published(work: str, out: str) -> dict[str, Any]:
+    """What was published of the sources.
+
+    ``queries``: source -> field, code, rows and the first line of each; ``duplicates``: source -> merge
+    orders; ``cases``: register cases by kind, None in a run without corrections.
+    """
+    space, place = Workspace.open(work), Path(out)
+    held = frame(read_parquet(place / "queries.parquet", ["source", "line", "field", "code"]))
+    held = held.with_columns(pl.col("source", "field", "code").cast(pl.String))
+    counted = (
+        held.group_by("source", "field", "code")
+        .agg(pl.len().alias("rows"), pl.col("line").min())
+        .sort("source", "field", "code")
+    )
+    queries: dict[str, list[dict[str, Any]]] = {}
+    for row in counted.iter_rows(named=True):
+        queries.setdefault(row.pop("source"), []).append(row)
+    return {
+        "queries": queries,
+        "duplicates": _tally(orders_path(place), "source"),
+        "cases": _tally(place / "register_cases.parquet", "kind")
+        if space.loaded.project.corrections.make
+        else None,
+    }
+
+
+def _tally(path: Path, column: str) -> dict[str, int]:
+    """How often each text of a column comes, sorted; of no file none."""
+    if not path.exists():
+        return {}
+    held = frame(read_parquet(path, [column])).select(pl.col(column).cast(pl.String))
+    return dict(held.group_by(column).len().sort(column).iter_rows())

@@ -1,0 +1,45 @@
+"""Verifications of a run: every record of the sources that ask for it, part by part and piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from jobs.executor import Call
+from jobs.tasks_verify import asked_parts, asking
+from jobs.workspace import Workspace
+
+
+class Tasks(Protocol):
+    """Runs the tasks of a stage and gives their results in order."""
+
+    def tasks(
+        self, stage: str, calls: Sequence[Call], rows: Sequence[int] | None = None
+    ) -> list[dict[str, Any]]:
+        """Results of the calls in their order."""
+
+
+def make_verifications(stages: Tasks, space: Workspace, artefacts: Path) -> dict[str, dict[str, int]]:
+    """Verify and publish; records by source and result."""
+    work, out = str(space.work), str(artefacts)
+    parts = asked_parts(space)
+    counts: dict[str, dict[str, int]] = {space.sources[n].name: {} for n in asking(space)}
+    pieces = 0
+    if parts:
+        done = stages.tasks(
+            "cases",
+            [("jobs.tasks_verify:verify_part", (work, s, p)) for s, p, _, _ in parts],
+            [n for *_, n in parts],
+        )
+        for (source, *_), result in zip(parts, done, strict=True):
+            held = counts[space.sources[source].name]
+            for code, count in result["results"].items():
+                held[code] = held.get(code, 0) + count
+        pieces = stages.tasks("cases", [("jobs.tasks_verify:cut_verifications", (work,))])[0]["pieces"]
+        stages.tasks(
+            "cases",
+            [("jobs.tasks_verify:make_verified_piece", (work, out, piece)) for piece in range(pieces)],
+        )
+    stages.tasks("cases", [("jobs.tasks_verify:publish_verifications", (work, out, pieces))])
+    return {name: dict(sorted(held.items())) for name, held in counts.items()}

@@ -1,0 +1,123 @@
+"""Texts put in order and framed, rows put in their places, and components joined edge by edge."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.components import join_in_order
+from kernels.examples._form import Example, mapped
+from kernels.examples.text import name_texts
+from kernels.places import order_by_place
+from kernels.texts import (
+    copy_texts,
+    copy_to_places,
+    hash_framed,
+    lengths_at,
+    places_among,
+    rising,
+    shared_prefix,
+    words_of,
+)
+
+Texts = tuple[NDArray[np.int64], NDArray[np.uint8]]
+
+
+def _packed(texts: list[bytes]) -> Texts:
+    offsets = np.cumsum([0, *map(len, texts)]).astype(np.int64)
+    return offsets, np.frombuffer(b"".join(texts), np.uint8).copy()
+
+
+def _own(n: int) -> Texts:
+    offsets, data = name_texts(n)
+    return offsets, data.copy()
+
+
+@functools.lru_cache(maxsize=2)
+def _ids(n: int) -> Texts:
+    """Record ids with a common beginning, in order."""
+    return _packed([b"2026-%09d" % (3 * row) for row in range(n)])
+
+
+def _chosen(n: int) -> NDArray[np.int64]:
+    return np.random.default_rng(31).integers(0, n, n)
+
+
+def _words(n: int) -> tuple[Any, ...]:
+    return *_own(n), np.arange(n), 3, np.empty(n, np.uint64)
+
+
+def _among(n: int) -> tuple[Any, ...]:
+    cuts = [b"%c" % letter for letter in b"BDGKLMNPRTVX"]
+    return *_own(n), *_packed(cuts), np.empty(n, np.uint16)
+
+
+def _lengths(n: int) -> tuple[Any, ...]:
+    rows = _chosen(n)
+    rows[::50] = -1
+    return _own(n)[0], rows, np.empty(n + 1, np.int64)
+
+
+def _copied(n: int) -> tuple[Any, ...]:
+    offsets, rows, out_offsets = _lengths(n)
+    lengths_at(offsets, rows, out_offsets)
+    return offsets, _own(n)[1], rows, out_offsets, np.zeros(int(out_offsets[-1]), np.uint8)
+
+
+def _placed(n: int) -> tuple[Any, ...]:
+    offsets, data = name_texts(n)
+    rows, places = _chosen(n), np.random.default_rng(32).permutation(n)
+    at_places = np.empty(n, np.int64)
+    at_places[places] = rows
+    out_offsets = np.empty(n + 1, np.int64)
+    lengths_at(offsets.copy(), at_places, out_offsets)
+    out = np.zeros(int(out_offsets[-1]), np.uint8)
+    return mapped(offsets), mapped(data), rows, places, out_offsets, out
+
+
+def _framed(*, kept: bool) -> Callable[[int], tuple[Any, ...]]:
+    def make(n: int) -> tuple[Any, ...]:
+        frames = np.random.default_rng(33).integers(0, 4, (n, 3))
+        chosen = mapped(frames) if kept else frames
+        texts = (*_packed([b"{", b"name", b"|", b"}"]), chosen, *_own(n), *_ids(n))
+        return *texts, np.uint64(7), np.uint64(8), np.empty((n, 2), np.uint64)
+
+    return make
+
+
+def _places(*, kept: bool) -> Callable[[int], tuple[Any, ...]]:
+    def make(n: int) -> tuple[Any, ...]:
+        taken = max(1, n // 2)
+        place = np.random.default_rng(34).integers(0, taken, n).astype(np.uint32)
+        return mapped(place) if kept else place, np.empty(taken + 1, np.int64), np.empty(n, np.int64)
+
+    return make
+
+
+def _edges(n: int) -> tuple[Any, ...]:
+    """As many edges as records, of which a third are of sources that want one record a component."""
+    rng = np.random.default_rng(35)
+    left, source = rng.integers(0, n, n), rng.integers(0, 3, n)
+    right = np.minimum(left + rng.integers(0, 4, n), n - 1)
+    wants_one = np.array([1, 0, 0], np.uint8)
+    return left, right, source, wants_one, np.empty(n, np.int64), np.empty(n, np.uint8)
+
+
+EXAMPLES = (
+    Example(words_of, _words, "text"),
+    Example(shared_prefix, _ids, "text"),
+    Example(rising, _ids, "text"),
+    Example(places_among, _among, "text"),
+    Example(lengths_at, _lengths, "text"),
+    Example(copy_texts, _copied, "text"),
+    Example(copy_to_places, _placed, "text"),
+    Example(hash_framed, _framed(kept=False), "row"),
+    Example(hash_framed, _framed(kept=True), "row", "kept frames"),
+    Example(order_by_place, _places(kept=False), "row"),
+    Example(order_by_place, _places(kept=True), "row", "kept places"),
+    Example(join_in_order, _edges, "edge"),
+)

@@ -1,0 +1,204 @@
+"""Many short UTF-8 texts in one buffer: compared by their bytes, copied by row, hashed with what frames them.
+
+Texts are int64 offsets [n + 1] and the bytes of all of them. Their order is that of their bytes, a text
+before the longer ones that it begins.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels._jit import inline, jit
+from kernels.keys import siphash128
+
+
+@inline
+def _word(data: NDArray[np.uint8], begin: int, end: int) -> np.uint64:
+    """Up to eight bytes as a number that sorts as they do; zeros behind the last."""
+    word = np.uint64(0)
+    for i in range(8):
+        word <<= np.uint64(8)
+        if begin + i < end:
+            word |= np.uint64(data[begin + i])
+    return word
+
+
+@inline
+def _compared(
+    a: NDArray[np.uint8], begin: int, end: int, b: NDArray[np.uint8], other: int, other_end: int
+) -> int:
+    """Below 0 if the first text stands before the second, 0 if they are equal, else above 0."""
+    both = min(end - begin, other_end - other)
+    for i in range(both):
+        if a[begin + i] != b[other + i]:
+            return -1 if a[begin + i] < b[other + i] else 1
+    return (end - begin) - (other_end - other)
+
+
+@jit
+def words_of(
+    offsets: NDArray[np.int64],
+    data: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    depth: int,
+    out: NDArray[np.uint64],
+) -> None:
+    """Eight bytes of each text from byte ``depth`` on, as numbers that sort as they do.
+
+    rows : int64[m], which texts;  out : uint64[m]
+    """
+    for i in range(rows.shape[0]):
+        row = rows[i]
+        out[i] = _word(data, offsets[row] + depth, offsets[row + 1])
+
+
+@jit
+def shared_prefix(offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> int:
+    """Bytes that all texts begin with."""
+    n = offsets.shape[0] - 1
+    if n <= 0:
+        return 0
+    begin = offsets[0]
+    shared = offsets[1] - begin
+    for row in range(1, n):
+        at = offsets[row]
+        shared = min(shared, offsets[row + 1] - at)
+        for i in range(shared):
+            if data[at + i] != data[begin + i]:
+                shared = i
+                break
+    return shared
+
+
+@jit
+def rising(offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> bool:
+    """Whether no text stands before the one it follows."""
+    for row in range(1, offsets.shape[0] - 1):
+        if _compared(data, offsets[row - 1], offsets[row], data, offsets[row], offsets[row + 1]) > 0:
+            return False
+    return True
+
+
+@jit
+def places_among(
+    offsets: NDArray[np.int64],
+    data: NDArray[np.uint8],
+    cut_offsets: NDArray[np.int64],
+    cut_data: NDArray[np.uint8],
+    out: NDArray[np.uint16],
+) -> None:
+    """How many of the ``cut`` texts, which are sorted, do not stand after each text: uint16[n]."""
+    cuts = cut_offsets.shape[0] - 1
+    words = np.empty(cuts, np.uint64)
+    for c in range(cuts):
+        words[c] = _word(cut_data, cut_offsets[c], cut_offsets[c + 1])
+    for row in range(offsets.shape[0] - 1):
+        begin, end = offsets[row], offsets[row + 1]
+        word = _word(data, begin, end)
+        low, high = 0, cuts
+        while low < high:
+            middle = (low + high) // 2
+            after = words[middle] > word
+            if words[middle] == word:
+                after = (
+                    _compared(cut_data, cut_offsets[middle], cut_offsets[middle + 1], data, begin, end) > 0
+                )
+            if after:
+                high = middle
+            else:
+                low = middle + 1
+        out[row] = low
+
+
+@jit
+def lengths_at(offsets: NDArray[np.int64], rows: NDArray[np.int64], out: NDArray[np.int64]) -> None:
+    """Offsets of the texts at ``rows`` when they stand one after another: int64[m + 1]; row -1 is no byte."""
+    at = np.int64(0)
+    out[0] = 0
+    for i in range(rows.shape[0]):
+        row = rows[i]
+        if row >= 0:
+            at += offsets[row + 1] - offsets[row]
+        out[i + 1] = at
+
+
+@jit
+def copy_texts(
+    offsets: NDArray[np.int64],
+    data: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    out_offsets: NDArray[np.int64],
+    out: NDArray[np.uint8],
+) -> None:
+    """The texts at ``rows``, one after another, at ``out_offsets`` (see :func:`lengths_at`)."""
+    for i in range(rows.shape[0]):
+        row = rows[i]
+        if row < 0:
+            continue
+        begin, to = offsets[row], out_offsets[i]
+        for k in range(out_offsets[i + 1] - to):
+            out[to + k] = data[begin + k]
+
+
+@jit
+def copy_to_places(
+    offsets: NDArray[np.int64],
+    data: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    places: NDArray[np.int64],
+    out_offsets: NDArray[np.int64],
+    out: NDArray[np.uint8],
+) -> None:
+    """The text at each of ``rows`` to the place of ``out_offsets`` that ``places`` tells for it."""
+    for i in range(rows.shape[0]):
+        begin, to = offsets[rows[i]], out_offsets[places[i]]
+        for k in range(offsets[rows[i] + 1] - begin):
+            out[to + k] = data[begin + k]
+
+
+@inline
+def _put(buffer: NDArray[np.uint8], at: int, data: NDArray[np.uint8], begin: int, end: int) -> int:
+    for i in range(end - begin):
+        buffer[at + i] = data[begin + i]
+    return at + end - begin
+
+
+@jit
+def hash_framed(
+    frame_offsets: NDArray[np.int64],
+    frame_data: NDArray[np.uint8],
+    frames: NDArray[np.int64],
+    a_offsets: NDArray[np.int64],
+    a_data: NDArray[np.uint8],
+    b_offsets: NDArray[np.int64],
+    b_data: NDArray[np.uint8],
+    key0: np.uint64,
+    key1: np.uint64,
+    out: NDArray[np.uint64],
+) -> None:
+    """SipHash-2-4-128 of *frame, text, frame, text, frame* for each row, which is nowhere written down whole.
+
+    frames : int64[n, 3], which of the frame texts stand before, between and after
+    a, b   : n texts each;  out : uint64[n, 2]
+    """
+    n = frames.shape[0]
+    longest = np.int64(0)
+    for f in range(frame_offsets.shape[0] - 1):
+        longest = max(longest, frame_offsets[f + 1] - frame_offsets[f])
+    most = np.int64(0)
+    for i in range(n):
+        most = max(most, a_offsets[i + 1] - a_offsets[i] + b_offsets[i + 1] - b_offsets[i])
+    buffer = np.empty(3 * longest + most, np.uint8)
+    bounds = np.zeros(2, np.int64)
+    for i in range(n):
+        f = frames[i, 0]
+        at = _put(buffer, 0, frame_data, frame_offsets[f], frame_offsets[f + 1])
+        at = _put(buffer, at, a_data, a_offsets[i], a_offsets[i + 1])
+        f = frames[i, 1]
+        at = _put(buffer, at, frame_data, frame_offsets[f], frame_offsets[f + 1])
+        at = _put(buffer, at, b_data, b_offsets[i], b_offsets[i + 1])
+        f = frames[i, 2]
+        at = _put(buffer, at, frame_data, frame_offsets[f], frame_offsets[f + 1])
+        bounds[1] = at
+        siphash128(bounds, buffer, key0, key1, out[i : i + 1])

@@ -1,0 +1,162 @@
+"""Records of persons beside one another: who else says the same, counted by source.
+
+Records come grouped by person: ``order`` uint32[k] of records, ``starts`` int64[g + 1] where each person's
+begin.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels._jit import inline, jit
+
+#: Records of one person up to which each is held against each; of more, values are sorted first.
+_FEW = 48
+
+
+@jit
+def group_rows(person: NDArray[np.uint32], starts: NDArray[np.int64], order: NDArray[np.uint32]) -> None:
+    """Group rows by person, those of one in their order: a counting sort.
+
+    person : uint32[k], below ``starts.shape[0] - 1``;  starts : int64[persons + 1];  order : uint32[k]
+    """
+    starts[:] = 0
+    for i in range(person.shape[0]):
+        starts[person[i] + 1] += 1
+    for p in range(starts.shape[0] - 1):
+        starts[p + 1] += starts[p]
+    at = starts[:-1].copy()
+    for i in range(person.shape[0]):
+        order[at[person[i]]] = i
+        at[person[i]] += 1
+
+
+@inline
+def _mark(seen: NDArray[np.uint8], bit: int, source: int) -> int:
+    """Note a source once: 1 the first time, 0 afterwards."""
+    fresh = 1 if seen[source] & bit == 0 else 0
+    seen[source] |= bit
+    return fresh
+
+
+@jit
+def _held_by_few(
+    rows: NDArray[np.uint32],
+    source: NDArray[np.uint8],
+    value: NDArray[np.uint64],
+    seen: NDArray[np.uint8],
+    for_held: NDArray[np.uint8],
+) -> None:
+    for i in rows:
+        if value[i] == 0:
+            continue
+        count = 0
+        for j in rows:
+            if value[j] == value[i] and source[j] != source[i]:
+                count += _mark(seen, 4, source[j])
+        for_held[i] = count
+        if count:
+            for j in rows:
+                seen[source[j]] &= 3
+
+
+@jit
+def _held_by_many(
+    rows: NDArray[np.uint32],
+    source: NDArray[np.uint8],
+    value: NDArray[np.uint64],
+    seen: NDArray[np.uint8],
+    for_held: NDArray[np.uint8],
+) -> None:
+    by = np.argsort(value[rows])
+    start = 0
+    while start < by.shape[0]:
+        held = value[rows[by[start]]]
+        stop = start
+        count = 0
+        while stop < by.shape[0] and value[rows[by[stop]]] == held:
+            count += _mark(seen, 4, source[rows[by[stop]]])
+            stop += 1
+        for i in range(start, stop):
+            row = rows[by[i]]
+            seen[source[row]] &= 3
+            if held != 0:
+                for_held[row] = count - 1
+        start = stop
+
+
+@jit
+def count_votes(
+    starts: NDArray[np.int64],
+    order: NDArray[np.uint32],
+    source: NDArray[np.uint8],
+    value: NDArray[np.uint64],
+    agrees: NDArray[np.bool_],
+    contrary: NDArray[np.bool_],
+    for_register: NDArray[np.uint8],
+    for_held: NDArray[np.uint8],
+    against: NDArray[np.uint8],
+) -> None:
+    """Count, for every record, the other sources of its person that agree, hold its value, or are contrary.
+
+    source, value (0 none), agrees, contrary : of k records;  the last three, uint8[k], are filled: sources
+    with a record that agrees, with one of the very value, and with one that is contrary, the own one apart.
+    """
+    seen = np.zeros(256, np.uint8)
+    for p in range(starts.shape[0] - 1):
+        rows = order[starts[p] : starts[p + 1]]
+        agreeing, opposing, several = 0, 0, False
+        for i in rows:
+            if agrees[i]:
+                agreeing += _mark(seen, 1, source[i])
+            if contrary[i]:
+                opposing += _mark(seen, 2, source[i])
+            several |= source[i] != source[rows[0]]
+        for i in rows:
+            own = seen[source[i]]
+            for_register[i] = agreeing - (1 if own & 1 else 0)
+            against[i] = opposing - (1 if own & 2 else 0)
+            for_held[i] = 0
+        for i in rows:
+            seen[source[i]] = 0
+        if several:
+            if rows.shape[0] <= _FEW:
+                _held_by_few(rows, source, value, seen, for_held)
+            else:
+                _held_by_many(rows, source, value, seen, for_held)
+
+
+@jit
+def count_pairs(
+    starts: NDArray[np.int64],
+    place: NDArray[np.uint8],
+    manner: NDArray[np.uint8],
+    value: NDArray[np.uint64],
+    shared: int,
+    pairs: NDArray[np.int64],
+    agreed: NDArray[np.int64],
+) -> None:
+    """Count the pairs of one person's voices by manner and sources, and in how many both hold one value.
+
+    starts : int64[g + 1], where each person's voices begin, a voice a source
+    place  : uint8[v], of the source, below S;  manner : uint8[v], below M;  value : uint64[v], 0 none
+    shared : bits of manners that every other may be paired with
+    pairs  : int64[M, S, S], added to: a pair of two shared manners at manner 0, of a shared one and another
+        at the other's, of two equal ones at theirs;  agreed : int64[M], of two equal ones
+    """
+    for p in range(starts.shape[0] - 1):
+        for i in range(starts[p], starts[p + 1]):
+            for j in range(i + 1, starts[p + 1]):
+                a, b = np.int64(manner[i]), np.int64(manner[j])
+                a_shared, b_shared = (shared >> a) & 1, (shared >> b) & 1
+                if a_shared and b_shared:
+                    pairs[0, place[i], place[j]] += 1
+                elif a_shared:
+                    pairs[b, place[i], place[j]] += 1
+                elif b_shared:
+                    pairs[a, place[i], place[j]] += 1
+                elif a == b:
+                    pairs[a, place[i], place[j]] += 1
+                    if value[i] != 0 and value[i] == value[j]:
+                        agreed[a] += 1

@@ -1,0 +1,135 @@
+"""Names as text: tokens with single spaces between, from ids to UTF-8 bytes and against them.
+
+A spelling of a vocabulary is ``offsets`` int64[v + 1] into ``chars`` uint8; id 0 is no token and ends a name.
+Of two spellings (as they are written, and in capitals) every name has one of its own.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels._jit import inline, jit
+
+_SPACE = np.uint8(32)
+
+
+@jit
+def name_lengths(
+    names: NDArray[np.uint32],
+    second: NDArray[np.bool_],
+    offsets: NDArray[np.int64],
+    other: NDArray[np.int64],
+    out: NDArray[np.int64],
+) -> None:
+    """Where each name's text begins and ends: out int64[n + 1].
+
+    names : uint32[n, k];  second : bool[n], the name is in the second spelling;  offsets, other : of the two
+    """
+    out[0] = 0
+    for i in range(names.shape[0]):
+        size = 0
+        for place in range(names.shape[1]):
+            token = np.int64(names[i, place])
+            if token == 0:
+                break
+            size += 1 if place else 0
+            size += other[token + 1] - other[token] if second[i] else offsets[token + 1] - offsets[token]
+        out[i + 1] = out[i] + size
+
+
+@jit
+def name_bytes(
+    names: NDArray[np.uint32],
+    second: NDArray[np.bool_],
+    offsets: NDArray[np.int64],
+    chars: NDArray[np.uint8],
+    other: NDArray[np.int64],
+    others: NDArray[np.uint8],
+    out: NDArray[np.uint8],
+) -> None:
+    """The names' texts behind one another: out uint8, as long as :func:`name_lengths` says."""
+    at = 0
+    for i in range(names.shape[0]):
+        for place in range(names.shape[1]):
+            token = np.int64(names[i, place])
+            if token == 0:
+                break
+            if place:
+                out[at] = _SPACE
+                at += 1
+            if second[i]:
+                for c in range(other[token], other[token + 1]):
+                    out[at] = others[c]
+                    at += 1
+            else:
+                for c in range(offsets[token], offsets[token + 1]):
+                    out[at] = chars[c]
+                    at += 1
+
+
+@inline
+def _reads(
+    text: NDArray[np.uint8],
+    names: NDArray[np.uint32],
+    i: int,
+    offsets: NDArray[np.int64],
+    chars: NDArray[np.uint8],
+) -> bool:
+    at = 0
+    for place in range(names.shape[1]):
+        token = np.int64(names[i, place])
+        if token == 0:
+            break
+        if place:
+            if at >= text.shape[0] or text[at] != _SPACE:
+                return False
+            at += 1
+        begin, end = offsets[token], offsets[token + 1]
+        if at + end - begin > text.shape[0]:
+            return False
+        for c in range(begin, end):
+            if text[at] != chars[c]:
+                return False
+            at += 1
+    return at == text.shape[0]
+
+
+@jit
+def names_read(
+    starts: NDArray[np.int64],
+    text: NDArray[np.uint8],
+    names: NDArray[np.uint32],
+    offsets: NDArray[np.int64],
+    chars: NDArray[np.uint8],
+    other: NDArray[np.int64],
+    others: NDArray[np.uint8],
+    out: NDArray[np.bool_],
+) -> None:
+    """Whether each text is its name in either spelling: out bool[n].
+
+    starts : int64[n + 1], where each text begins in ``text``;  names : uint32[n, k]
+    """
+    for i in range(names.shape[0]):
+        own = text[starts[i] : starts[i + 1]]
+        out[i] = _reads(own, names, i, offsets, chars) or _reads(own, names, i, other, others)
+
+
+@jit
+def digits_read(
+    starts: NDArray[np.int64], text: NDArray[np.uint8], codes: NDArray[np.int64], out: NDArray[np.bool_]
+) -> None:
+    """Whether each text is the digits of its identifier and nothing else: out bool[n].
+
+    codes : int64[n], the number of digits (1 to 16) above bit 56, the value below
+    """
+    for i in range(codes.shape[0]):
+        digits = codes[i] >> 56
+        value = np.int64(0)
+        good = digits == starts[i + 1] - starts[i] and 0 < digits <= 16
+        if good:
+            for c in range(starts[i], starts[i + 1]):
+                digit = np.int64(text[c]) - 48
+                good = good and 0 <= digit <= 9
+                value = value * 10 + digit
+        out[i] = good and value == codes[i] & ((np.int64(1) << 56) - 1)

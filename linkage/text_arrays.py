@@ -1,0 +1,171 @@
+"""Columns of texts as the compiled code takes them: offsets and bytes, not copied where Arrow has them so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from kernels import texts as kernel
+from kernels.partition import partition_order
+from linkage.columns import TextColumn
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts without nulls: offsets int64[n + 1] into UTF-8 bytes uint8[k]; the first need not be 0."""
+
+    offsets: np.ndarray
+    data: np.ndarray
+
+    def __len__(self) -> int:
+        return int(self.offsets.shape[0]) - 1
+
+    @staticmethod
+    def of(values: pl.Series | pa.Array | pa.ChunkedArray | Sequence[str]) -> Texts:
+        """The texts of a column; a null counts as empty."""
+        if isinstance(values, pl.Series):
+            values = values.to_arrow()
+        if isinstance(values, pa.ChunkedArray):
+            chunks = [c for c in values.chunks if len(c)]
+            if len(chunks) != 1:
+                return Texts.join([Texts.of(c) for c in chunks])
+            values = chunks[0]
+        if not isinstance(values, pa.Array):
+            values = pa.array(list(values), pa.large_string())
+        if not pa.types.is_large_string(values.type):
+            values = values.cast(pa.large_string())
+        if values.null_count:
+            values = values.fill_null("")
+        n = len(values)
+        if n == 0:
+            return Texts(np.zeros(1, np.int64), np.zeros(0, np.uint8))
+        offsets = np.frombuffer(values.buffers()[1], np.int64)[values.offset : values.offset + n + 1]
+        return Texts(offsets, np.frombuffer(values.buffers()[2] or b"", np.uint8))
+
+    @staticmethod
+    def join(many: Iterable[Texts]) -> Texts:
+        """All of them, one after another."""
+        offsets, data, at = [np.zeros(1, np.int64)], [], 0
+        for texts in many:
+            begin, end = int(texts.offsets[0]), int(texts.offsets[-1])
+            offsets.append(texts.offsets[1:] + (at - begin))
+            data.append(texts.data[begin:end])
+            at += end - begin
+        return Texts(np.concatenate(offsets), np.concatenate(data) if data else np.zeros(0, np.uint8))
+
+    def slice(self, start: int, stop: int) -> Texts:
+        """Consecutive texts, without a copy."""
+        return Texts(self.offsets[start : stop + 1], self.data)
+
+    def packed(self) -> Texts:
+        """The same with offsets from 0 and no byte beside them."""
+        begin, end = int(self.offsets[0]), int(self.offsets[-1])
+        return (
+            self
+            if begin == 0 and end == self.data.shape[0]
+            else Texts(self.offsets - begin, self.data[begin:end])
+        )
+
+    def take(self, rows: np.ndarray) -> Texts:
+        """The texts at ``rows``, in that order; empty where a row is -1."""
+        rows = np.ascontiguousarray(rows, np.int64)
+        offsets = np.empty(rows.shape[0] + 1, np.int64)
+        own = np.ascontiguousarray(self.offsets)
+        kernel.lengths_at(own, rows, offsets)
+        data = np.empty(int(offsets[-1]), np.uint8)
+        kernel.copy_texts(own, self.data, rows, offsets, data)
+        return Texts(offsets, data)
+
+    def order(self) -> np.ndarray:
+        """Places of the texts in the order of their bytes, int64[n]; equal ones as they stand."""
+        n = len(self)
+        offsets, data = np.ascontiguousarray(self.offsets), self.data
+        if kernel.rising(offsets, data):
+            return np.arange(n, dtype=np.int64)
+        depth = kernel.shared_prefix(offsets, data)
+        lengths = np.diff(offsets)
+        longest = int(lengths.max())
+        words = np.empty(n, np.uint64)
+        kernel.words_of(offsets, data, np.arange(n, dtype=np.int64), depth, words)
+        order = np.argsort(words)
+        held = words[order]
+        same = held[1:] == held[:-1]
+        tied = np.flatnonzero(np.append(same, False) | np.insert(same, 0, False))
+        groups = np.cumsum(np.insert(~same, 0, True))[tied]
+        while tied.size:
+            depth += 8
+            rows = order[tied]
+            words = np.empty(rows.shape[0], np.uint64)
+            if depth < longest:
+                kernel.words_of(offsets, data, rows, depth, words)
+            else:
+                words[:] = lengths[rows]
+            by = np.lexsort((rows, words, groups))
+            order[tied] = rows[by]
+            if depth >= longest:
+                break
+            words, groups = words[by], groups[by]
+            again = (words[1:] == words[:-1]) & (groups[1:] == groups[:-1])
+            still = np.append(again, False) | np.insert(again, 0, False)
+            tied = tied[still]
+            groups = np.cumsum(np.insert(~again, 0, True))[still]
+        return order
+
+    def arrow(self, known: np.ndarray | None = None) -> pa.LargeStringArray:
+        """As an Arrow column, null where ``known`` (bool[n]) is False: such a text must be empty."""
+        mask = None
+        if known is not None and not known.all():
+            mask = pa.py_buffer(np.packbits(known, bitorder="little"))
+        offsets = np.ascontiguousarray(self.offsets)
+        return pa.LargeStringArray.from_buffers(
+            len(self), pa.py_buffer(offsets), pa.py_buffer(self.data), mask
+        )
+
+    def series(self) -> pl.Series:
+        """As a Polars column."""
+        return pl.Series("", pl.from_arrow(self.arrow()), dtype=pl.String)
+
+
+def places_among(texts: Texts, cuts: Texts) -> np.ndarray:
+    """How many of ``cuts`` (sorted, at most 65,535) do not stand after each text: uint16[n]."""
+    out = np.empty(len(texts), np.uint16)
+    kernel.places_among(
+        np.ascontiguousarray(texts.offsets), texts.data, np.ascontiguousarray(cuts.offsets), cuts.data, out
+    )
+    return out
+
+
+def known_texts(texts: Texts, known: np.ndarray) -> Texts:
+    """Texts of the rows that are ``known`` (bool[n]), spread over all: empty elsewhere."""
+    lengths = np.zeros(known.shape[0] + 1, np.int64)
+    lengths[1:][known] = np.diff(texts.offsets)
+    np.cumsum(lengths, out=lengths)
+    return Texts(lengths, texts.packed().data)
+
+
+def texts_at(column: TextColumn, rows: np.ndarray) -> Texts:
+    """Texts of a column at ``rows``, in any order; empty where a row is negative."""
+    rows = np.asarray(rows, np.int64)
+    pieces = column.starts.shape[0] - 1
+    # Rows without a text are parted off behind the last piece.
+    piece = np.searchsorted(column.starts, rows, "right") - 1
+    piece[piece < 0] = pieces
+    starts, order = np.empty(pieces + 2, np.int64), np.empty(rows.shape[0], np.uint32)
+    partition_order(piece.astype(np.uint16), starts, order)
+    lengths = np.zeros(rows.shape[0] + 1, np.int64)
+    found = []
+    for number in np.flatnonzero(starts[1:-1] > starts[:-2]).tolist():
+        places = order[starts[number] : starts[number + 1]].astype(np.int64)
+        held = Texts.of(column.piece(number))
+        own = rows[places] - int(column.starts[number])
+        lengths[1:][places] = held.offsets[own + 1] - held.offsets[own]
+        found.append((held, own, places))
+    offsets = np.cumsum(lengths)
+    data = np.empty(int(offsets[-1]), np.uint8)
+    for held, own, places in found:
+        kernel.copy_to_places(np.ascontiguousarray(held.offsets), held.data, own, places, offsets, data)
+    return Texts(offsets, data)

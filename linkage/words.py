@@ -1,0 +1,99 @@
+"""Names as text: the written forms of a run's words, and names of them as texts and against texts."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from kernels.written import digits_read, name_bytes, name_lengths, names_read
+from linkage.packs import Pack
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """How words are written, by token id: offsets int64[v + 1] into UTF-8 ``chars``; id 0 is no token."""
+
+    words: pl.Series
+    offsets: np.ndarray
+    chars: np.ndarray
+
+    @staticmethod
+    def of(words: pl.Series) -> Spelling:
+        """The spelling of the vocabulary ``words``, whose first has the id 1."""
+        offsets, chars = text_buffers(words)
+        return Spelling(words, np.concatenate([offsets[:1], offsets]), chars)
+
+    @functools.cached_property
+    def capitals(self) -> Spelling:
+        """The same words in capitals."""
+        return Spelling.of(self.words.str.to_uppercase())
+
+
+@dataclass(frozen=True)
+class Words:
+    """Tokens of names as they are written. ``plain``: without diacritics."""
+
+    written: Spelling
+    plain: Spelling
+
+    @staticmethod
+    def of(vocabulary: pl.Series, locale: Pack) -> Words:
+        """The written forms of a run's vocabulary."""
+        written = locale.written_tokens(vocabulary)
+        return Words(Spelling.of(written), Spelling.of(locale.unmarked(written)))
+
+
+def text_buffers(texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Texts (no nulls, or nulls as empty) as int64 offsets [n + 1] and the UTF-8 bytes they point into."""
+    array = texts.fill_null("").to_arrow().cast(pa.large_string())
+    held = array.buffers()
+    offsets = np.frombuffer(held[1], np.int64)[array.offset : array.offset + len(array) + 1]
+    return offsets, np.frombuffer(held[2] if held[2] is not None else b"", np.uint8)
+
+
+def name_texts(names: np.ndarray, spelling: Spelling) -> pl.Series:
+    """Names (uint32[n, 8]) as text, tokens with single spaces between; empty for none."""
+    return written_names(names, np.zeros(names.shape[0], bool), spelling)
+
+
+def written_names(names: np.ndarray, capitals: np.ndarray, spelling: Spelling) -> pl.Series:
+    """Names as text, in capitals where ``capitals`` (bool[n])."""
+    n = names.shape[0]
+    names = np.ascontiguousarray(names, np.uint32)
+    other = spelling.capitals if capitals.any() else spelling
+    offsets = np.empty(n + 1, np.int64)
+    name_lengths(names, capitals, spelling.offsets, other.offsets, offsets)
+    chars = np.empty(int(offsets[-1]), np.uint8)
+    name_bytes(names, capitals, spelling.offsets, spelling.chars, other.offsets, other.chars, chars)
+    texts = pa.LargeStringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(chars))
+    return pl.Series("text", pl.from_arrow(texts), dtype=pl.String)
+
+
+def read_as_names(texts: pl.Series, names: np.ndarray, spelling: Spelling) -> np.ndarray:
+    """Whether texts are the names (uint32[n, 8]) letter for letter, as written or in capitals: bool[n]."""
+    starts, chars = text_buffers(texts)
+    other = spelling.capitals
+    out = np.empty(names.shape[0], bool)
+    names_read(
+        starts,
+        chars,
+        np.ascontiguousarray(names, np.uint32),
+        spelling.offsets,
+        spelling.chars,
+        other.offsets,
+        other.chars,
+        out,
+    )
+    return out
+
+
+def read_as_digits(texts: pl.Series, codes: np.ndarray) -> np.ndarray:
+    """Whether texts are the digits of identifiers (int64[n], codes) and nothing else: bool[n]."""
+    starts, chars = text_buffers(texts)
+    out = np.empty(codes.shape[0], bool)
+    digits_read(starts, chars, np.ascontiguousarray(codes, np.int64), out)
+    return out

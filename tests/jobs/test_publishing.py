@@ -1,0 +1,249 @@
+"""Published artefacts of a small nation against the decisions, row by row; and the same whatever the cut."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data.generator import generate
+from jobs import ordering, publishing, tasks_resolve, tasks_review
+from jobs.publishing import publish_run, rounds
+from jobs.resolving import resolve_run
+from jobs.run import run_project
+from jobs.store import logical_digest, read_arrays, read_parquet
+from jobs.tasks_decide import load_decided
+from jobs.tasks_publish import PAIRS_KEPT
+from jobs.workspace import Workspace
+from linkage import tables
+from linkage.artefacts import content_ids, joined
+from linkage.decisions import DECISIONS, SETTLED
+from linkage.model import STEP
+from linkage.reasons import BIT
+
+ARTEFACTS = (
+    "entities", "decisions", "pairs", "links", "subgroups", "duplicates", "review", "repairs", "queries",
+    "answers_refused", "refinement",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("publishing")
+    generate(folder / "nation", 900, seed=11)
+    run_project(folder / "nation" / "project.toml", folder / "run", parts=3, keep_work=True)
+    yield folder / "run"
+    Workspace.open.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def space(run):
+    return Workspace.open(str(run / "work"))
+
+
+def read(path: Path) -> pl.DataFrame:
+    return pl.read_parquet(path).with_columns(pl.col(pl.Categorical).cast(pl.String))
+
+
+class Here:
+    """Runs tasks where it stands, with results as a stage gives them."""
+
+    def __init__(self, work: Path) -> None:
+        self.work = work
+
+    def tasks(self, _stage, calls, rows=None, memory=0):
+        found = []
+        for name, arguments in calls:
+            module, _, function = name.partition(":")
+            task = getattr(importlib.import_module(module), function)
+            found.append(json.loads(json.dumps(task(*arguments))))
+        return found
+
+    def drop(self, *patterns):
+        for pattern in patterns:
+            for path in self.work.glob(pattern):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@pytest.mark.parametrize("name", ARTEFACTS)
+def test_artefact__has_its_columns_and_stands_in_its_order(run, name):
+    held, table = read(run / f"{name}.parquet"), tables.ARTEFACTS[name]
+    assert held.columns[: len(table.columns)] == list(table.columns)
+    assert held.equals(held.sort(*table.sorted_by, maintain_order=True))
+    for column, kind in table.columns.items():
+        assert kind.null or not held[column].null_count()
+
+
+def test_decisions__say_what_was_decided(run, space):
+    ids, first = space.ids[:].to_list(), space.layout["n_register"]
+    names = [s.name for s in space.sources]
+    source = np.asarray(space.coded.source)
+    rules = [r.name for r in space.rules]
+    rows = read(run / "decisions.parquet").iter_rows(named=True)
+    published = {(r["source"], r["record_id"]): r for r in rows}
+    pairs: dict[tuple[str, str], list[dict]] = {}
+    for pair in read(run / "pairs.parquet").iter_rows(named=True):
+        pairs.setdefault((pair["source_l"], pair["record_id_l"]), []).append(pair)
+    assert len(published) == space.layout["rows"] - first
+    seen = Counter()
+    for start, stop in space.ranges(register=False):
+        decided, state = load_decided(space, start, stop)
+        scored = decided.scored
+        for at, row in enumerate(range(start, stop)):
+            told = published[names[source[row]], ids[row]]
+            best, person, second = (int(v[at]) for v in (decided.pair, decided.person, decided.runner_up))
+            assert told["decision"] == DECISIONS[decided.decision[at]]
+            assert told["person_id"] == (ids[person] if person >= 0 else None)
+            assert told["runner_up_person_id"] == (ids[second] if second >= 0 else None)
+            assert told["probability"] == decided.probability[at]
+            assert told["reasons"] == [code for code, bit in BIT.items() if int(decided.reasons[at]) & bit]
+            assert told["number_usable"] == bool(state[at])
+            assert told["weight"] == (decided.weight[at] / STEP if best >= 0 else None)
+            assert told["margin"] == (decided.margin[at] / STEP if second >= 0 else None)
+            if best < 0:
+                assert (told["rule"], told["pattern"]) == (None, None)
+            else:
+                rule = int(scored.rule[best])
+                assert told["rule"] == ("settled" if rule == SETTLED else rules[rule])
+                seen[told["rule"] == "settled"] += 1
+                levels = space.programme.levels_of(scored.pattern[best : best + 1])[0]
+                parts = zip(space.programme.parts, levels, strict=True)
+                assert told["pattern"] == " ".join(f"{p.name}={p.levels[v].name}" for p, v in parts)
+            # Its pairs stand best first; of those that are published each is there, and at most five.
+            own = np.flatnonzero(scored.left == row)[:PAIRS_KEPT]
+            mine = pairs.get((told["source"], told["record_id"]), [])
+            offered = {ids[int(scored.right[p])]: int(scored.weight[p]) / STEP for p in own}
+            assert {p["record_id_r"]: p["weight"] for p in mine}.items() <= offered.items()
+            if told["decision"] == "link":
+                best_pair = next(p for p in mine if p["record_id_r"] == told["person_id"])
+                assert best_pair["weight"] == told["weight"]
+                assert best_pair["probability"] == pytest.approx(float(decided.p_link[at]))
+    assert seen[False]
+
+
+def test_entities__are_named_by_their_person_or_their_first_record(run):
+    rows = read(run / "entities.parquet").select("source", "record_id", "entity_id").iter_rows()
+    entities = {(source, key): entity for source, key, entity in rows}
+    decisions = read(run / "decisions.parquet")
+
+    def hashed(*texts: str) -> bytes:
+        return content_ids(joined(*(pl.Series([t]) for t in texts)))[0].tobytes()
+
+    links = read(run / "links.parquet")
+    grouped = {
+        key
+        for row in links.filter(pl.col("reason") == "unknown_person").iter_rows(named=True)
+        for key in ((row["source_l"], row["record_id_l"]), (row["source_r"], row["record_id_r"]))
+    }
+    merged = read(run / "duplicates.parquet")
+    gone = set(merged.select("source", "absorbed_record_id").iter_rows())
+    for row in decisions.iter_rows(named=True):
+        key = (row["source"], row["record_id"])
+        assert entities[key] == row["entity_id"]
+        if row["decision"] == "link":
+            assert row["entity_id"] == hashed("person", row["person_id"])
+            assert row["entity_id"] == entities["register", row["person_id"]]
+        elif key not in grouped and key not in gone:
+            assert row["entity_id"] == hashed("record", *key)
+    for row in links.iter_rows(named=True):
+        left = entities[row["source_l"], row["record_id_l"]]
+        assert row["entity_id"] == left
+        if row["reason"] in ("link", "unknown_person"):
+            assert row["kept"]
+            assert left == entities[row["source_r"], row["record_id_r"]]
+        else:
+            assert not row["kept"]
+    wanted = Counter(decisions.filter(pl.col("decision") == "link")["source"])
+    assert Counter(links.filter(pl.col("reason") == "link")["source_l"]) == wanted
+
+
+def test_artefacts__are_the_same_whatever_the_cut(run, tmp_path, monkeypatch):
+    work = tmp_path / "work"
+    work.mkdir()
+    for place in (run / "work").iterdir():
+        if place.name not in ("order", "publish", "resolve", "resolved", "sums"):
+            (work / place.name).symlink_to(place)
+    monkeypatch.setattr(ordering, "PARTITION_ROWS", 150)
+    monkeypatch.setattr(ordering, "CHUNK_ROWS", 200)
+    monkeypatch.setattr(publishing, "ROUND_ROWS", 1)
+    monkeypatch.setattr(tasks_resolve, "PERSON_ROWS", 200)
+    monkeypatch.setattr(tasks_resolve, "OPEN_ROWS", 3)
+    monkeypatch.setattr(tasks_review, "REVIEW_ROWS", 3)
+    space = Workspace.open(str(work))
+    out = tmp_path / "out"
+    facts = resolve_run(Here(work), space)
+    published = publish_run(Here(work), space, out)
+    assert not (work / "publish").exists()
+    assert facts["open"] > 6
+    assert facts["duplicates"] > 0
+    assert published["review_pairs"] == read(run / "review.parquet").height
+    for name in ARTEFACTS:
+        one, other = read_parquet(run / f"{name}.parquet"), read_parquet(out / f"{name}.parquet")
+        by = tables.ARTEFACTS[name].sorted_by
+        assert logical_digest(one, by) == logical_digest(other, by), name
+        assert read(run / f"{name}.parquet").equals(read(out / f"{name}.parquet")), name
+    pages = ["review.csv", "answers_refused.csv", *(f"queries/{s.name}.csv" for s in space.sources)]
+    for page in pages:
+        assert (run / page).read_bytes() == (out / page).read_bytes()
+    one, other = (read_arrays(place / "resolved" / "resolved.arrays") for place in (work, run / "work"))
+    assert all(np.array_equal(one[name], other[name]) for name in other)
+
+
+class Laid:
+    """A layout, and the ranges it is cut in."""
+
+    def __init__(self, register: int, agencies: list[tuple[str, int]], rows: int) -> None:
+        self.sources = [SimpleNamespace(name="register"), *(SimpleNamespace(name=n) for n, _ in agencies)]
+        parts, at = [], 0
+        for source, n in enumerate([register, *(n for _, n in agencies)]):
+            parts.append([source, 0, at, n])
+            at += n
+        self.layout = {"parts": parts, "rows": at, "n_register": register, "range_rows": rows}
+
+    def ranges(self, *, register: bool | None = None) -> list[tuple[int, int]]:
+        return Workspace.ranges(self, register=register)  # type: ignore[arg-type]
+
+    def sources_in(self, start: int, stop: int) -> set[int]:
+        return {s for s, _, at, n in self.layout["parts"] if n and at < stop and at + n > start}
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.integers(0, 60),
+    st.lists(st.integers(0, 60), max_size=4),
+    st.permutations(["aid", "school", "tax", "zoo"]),
+    st.integers(5, 40),
+    st.integers(5, 50),
+    st.sampled_from([1, 40, 1000]),
+)
+def test_rounds__gather_what_a_piece_needs_and_drop_it_no_sooner(register, sizes, names, rows, chunk, least):
+    space = Laid(register, list(zip(names, sizes, strict=False)), rows)
+    n = space.layout["rows"]
+    by_name = sorted(range(len(space.sources)), key=lambda s: space.sources[s].name)
+    order = [s for s in by_name for _ in range(space.layout["parts"][s][3])]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ordering, "CHUNK_ROWS", chunk)
+        patch.setattr(publishing, "ROUND_ROWS", least)
+        found = rounds(space)
+    there: set[tuple[int, int]] = set()
+    gathered, encoded = [], []
+    for ranges, chunks, done in found:
+        there |= set(ranges)
+        gathered += ranges
+        for number in chunks:
+            needed = set(order[number * chunk : (number + 1) * chunk])
+            assert {r for r in space.ranges() if space.sources_in(*r) & needed} <= there
+            encoded.append(number)
+        there -= set(done)
+    assert encoded == list(range(max(1, -(-n // chunk))))
+    assert sorted(gathered) == sorted(set(gathered)) == space.ranges()
+    assert not there

@@ -1,0 +1,83 @@
+"""Slow twins of the kernels that order, copy, frame and join: arguments in, answer out.
+
+A twin looks at arrays only, and calls nothing it judges. Its answer is made of lists, numbers and texts.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+from tests.kernels import twins
+from tests.kernels.name_twins import Arguments, byte_texts
+
+
+def words(given: Arguments) -> list[int]:
+    texts, depth = byte_texts(given[0], given[1]), given[3]
+    return [int.from_bytes(texts[r][depth : depth + 8].ljust(8, b"\0"), "big") for r in given[2].tolist()]
+
+
+def prefix(given: Arguments) -> tuple[int, int]:
+    texts = byte_texts(*given)
+    shortest = min(map(len, texts))
+    return max(k for k in range(shortest + 1) if len({text[:k] for text in texts}) == 1), len(texts)
+
+
+def in_order(given: Arguments) -> tuple[bool, int]:
+    texts = byte_texts(*given)
+    return texts == sorted(texts), len(texts)
+
+
+def among(given: Arguments) -> list[int]:
+    cuts = byte_texts(given[2], given[3])
+    return [sum(cut <= text for cut in cuts) for text in byte_texts(given[0], given[1])]
+
+
+def offsets_of_rows(given: Arguments) -> list[int]:
+    lengths = [b - a for a, b in itertools.pairwise(given[0].tolist())]
+    return [0, *itertools.accumulate(lengths[row] if row >= 0 else 0 for row in given[1].tolist())]
+
+
+def copied(given: Arguments) -> bytes:
+    texts = byte_texts(given[0], given[1])
+    return b"".join(texts[row] if row >= 0 else b"" for row in given[2].tolist())
+
+
+def placed(given: Arguments) -> bytes:
+    texts = byte_texts(given[0], given[1])
+    at = dict(zip(given[3].tolist(), given[2].tolist(), strict=True))
+    return b"".join(texts[at[place]] for place in sorted(at))
+
+
+def framed(given: Arguments) -> list[bytes]:
+    frames = byte_texts(given[0], given[1])
+    columns = byte_texts(given[3], given[4]), byte_texts(given[5], given[6])
+    key = int(given[7]).to_bytes(8, "little") + int(given[8]).to_bytes(8, "little")
+    rows = zip(given[2].tolist(), *columns, strict=True)
+    return [twins.siphash128(key, frames[f] + a + frames[g] + b + frames[h]) for (f, g, h), a, b in rows]
+
+
+def ordered(given: Arguments) -> tuple[list[int], list[int]]:
+    place = given[0].tolist()
+    starts = [sum(p < k for p in place) for k in range(given[1].shape[0])]
+    return starts, sorted(range(len(place)), key=place.__getitem__)
+
+
+def joined(given: Arguments) -> tuple[list[int], list[int]]:
+    """The least node of every component, and what became of each edge: 0 within, 1 joined, 2 cut."""
+    source, single = given[2].tolist(), given[3].tolist()
+    members = [{node} for node in range(len(source))]
+    outcome = []
+    for a, b in zip(given[0].tolist(), given[1].tolist(), strict=True):
+        one, other = members[a], members[b]
+        if one is other:
+            outcome.append(0)
+            continue
+        clash = {source[n] for n in one if single[source[n]]} & {source[n] for n in other}
+        if clash and (len(one) > 1 or len(other) > 1 or source[a] != source[b]):
+            outcome.append(2)
+            continue
+        one |= other
+        for node in other:
+            members[node] = one
+        outcome.append(1)
+    return [min(own) for own in members], outcome

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kernels import texts
+from tests.kernels import twins
+
+values = st.lists(st.binary(max_size=12), min_size=1, max_size=12)
+rows = st.lists(st.tuples(st.binary(max_size=12), st.binary(max_size=12)), max_size=10)
+
+
+def packed(many: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
+    """Behind a byte that belongs to none of them."""
+    offsets = np.cumsum([1, *map(len, many)]).astype(np.int64)
+    return offsets, np.frombuffer(b"?" + b"".join(many), np.uint8)
+
+
+@settings(deadline=None)
+@given(values, st.integers(0, 14))
+def test_words__sort_as_eight_bytes_do(many: list[bytes], depth: int) -> None:
+    out = np.empty(len(many), np.uint64)
+    texts.words_of(*packed(many), np.arange(len(many)), depth, out)
+    assert out.tolist() == [int.from_bytes(v[depth : depth + 8].ljust(8, b"\0"), "big") for v in many]
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=5), values)
+def test_shared_prefix__is_what_all_begin_with(first: bytes, many: list[bytes]) -> None:
+    many = [first + v for v in many]
+    found = texts.shared_prefix(*packed(many))
+    wanted = max(k for k in range(min(map(len, many)) + 1) if len({v[:k] for v in many}) == 1)
+    assert found == wanted
+    assert texts.shared_prefix(*packed([])) == 0
+
+
+@settings(deadline=None)
+@given(values, st.booleans())
+def test_rising__says_whether_texts_are_in_order(many: list[bytes], in_order: bool) -> None:
+    many = sorted(many) if in_order else many
+    assert texts.rising(*packed(many)) == (many == sorted(many))
+
+
+@settings(deadline=None)
+@given(rows, st.lists(st.binary(max_size=9), min_size=1, max_size=4), st.data())
+def test_hash_framed__is_siphash_of_the_whole(
+    given_: list[tuple[bytes, bytes]], frames: list[bytes], data: st.DataObject
+) -> None:
+    chosen = [data.draw(st.lists(st.integers(0, len(frames) - 1), min_size=3, max_size=3)) for _ in given_]
+    key = bytes(range(16))
+    keys = [np.uint64(int.from_bytes(key[i : i + 8], "little")) for i in (0, 8)]
+    out = np.zeros((len(given_), 2), np.uint64)
+    texts.hash_framed(
+        *packed(frames),
+        np.array(chosen, np.int64).reshape(-1, 3),
+        *packed([a for a, _ in given_]),
+        *packed([b for _, b in given_]),
+        *keys,
+        out,
+    )
+    wanted = [
+        twins.siphash128(key, frames[f] + a + frames[g] + b + frames[h])
+        for (a, b), (f, g, h) in zip(given_, chosen, strict=True)
+    ]
+    assert [row.tobytes() for row in out] == wanted
+
+
+@settings(deadline=None)
+@given(values, st.data())
+def test_copy__puts_texts_where_they_are_wanted(many: list[bytes], data: st.DataObject) -> None:
+    chosen = data.draw(st.lists(st.integers(-1, len(many) - 1), max_size=15))
+    offsets = np.empty(len(chosen) + 1, np.int64)
+    texts.lengths_at(packed(many)[0], np.array(chosen, np.int64), offsets)
+    wanted = [b"" if row < 0 else many[row] for row in chosen]
+    assert offsets.tolist() == [sum(map(len, wanted[:i])) for i in range(len(wanted) + 1)]
+    out = np.empty(int(offsets[-1]), np.uint8)
+    texts.copy_texts(*packed(many), np.array(chosen, np.int64), offsets, out)
+    assert out.tobytes() == b"".join(wanted)
+    out[:] = 0
+    places = data.draw(st.permutations([i for i, row in enumerate(chosen) if row >= 0]))
+    rows = np.array([chosen[i] for i in places], np.int64)
+    texts.copy_to_places(*packed(many), rows, np.array(places, np.int64), offsets, out)
+    assert out.tobytes() == b"".join(wanted)

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from linkage.columns import TextColumn
+from linkage.text_arrays import Texts, known_texts, places_among, texts_at
+
+words = st.lists(
+    st.one_of(st.text(max_size=4), st.text("aà\x00b", max_size=20).map(lambda t: "AAAAAAAA" + t)), max_size=25
+)
+
+
+def read(texts: Texts) -> list[str]:
+    """Each text, decoded alone."""
+    whole = texts.data.tobytes()
+    return [
+        whole[a:b].decode()
+        for a, b in zip(texts.offsets[:-1].tolist(), texts.offsets[1:].tolist(), strict=True)
+    ]
+
+
+@settings(deadline=None)
+@given(words, words)
+def test_texts__are_the_same_from_every_kind_of_column(one: list[str], two: list[str]) -> None:
+    whole = one + two
+    chunks = pa.chunked_array([pa.array(one, pa.string()), pa.array(two, pa.string())])
+    for given_ in (whole, pl.Series(whole, dtype=pl.String), pa.array(whole, pa.string()), chunks):
+        texts = Texts.of(given_)
+        assert len(texts) == len(whole)
+        assert read(texts) == whole
+        assert texts.arrow().to_pylist() == whole
+        assert texts.series().to_list() == whole
+        low, high = min(1, len(whole)), max(min(1, len(whole)), len(whole) - 1)
+        assert read(texts.slice(low, high).packed()) == whole[low:high]
+    assert read(Texts.join([Texts.of(one), Texts.of(two).slice(0, len(two))])) == whole
+
+
+def test_texts__of_nulls_are_empty_and_null_again() -> None:
+    texts = Texts.of(pl.Series(["a", None, "", "b"]))
+    assert read(texts) == ["a", "", "", "b"]
+    assert texts.arrow(np.array([True, False, True, True])).to_pylist() == ["a", None, "", "b"]
+    known = np.array([False, True, True, False, True])
+    spread = known_texts(Texts.of(["x", "yz", "", "w"]).slice(0, 3), known)
+    assert spread.arrow(known).to_pylist() == [None, "x", "yz", None, ""]
+
+
+@settings(deadline=None)
+@given(words, st.data())
+def test_take__gives_texts_in_any_order(values: list[str], data: st.DataObject) -> None:
+    rows = data.draw(st.lists(st.integers(-1, len(values) - 1), max_size=30))
+    found = Texts.of(["before", *values]).slice(1, len(values) + 1).take(np.array(rows, np.int64))
+    assert read(found) == ["" if row < 0 else values[row] for row in rows]
+
+
+@settings(deadline=None, max_examples=300)
+@given(words)
+def test_order__is_that_of_the_bytes(values: list[str]) -> None:
+    found = Texts.of(values).order().tolist()
+    assert found == sorted(range(len(values)), key=lambda row: values[row].encode())
+
+
+def test_order__of_many_numbers_and_of_what_is_sorted() -> None:
+    values = [f"VN-{number * 7919 % 100_003:09d}" for number in range(5000)]
+    assert [values[row] for row in Texts.of(values).order()] == sorted(values)
+    assert Texts.of(sorted(values)).order().tolist() == list(range(5000))
+
+
+@settings(deadline=None)
+@given(words, words)
+def test_places_among__count_the_cuts_that_are_not_after(values: list[str], cuts: list[str]) -> None:
+    cuts = sorted(cuts, key=str.encode)
+    found = places_among(Texts.of(values), Texts.of(cuts)).tolist()
+    assert found == [sum(cut.encode() <= value.encode() for cut in cuts) for value in values]
+
+
+@settings(deadline=None)
+@given(st.lists(words, min_size=1, max_size=4), st.data())
+def test_texts_at__are_those_of_all_pieces(pieces: list[list[str]], data: st.DataObject) -> None:
+    held = [Texts.of(piece) for piece in pieces]
+    starts = np.cumsum([0, *map(len, pieces)])
+    column = TextColumn(starts, [lambda own=own: (own.offsets, own.data) for own in held])
+    whole = [text for piece in pieces for text in piece]
+    rows = data.draw(st.lists(st.integers(-1, len(whole) - 1), max_size=30))
+    found = texts_at(column, np.array(rows, np.int64))
+    assert read(found) == ["" if row < 0 else whole[row] for row in rows]
