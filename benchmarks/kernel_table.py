@@ -19,7 +19,7 @@ from benchmarks import kernel_peers as peers
 from benchmarks.kernel_peers import Peer
 from kernels import dates, identifiers, tokens
 from kernels.examples import EXAMPLES, Example
-from tests.kernels import column_twins, intake_twins, name_twins, publishing_twins, twins
+from tests.kernels import column_twins, correction_twins, intake_twins, name_twins, publishing_twins, twins
 from tests.kernels.name_twins import Arguments
 
 #: Rows of a benchmark.
@@ -147,6 +147,13 @@ def _of_texts(given: Arguments, returned: Any) -> tuple[Any, int]:
 
 def _bytes(given: Arguments, _: Any) -> bytes:
     return bytes(given[-1].tobytes())
+
+
+def _pairs_counted(given: Arguments, _: Any) -> tuple[dict[tuple[int, int, int], int], dict[int, int]]:
+    pairs, agreed = given[-2], given[-1]
+    where = zip(*(axis.tolist() for axis in pairs.nonzero()), pairs[pairs.nonzero()].tolist(), strict=True)
+    held = {(m, a, b): n for m, a, b, n in where}
+    return held, {m: n for m, n in enumerate(agreed.tolist()) if n}
 
 
 def _last_two(given: Arguments, _: Any) -> tuple[list[int], list[int]]:
@@ -302,6 +309,13 @@ JUDGES: Mapping[str, Judge] = {
     "places.order_by_place": Judge(_last_two, publishing_twins.ordered),
     "places.order_by_place, kept places": Judge(_last_two, publishing_twins.ordered),
     "components.join_in_order": Judge(_last_two, publishing_twins.joined),
+    "votes.group_rows": Judge(_last_two, correction_twins.grouped),
+    "votes.count_votes": Judge(_zipped(-3, -2, -1), correction_twins.voted),
+    "votes.count_pairs": Judge(_pairs_counted, correction_twins.paired),
+    "written.name_lengths": Judge(_out, correction_twins.name_offsets),
+    "written.name_bytes": Judge(_bytes, correction_twins.name_text),
+    "written.names_read": Judge(_out, correction_twins.read_names),
+    "written.digits_read": Judge(_out, correction_twins.read_digits),
 }
 
 #: One row for each example; an example without a judge, or a judge without an example, is an error here.

@@ -27,9 +27,8 @@ from jobs.shuffle import read_shuffled, write_shuffled
 from jobs.store import read_arrays, write_arrays
 from jobs.voices import Listener
 from jobs.workspace import Workspace
-from kernels.votes import group_rows
 from linkage.agreement import DIFFERENT, EQUAL, MORE, NOTHING, relate, value_keys
-from linkage.evidence import Seats, votes
+from linkage.evidence import Seats, group_persons, votes
 from linkage.grounds import Bearers
 
 #: Set beside a relation where the register's text of the field was repaired in substance.
@@ -87,11 +86,9 @@ def gathered(space: Workspace, start: int, stop: int) -> Gathered:
     held = read_shuffled(files, number, ("row", "person", "confidence", "told", "repaired"))
     rows, persons = held["row"].astype(np.int64), held["person"].astype(np.int64)
     local = (persons - start).astype(np.uint32)
-    starts, order = np.empty(stop - start + 1, np.int64), np.empty(rows.shape[0], np.uint32)
-    group_rows(local, starts, order)
     sources = np.array([s for s, _, _, _ in parts], np.uint8)
     source = sources[np.searchsorted([a for _, _, a, _ in parts], rows, side="right") - 1]
-    seats = Seats(order, starts)
+    seats = group_persons(local, stop - start)
     return Gathered(rows, persons, local, source, held["confidence"], held["told"], held["repaired"], seats)
 
 

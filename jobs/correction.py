@@ -13,7 +13,7 @@ from jobs.workspace import Workspace
 from linkage.render import common_habit
 
 #: Folders of the work folder that nothing but corrections needs.
-_FREED = ("linked", "token_bearers", "texts", "corrections", "feeds")
+_FREED = ("linked", "texts", "corrections", "feeds")
 
 #: Linked records by range; what else lies beside them is read again when their part is corrected.
 _GATHERED = "linked/??-?????.arrays"

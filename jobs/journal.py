@@ -26,8 +26,8 @@ from linkage.errors import LinkageError
 _WORDS = frozenset({"stage", "task", "engine", "status", "error", "source"})
 _NUMBERS = frozenset(
     {
-        "part", "parts", "attempt", "node", "process", "seconds", "rows_in", "rows_out", "refused", "pairs",
-        "bytes_in", "bytes_out", "peak_memory",
+        "round", "part", "parts", "attempt", "node", "process", "seconds", "rows_in", "rows_out", "refused",
+        "pairs", "bytes_in", "bytes_out", "peak_memory",
     }
 )  # fmt: skip
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")

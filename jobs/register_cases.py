@@ -18,7 +18,7 @@ from jobs.workspace import Workspace
 DOUBLES_ROWS = 1_000_000
 
 #: Folders of the work folder that nothing after this stage needs.
-_FREED = ("agreement", "voices", "doubles", "cases", "verified")
+_FREED = ("agreement", "token_bearers", "voices", "doubles", "cases", "verified")
 
 
 class Tasks(Protocol):

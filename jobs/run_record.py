@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +75,7 @@ def run_record(
     facts   : what each stage found, by stage;  figures : time and memory of the stages, in order
     seconds : how long the run took;  memory : the most its processes have held, in bytes
     """
-    model = json.loads((work / "model.json").read_bytes())
+    model = read_json(work / "model.json")
     decide = facts["decide"]
     total = sum(e["expected"] for e in decide["estimates"].values())
     doubt = max((e["relative_variance"] for e in decide["estimates"].values()), default=0.0)

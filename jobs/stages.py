@@ -153,18 +153,19 @@ class Stages:
         done = self.executor.map([calls[n] for n in todo], **({"memory": needs} if needs else {}))
         for number, one in zip(todo, done, strict=True):
             told = log.remember(keys[number], one)
-            self._note(stage, calls[number], number, len(calls), one)
+            self._note(stage, calls[number], (log.rounds, number, len(calls)), one)
             self._advance(told, rows[number] if rows is not None else 0)
         return [dict(log.held[key]["result"]) for key in keys]
 
-    def _note(self, stage: str, call: Call, number: int, parts: int, done: Done) -> None:
+    def _note(self, stage: str, call: Call, place: tuple[int, int, int], done: Done) -> None:
         self.peaks[done.node, done.process] = done.peak_memory
         fields = {k: v for k, v in done.result.items() if k in _COUNTS and isinstance(v, int)}
         self.journal.write(
             stage=stage,
             task=call[0].rpartition(":")[2] or "task",
-            part=number,
-            parts=parts,
+            round=place[0],
+            part=place[1],
+            parts=place[2],
             engine=self.executor.name,
             status="done",
             node=done.node,

@@ -1,7 +1,7 @@
 """Files of a run: written aside, synced and renamed, so that a file either is whole or is not there.
 
 :mod:`jobs.files` has plain files, :mod:`jobs.containers` those that verify themselves,
-:mod:`jobs.artefact_files` what is published; this module has single arrays, and the manifests of stages. A
+:mod:`jobs.artefact_files` what is published; this module has the manifests of stages. A
 stage's manifest lists its files with size, digest and rows, and is written last: a stage without one has not
 happened.
 """
@@ -12,9 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from jobs.artefact_files import logical_digest, read_parquet, write_parquet
 from jobs.containers import (
@@ -57,7 +54,6 @@ __all__ = [
     "make_folder",
     "move",
     "open_arrays",
-    "read_array",
     "read_arrays",
     "read_bytes",
     "read_json",
@@ -68,7 +64,6 @@ __all__ = [
     "stage_manifest",
     "sync_folder",
     "verify",
-    "write_array",
     "write_arrays",
     "write_bytes",
     "write_json",
@@ -77,28 +72,6 @@ __all__ = [
 ]
 
 MANIFEST = "manifest.json"
-
-_ONLY = "array"
-
-
-def write_array(path: Path, array: NDArray[Any]) -> Entry:
-    """Write one array as a container."""
-    return write_arrays(path, **{_ONLY: array})
-
-
-def read_array(path: Path) -> NDArray[Any]:
-    """The array that :func:`write_array` wrote, mapped read-only and verified. Raises IntegrityError."""
-    try:
-        with path.open("rb") as stream:
-            in_place = stream.read(6) == b"\x93NUMPY"
-        if in_place:
-            return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    except (OSError, ValueError) as fault:
-        raise damaged(path, fault) from None
-    held = open_arrays(path)
-    if _ONLY not in held:
-        raise damaged(path)
-    return held[_ONLY]
 
 
 def commit_stage(

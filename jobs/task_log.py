@@ -25,7 +25,8 @@ NAME = "tasks.jsonl"
 class TaskLog:
     """The finished tasks of one stage; ``root`` is the run's folder, which may be moved between two attempts.
 
-    ``held`` : of the finished tasks by key, their ``result``, ``files``, ``bytes`` written and ``seconds``
+    ``held`` : of the finished tasks by key, their ``result``, ``files``, ``bytes`` written and ``seconds``;
+    ``rounds`` : the number of the present round, the first is 0
 
     Opening it cuts off a last line that was torn when the run was killed. Raises IntegrityError
     ``E-INTEGRITY-001`` for any other line that is not as it was written.
@@ -36,7 +37,7 @@ class TaskLog:
         self.root = root
         self.held: dict[str, dict[str, Any]] = {}
         self._chain = ""
-        self._round = -1
+        self.rounds = -1
         make_folder(path.parent)
         self._size = self._load()
 
@@ -68,13 +69,13 @@ class TaskLog:
             seen[text] = seen.get(text, 0) + 1
             keys.append(_digest(self._chain, text, str(seen[text])))
         self._chain = _digest(self._chain, *texts)
-        self._round += 1
+        self.rounds += 1
         self._forget_others(set(keys))
         return keys
 
     def _forget_others(self, keys: set[str]) -> None:
-        here = {key for key, told in self.held.items() if told["round"] == self._round}
-        later = {key for key, told in self.held.items() if told["round"] > self._round}
+        here = {key for key, told in self.held.items() if told["round"] == self.rounds}
+        later = {key for key, told in self.held.items() if told["round"] > self.rounds}
         # A later round begins when this one has ended: with some of it missing, it was another round.
         lost = (here - keys) | (later if here != keys else set())
         if not lost:
@@ -112,7 +113,7 @@ class TaskLog:
         above = str(self.root) + os.sep
         told = {
             "task": key,
-            "round": self._round,
+            "round": self.rounds,
             "result": done.result,
             "files": [os.path.relpath(file, self.root) for file in done.files if file.startswith(above)],
             "bytes": done.bytes_out,

@@ -240,7 +240,7 @@ def _whole(
             }
         )
         told = pl.concat([fixed, values], how="horizontal").filter(pl.col("proposed_standard").is_not_null())
-        tables.append(told.select(list(_SCHEMA)).cast(_SCHEMA))
+        tables.append(told.select(list(_SCHEMA)).cast(pl.Schema(_SCHEMA)))
     return pl.concat(tables).sort("rank", "field")
 
 

@@ -105,8 +105,10 @@ def _dead_unmarked(space: Workspace, start: int, stop: int, marked: np.ndarray) 
     persons = links.persons[~marked[links.rows - start]]
     count = 0
     for source, part, first, rows in space.layout["parts"]:
-        mine = persons[(persons >= first) & (persons < first + rows)] - first if source == 0 and rows else ()
-        if len(mine):
+        if source != 0:
+            continue
+        mine = persons[(persons >= first) & (persons < first + rows)] - first
+        if mine.size:
             bits = read_arrays(_dead_file(space, part))["dead"]
             count += int((bits[mine >> 3] >> (mine & 7) & 1).sum())
     return count

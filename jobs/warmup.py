@@ -13,7 +13,7 @@ from kernels.examples import EXAMPLES, Example
 #: Units that a kernel is called with to have it compiled.
 _FEW = 4
 #: Whose kernels the second process compiles; the other half takes about as long.
-_SECOND = ("names", "publishing", "strings")
+_SECOND = ("corrections", "names", "publishing", "strings")
 _PATIENCE_SECONDS = 240.0
 
 

@@ -91,7 +91,6 @@ class Workspace:
     def __init__(self, work: Path) -> None:
         self.work = work
         self.lock = threading.RLock()
-        self._loading: dict[str, threading.RLock] = {}
         self._kept: dict[str, tuple[list[tuple[str, int, int, int]], Any]] = {}
 
     @staticmethod
@@ -107,9 +106,6 @@ class Workspace:
     def fresh(self, name: str, places: Sequence[str], load: Callable[[], Any]) -> Any:
         """What ``load`` makes of the files and folders ``places``, made anew when any of them has changed."""
         with self.lock:
-            own = self._loading.setdefault(name, threading.RLock())
-        # One lock for everything that is loaded would be waited for by who loads what this one needs.
-        with own:
             # Looked at before loading: a file that comes meanwhile is seen the next time.
             seen = [mark for place in places for mark in _marks(self.work / place)]
             held = self._kept.get(name)

@@ -11,8 +11,19 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numba
+from numba.core.registry import CPUDispatcher
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Inner(CPUDispatcher):  # type: ignore[misc] # Numba is untyped
+    """A compiled function without a way in from Python, which costs a tenth of all compilation."""
+
+    def __call__(self, *_: Any) -> Any:
+        raise TypeError(
+            f"{self.py_func.__name__} was called from Python. Wanted: a call from a compiled function. "
+            "Call the kernel that uses it."
+        )
 
 
 def jit(function: F) -> F:
@@ -26,10 +37,19 @@ def jit(function: F) -> F:
 
 
 def inline(function: F) -> F:
-    """Like :func:`jit`, but inlined by LLVM where it is called; for scalar forms used in inner loops."""
-    return cast(
-        "F",
-        numba.njit(
-            nogil=True, cache=True, fastmath=False, no_cfunc_wrapper=True, inline="never", forceinline=True
-        )(function),
-    )
+    """Like :func:`jit`, but inlined by LLVM where it is called; for scalar forms used in inner loops.
+
+    Compiled functions alone can call it: from Python it raises TypeError.
+    """
+    made = numba.njit(
+        nogil=True,
+        cache=True,
+        fastmath=False,
+        no_cfunc_wrapper=True,
+        no_cpython_wrapper=True,
+        inline="never",
+        forceinline=True,
+    )(function)
+    if isinstance(made, CPUDispatcher):  # not where Numba is told to compile nothing
+        made.__class__ = _Inner
+    return cast("F", made)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kernels._door import reading
 from kernels.tokens import TokenForms
 from kernels.votes import count_pairs
 from linkage import agreement
@@ -247,10 +248,10 @@ def tally(voices: Voices, sources: int = _SOURCES) -> Tally:
     pairs, agreed = np.zeros((_MANNERS, sources, sources), np.int64), np.zeros(_MANNERS, np.int64)
     starts = np.append(starts_of(said.person), said.person.shape[0])
     count_pairs(
-        starts,
-        np.ascontiguousarray(said.source, np.uint8),
-        np.ascontiguousarray(said.manner, np.uint8),
-        np.ascontiguousarray(said.value, np.uint64),
+        reading(starts, np.int64, "starts"),
+        reading(said.source, np.uint8, "source"),
+        reading(said.manner, np.uint8, "manner"),
+        reading(said.value, np.uint64, "value"),
         _FAVOURABLE,
         pairs,
         agreed,

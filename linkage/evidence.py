@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kernels._door import reading
 from kernels.votes import count_votes, group_rows
 
 #: Code -> (English, Vietnamese). Codes never change their meaning; new ones are added at the end.
@@ -115,8 +116,13 @@ def seats_of(person: np.ndarray) -> Seats:
     if highest >= 4 * person.shape[0] + 1024:  # few persons of many: numbered anew, in their order
         person = np.unique(person, return_inverse=True)[1].ravel()
         highest = int(person.max(initial=-1))
-    starts, order = np.empty(highest + 2, np.int64), np.empty(person.shape[0], np.uint32)
-    group_rows(np.ascontiguousarray(person, np.uint32), starts, order)
+    return group_persons(person, highest + 1)
+
+
+def group_persons(person: np.ndarray, persons: int) -> Seats:
+    """Records by person, who are numbered from 0 and below ``persons``."""
+    starts, order = np.empty(persons + 1, np.int64), np.empty(person.shape[0], np.uint32)
+    group_rows(reading(person.astype(np.uint32, copy=False), np.uint32, "person"), starts, order)
     return Seats(order, starts)
 
 
@@ -156,12 +162,12 @@ def votes(
         seats = seats_of(person)
     for_register, for_held, against = (np.empty(k, np.uint8) for _ in range(3))
     count_votes(
-        seats.starts,
-        seats.order,
-        np.ascontiguousarray(source, np.uint8),
-        np.ascontiguousarray(value, np.uint64),
-        np.ascontiguousarray(agrees, bool),
-        np.ascontiguousarray(contrary, bool),
+        reading(seats.starts, np.int64, "starts"),
+        reading(seats.order, np.uint32, "order"),
+        reading(source, np.uint8, "source"),
+        reading(value, np.uint64, "value"),
+        reading(agrees, np.bool_, "agrees"),
+        reading(contrary, np.bool_, "contrary"),
         for_register,
         for_held,
         against,

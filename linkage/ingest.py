@@ -221,16 +221,16 @@ def settle_repeats(candidates: pa.Table, contract: Contract) -> pa.Table:
         return _fallen(candidates, again, ["repeated_key"] * again.size)
     formats = next((f.formats for f in contract.fields if f.column == contract.order_by and f.formats), None)
     text = pl.Series("text", pl.from_arrow(candidates.column("order_by"))).cast(pl.String)
-    frame = pl.DataFrame({"key": named, "text": text})
-    ranked = frame.with_columns(rank=_date_ranks(text, formats) if formats else _ranks(frame))
-    best = pl.col("rank") == pl.col("rank").max().over("key")
-    fallen = (
-        ranked.with_row_index("place")
-        .with_columns(best=best, tie=best.sum().over("key") > 1)
-        .filter((pl.len().over("key") > 1) & (pl.col("tie") | ~pl.col("best")))
-        .select("place", code=pl.when("tie").then(pl.lit("repeated_key_tie")).otherwise(pl.lit("superseded")))
-    )
-    return _fallen(candidates, fallen["place"].to_numpy().astype(np.int64), fallen["code"].to_list())
+    if not named.size:
+        return _fallen(candidates, named, [])
+    rank = _date_ranks(text, formats) if formats else _ranks(named, text)
+    counts = np.bincount(named)
+    order = np.argsort(named, kind="stable")
+    top = np.maximum.reduceat(rank[order], np.cumsum(counts) - counts)
+    best = rank == top[named]
+    tie = (np.bincount(named[best]) > 1)[named]
+    fallen = np.flatnonzero((counts[named] > 1) & (tie | ~best))
+    return _fallen(candidates, fallen, np.where(tie[fallen], "repeated_key_tie", "superseded").tolist())
 
 
 def _fallen(candidates: pa.Table, rows: NDArray[np.int64], codes: Sequence[str]) -> pa.Table:
@@ -240,40 +240,39 @@ def _fallen(candidates: pa.Table, rows: NDArray[np.int64], codes: Sequence[str])
     return picked.sort_by([("part", "ascending"), ("row", "ascending")])
 
 
-def _ranks(frame: pl.DataFrame) -> pl.Series:
-    """Ranks of the values ``text`` of each ``key``: as whole numbers if all of them are, else as texts."""
-    tidy = pl.col("text").str.strip_chars()
-    digits = {
-        most: tidy.str.contains(rf"^[+-]?[0-9]{{1,{most}}}$").fill_null(value=True) for most in (18, 100)
-    }
-    kinds = frame.select(
-        "key",
-        "text",
-        whole=digits[100].all().over("key"),
-        short=digits[18].all().over("key"),
+def _ranks(key: NDArray[np.integer], text: pl.Series) -> NDArray[np.int64]:
+    """Ranks of the order values of each key (from 0): as whole numbers if all of them are, else as texts."""
+    tidy = text.str.strip_chars()
+    held = text.is_not_null().to_numpy()
+
+    def every(most: int) -> NDArray[np.bool_]:
+        """Rows of keys all of whose values are whole numbers of so many digits."""
+        other = held & ~tidy.str.contains(rf"^[+-]?[0-9]{{1,{most}}}$").fill_null(value=False).to_numpy()
+        return (np.bincount(key[other], minlength=int(key.max()) + 1) == 0)[key]
+
+    whole, short = every(100), every(18)
+    numbers = tidy.str.strip_prefix("+").cast(pl.Int64, strict=False).fill_null(-(10**18)).to_numpy()
+    rank = np.where(short, numbers, 0)
+    long = np.flatnonzero(whole & ~short)
+    if long.size:
+        # Numbers that no machine word holds are rare: they are ranked among all such numbers one by one.
+        values = [None if value is None else int(value) for value in text.gather(long).to_list()]
+        known = sorted({value for value in values if value is not None})
+        place = {value: number for number, value in enumerate(known, start=1)}
+        rank[long] = [0 if value is None else place[value] for value in values]
+    rest = np.flatnonzero(~whole)
+    if rest.size:
         # Text is ordered byte by byte, which in UTF-8 is by code points.
-        text_rank=pl.col("text").rank("dense").cast(pl.Int64).fill_null(0),
-        number=tidy.str.strip_prefix("+").cast(pl.Int64, strict=False).fill_null(-(10**18)),
-    )
-    rank = kinds.select(pl.when("short").then("number").otherwise("text_rank").alias("rank"))["rank"]
-    long = kinds.with_row_index("row").filter(pl.col("whole") & ~pl.col("short"))
-    if long.is_empty():
-        return rank
-    # Numbers that no machine word holds are rare: they are ranked among all such numbers one by one.
-    values = [None if text is None else int(text) for text in long["text"].to_list()]
-    order = {
-        value: place for place, value in enumerate(sorted({v for v in values if v is not None}), start=1)
-    }
-    return rank.scatter(long["row"], [0 if value is None else order[value] for value in values])
+        rank[rest] = text.gather(rest).rank("dense").cast(pl.Int64).fill_null(0).to_numpy()
+    return rank
 
 
-def _date_ranks(text: pl.Series, formats: Sequence[str]) -> pl.Series:
+def _date_ranks(text: pl.Series, formats: Sequence[str]) -> NDArray[np.int64]:
     """Ranks of the order values as dates; 0 of none and of what is no date."""
-    known = text.drop_nulls().unique(maintain_order=True)
-    ranks = [_date_rank(value, formats) for value in known.to_list()]
-    if not ranks:
-        return pl.Series("rank", np.zeros(len(text), np.int64))
-    return text.replace_strict(known, pl.Series(ranks, dtype=pl.Int64), default=0, return_dtype=pl.Int64)
+    encoded = text.to_arrow().dictionary_encode()
+    ranks = [_date_rank(value, formats) for value in encoded.dictionary.to_pylist()]
+    index = pc.fill_null(encoded.indices.cast(pa.int64()), len(ranks)).to_numpy(zero_copy_only=False)
+    return np.array([*ranks, 0], np.int64)[index]
 
 
 def _date_rank(value: str, formats: Sequence[str]) -> int:

@@ -9,7 +9,9 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from kernels._door import reading
 from kernels.written import digits_read, name_bytes, name_lengths, names_read
+from linkage.coded import NAME_WIDTH
 from linkage.packs import Pack
 
 
@@ -63,29 +65,31 @@ def name_texts(names: np.ndarray, spelling: Spelling) -> pl.Series:
 def written_names(names: np.ndarray, capitals: np.ndarray, spelling: Spelling) -> pl.Series:
     """Names as text, in capitals where ``capitals`` (bool[n])."""
     n = names.shape[0]
-    names = np.ascontiguousarray(names, np.uint32)
-    other = spelling.capitals if capitals.any() else spelling
+    held = reading(names, np.uint32, "names", NAME_WIDTH)
+    second = reading(capitals, np.bool_, "capitals")
+    one, other = _arrays(spelling), _arrays(spelling.capitals if capitals.any() else spelling)
     offsets = np.empty(n + 1, np.int64)
-    name_lengths(names, capitals, spelling.offsets, other.offsets, offsets)
+    name_lengths(held, second, one[0], other[0], offsets)
     chars = np.empty(int(offsets[-1]), np.uint8)
-    name_bytes(names, capitals, spelling.offsets, spelling.chars, other.offsets, other.chars, chars)
+    name_bytes(held, second, *one, *other, chars)
     texts = pa.LargeStringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(chars))
     return pl.Series("text", pl.from_arrow(texts), dtype=pl.String)
+
+
+def _arrays(spelling: Spelling) -> tuple[np.ndarray, np.ndarray]:
+    return reading(spelling.offsets, np.int64, "offsets"), reading(spelling.chars, np.uint8, "chars")
 
 
 def read_as_names(texts: pl.Series, names: np.ndarray, spelling: Spelling) -> np.ndarray:
     """Whether texts are the names (uint32[n, 8]) letter for letter, as written or in capitals: bool[n]."""
     starts, chars = text_buffers(texts)
-    other = spelling.capitals
     out = np.empty(names.shape[0], bool)
     names_read(
-        starts,
-        chars,
-        np.ascontiguousarray(names, np.uint32),
-        spelling.offsets,
-        spelling.chars,
-        other.offsets,
-        other.chars,
+        reading(starts, np.int64, "starts"),
+        reading(chars, np.uint8, "chars"),
+        reading(names, np.uint32, "names", NAME_WIDTH),
+        *_arrays(spelling),
+        *_arrays(spelling.capitals),
         out,
     )
     return out
@@ -95,5 +99,10 @@ def read_as_digits(texts: pl.Series, codes: np.ndarray) -> np.ndarray:
     """Whether texts are the digits of identifiers (int64[n], codes) and nothing else: bool[n]."""
     starts, chars = text_buffers(texts)
     out = np.empty(codes.shape[0], bool)
-    digits_read(starts, chars, np.ascontiguousarray(codes, np.int64), out)
+    digits_read(
+        reading(starts, np.int64, "starts"),
+        reading(chars, np.uint8, "chars"),
+        reading(codes, np.int64, "codes"),
+        out,
+    )
     return out

@@ -7,7 +7,7 @@ same number of units always gives the same arguments.
 
 from __future__ import annotations
 
-from kernels.examples import blocks, codes, intake, names, publishing, strings, text
+from kernels.examples import blocks, codes, corrections, intake, names, publishing, strings, text
 from kernels.examples._form import Example
 
 __all__ = ["EXAMPLES", "Example"]
@@ -21,4 +21,5 @@ EXAMPLES: tuple[Example, ...] = (
     *text.EXAMPLES,
     *intake.EXAMPLES,
     *publishing.EXAMPLES,
+    *corrections.EXAMPLES,
 )

@@ -132,8 +132,7 @@ def test_kill__repeats_no_task_that_was_finished(nation, tmp_path):
         assert code == -signal.SIGKILL
     assert call("run", nation, "--out", out).returncode == 0
     done = collections.Counter(
-        (line["stage"], line["task"], line["part"], line["parts"])
-        for line in read_journal(out / "journal.jsonl")
+        (line["stage"], line["round"], line["part"]) for line in read_journal(out / "journal.jsonl")
     )
     assert max(done.values()) == 1
     assert len({stage for stage, *_ in done}) == len(read_run(out)["stages"])

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.executor import STORAGE_ATTEMPTS, ThreadExecutor, demands, make_executor
+from jobs.executor import STORAGE_ATTEMPTS, WINDOW, ThreadExecutor, demands, make_executor
 from jobs.ray_executor import RayExecutor
 from linkage.errors import ConflictError, ContractError, LinkageError
 from linkage.schema import DeclarationError, Problem
@@ -211,9 +211,10 @@ def test_map__the_first_failure_in_the_order_of_the_calls_is_raised(executor):
 
 
 def test_map__a_long_task_holds_up_no_other(executor):
-    done = list(executor.map([call("span", 1.0), *(call("span", 0.02) for _ in range(40))]))
+    results(executor, [call("span", 0.3) for _ in range(6)])  # both workers are there
+    done = list(executor.map([call("span", 2.0), *(call("span", 0.02) for _ in range(40))]))
     spans = [d.result for d in done]
-    assert sum(one["began"] < spans[0]["ended"] for one in spans[1:]) > 20
+    assert sum(one["began"] < spans[0]["ended"] for one in spans[1:]) > WINDOW * executor.workers
 
 
 @pytest.mark.parametrize("kind", [errno.EIO, errno.ESTALE])

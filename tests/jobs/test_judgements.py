@@ -19,10 +19,9 @@ FIRST, ROWS = 7, 20
 class _Space:
     """Of a workspace what judgements ask for."""
 
-    layout = {"n_register": FIRST, "rows": ROWS}
-
     def __init__(self, folder):
         self.folder = folder
+        self.layout = {"n_register": FIRST, "rows": ROWS}
 
     def path(self, stage, name):
         return self.folder / stage / name
