@@ -52,7 +52,6 @@ class Size(click.ParamType[int]):
         return size
 
 
-
 class Console:
     """Where a command's results and messages go."""
 

@@ -23,9 +23,9 @@ from jobs.fingerprints import fingerprints
 from jobs.plan_record import spoken
 from jobs.project import LoadedProject, check_plan, load_project
 from jobs.readers import read_source
+from jobs.record_files import write_records
 from jobs.sampling import SampledFile, guess_rows, sample_file
 from jobs.source_files import SourceFile, open_source
-from jobs.record_files import write_records
 from jobs.store import make_folder, write_json
 from jobs.tasks_standardise import build_vocabulary, code_part, standardise_part
 from jobs.workspace import SourceInfo, Workspace, slice_of

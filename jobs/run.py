@@ -86,7 +86,7 @@ def run_project(
             return _settled(out, accept, because, progress)
         wanted = wanted_room(loaded)
         check_room(out, wanted, folder_bytes(out), progress)
-        settings = {
+        settings: dict[str, Any] = {
             "run_id": prints["run"][:16],
             "project": str(loaded.path),
             "parts": parts,
@@ -99,11 +99,11 @@ def run_project(
             write_json(folder.work / "settings.json", settings)
         input_digests.remember(folder.work, input_files(loaded))
         Workspace.open.cache_clear()
-        memory = threads * settings["share"]
-        executor = make_executor(engine, threads, address, memory=memory, work=folder.work)
+        need = int(settings["share"])
+        executor = make_executor(engine, threads, address, memory=threads * need, work=folder.work)
         executor.broadcast(*(folder.work / place for place in BROADCAST))
         stages = Stages(folder, executor, Journal(folder.journal), progress)
-        stages.need = settings["share"]
+        stages.need = need
         stages.wanted = wanted
         try:
             facts = _walk(stages, loaded, folder, settings, threads)

@@ -1,4 +1,4 @@
-"""Tasks that count over the register: bearers of names, holders of identifiers; beside every record's columns.
+"""Tasks that count over the register: bearers of names, holders of identifiers.
 
 Names are brought together by key, identifiers by value, each through files; what was counted goes back to the
 ranges of rows it belongs to.
@@ -158,7 +158,7 @@ def part_identifiers(work: str, column: str, start: int, stop: int) -> dict[str,
 
 
 def find_holders(work: str, column: str, partition: int) -> dict[str, Any]:
-    """Who of the register holds each identifier of a partition; which of the agencies' are held, or repeated."""
+    """Who of the register holds each identifier of a partition; which of the agencies' are held."""
     space = Workspace.open(work)
 
     def read(register: bool) -> dict[str, np.ndarray]:

@@ -6,7 +6,6 @@ import datetime
 import functools
 import hashlib
 import itertools
-import os
 import stat
 import threading
 from collections.abc import Callable, Sequence
@@ -38,6 +37,7 @@ from linkage.settle import settling_patterns
 
 #: Columns beside a record's own: frequency terms of its name, and the term of a repeated identifier.
 SIDE_COLUMNS = ("frequency", "repeats")
+
 
 @dataclass(frozen=True)
 class SourceInfo:
@@ -267,7 +267,9 @@ class Workspace:
     @property
     def coded(self) -> Coded:
         """All coded records, mapped from disk piece by piece."""
-        return self.fresh("coded", ("columns", "side", "repeats", "layout.json"), lambda: coded_parts.read_coded(self))
+        return self.fresh(
+            "coded", ("columns", "side", "repeats", "layout.json"), lambda: coded_parts.read_coded(self)
+        )
 
     @property
     def ids(self) -> TextColumn:
@@ -337,7 +339,7 @@ def _marks(place: Path) -> list[tuple[str, int, int, int]]:
         held = place.stat()
         if not stat.S_ISDIR(held.st_mode):
             return [(place.name, held.st_ino, held.st_size, held.st_mtime_ns)]
-        names = sorted(n for n in os.listdir(place) if ".tmp-" not in n)
+        names = sorted(p.name for p in place.iterdir() if ".tmp-" not in p.name)
     except FileNotFoundError:
         return []
     return [(place.name, held.st_ino, 0, held.st_mtime_ns), *((n, 0, 0, 0) for n in names)]

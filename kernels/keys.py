@@ -72,7 +72,7 @@ WHOLE, GIVEN, SURNAME, MIDDLE, SET = 0, 1, 2, 3, 4
 @inline
 def _folded(state: np.uint64, code: np.uint64) -> np.uint64:
     """One word more in a key: ``NO_KEY`` where either is none, never ``NO_KEY`` otherwise."""
-    if state == NO_KEY or code == NO_KEY:
+    if state == NO_KEY or code == NO_KEY:  # noqa: PLR1714 - compiled
         return NO_KEY
     key = combine64(state, code)
     return np.uint64(1) if key == NO_KEY else key

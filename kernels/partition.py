@@ -145,10 +145,10 @@ def sort_by_key(keys: NDArray[np.uint64], rows: NDArray[np.uint32]) -> None:
     other_rows = np.empty_like(rows)
     at = starts[:-1].copy()
     for i in range(n):
-        b = np.int64((keys[i] >> shift) & mask)
-        other_keys[at[b]] = keys[i]
-        other_rows[at[b]] = rows[i]
-        at[b] += 1
+        bucket = np.int64((keys[i] >> shift) & mask)
+        other_keys[at[bucket]] = keys[i]
+        other_rows[at[bucket]] = rows[i]
+        at[bucket] += 1
     left = top - bits
     fine = np.zeros(257, np.int64)
     for b in range(1 << bits):
@@ -166,11 +166,11 @@ def sort_by_key(keys: NDArray[np.uint64], rows: NDArray[np.uint32]) -> None:
         for v in range(1 << more):
             fine[v + 1] += fine[v]
         for i in range(low, high):
-            v = np.int64((other_keys[i] >> finer) & finer_mask)
-            place = low + fine[v]
+            run = np.int64((other_keys[i] >> finer) & finer_mask)
+            place = low + fine[run]
             keys[place] = other_keys[i]
             rows[place] = other_rows[i]
-            fine[v] += 1
+            fine[run] += 1
         if not _insert(keys, rows, low, high):
             # Every element is still there, those before the stop in order: a stable sort by digits ends it.
             for i in range(low, high):
@@ -183,7 +183,7 @@ def sort_by_key(keys: NDArray[np.uint64], rows: NDArray[np.uint32]) -> None:
 def rank_rows(rows: NDArray[np.uint32], distinct: NDArray[np.uint32], rank: NDArray[np.int64]) -> int:
     """Distinct rows in rising order and the place of every row among them; returns how many there are.
 
-    rows : uint32[n], in any order;  distinct : uint32[n], filled from the front;  rank : int64[n], by row given
+    rows : uint32[n], in any order;  distinct : uint32[n], filled from the front;  rank : int64[n], as given
     """
     n = rows.shape[0]
     keys = np.empty(n, np.uint64)

@@ -26,7 +26,7 @@ def count_runs(
     keys       : uint64[n] sorted, ``NO_KEY`` for none;  places : uint32[n], where each key's bearer stands
     group      : uint8[n], by place;  0 is no group
     everywhere, here : int32[n], by place, filled for all that have a key; ``here`` only for those of a group
-    table_*    : at least n long, filled from the front: key, group and count of all that occur, by key and group
+    table_*    : at least n long, filled from the front: key, group and count of all that occur, in order
     totals     : int64[3], added to: keys that occur once, twice, and ordered pairs that share one
     """
     n = keys.shape[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -77,17 +78,17 @@ class Meaning:
 class Coded:
     """Coded records of one or more parts.
 
-    arrays     : column -> array, or :class:`linkage.columns.Column`, of DTYPES[kind]; names are [n, 8]; beside
-                 a column ``c`` may stand ``c.alias`` (int64[n, k], earlier identifiers), ``c.held`` and
+    arrays     : column -> array, or :class:`linkage.columns.Column`, of DTYPES[kind]; names are [n, 8];
+                 beside a column ``c`` may stand ``c.alias`` (int64[n, k], earlier identifiers), ``c.held`` and
                  ``c.repeats`` (see :mod:`linkage.frequency`)
     source     : uint8[n], number of the source; the register is 0
     order      : uint64[n], keyed hash of (source, record_id): samples and ties go by it, never by rows
     n_register : how many rows are the register's; they come first
     """
 
-    arrays: Mapping[str, np.ndarray | Column]
-    source: np.ndarray | Column
-    order: np.ndarray | Column
+    arrays: Mapping[str, Any]
+    source: Any
+    order: Any
     n_register: int
 
     def __len__(self) -> int:

@@ -132,7 +132,11 @@ def count_bearers(keys: np.ndarray, group: np.ndarray) -> tuple[Bearers, NameCou
     table_count = np.empty(n, np.int32)
     totals = np.zeros(3, np.int64)
     k = count_runs(ordered, places, group, everywhere, here, table_keys, table_group, table_count, totals)
-    table = {"keys": table_keys[:k], "group": table_group[:k], "count": table_count[:k]}
+    table: dict[str, np.ndarray] = {
+        "keys": table_keys[:k],
+        "group": table_group[:k],
+        "count": table_count[:k],
+    }
     return Bearers(everywhere, here), NameCounts(*(int(v) for v in totals)), table
 
 

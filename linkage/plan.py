@@ -115,7 +115,7 @@ def effective_plan(project: Project, defaults: str, kinds: Mapping[str, str]) ->
 
 
 def _settle(project: Project, of_pack: Settle, comparisons: Sequence[Comparison]) -> Settle:
-    """The project's settling levels; else the pack's, if the pack's comparisons are used and all are there."""
+    """The project's settling levels; else the pack's, if its comparisons are used and all are there."""
     if project.settle.levels or project.comparisons:
         return project.settle
     known = {f"{p.name}.{v.name}" for p in comparison_parts(comparisons) for v in p.levels}

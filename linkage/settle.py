@@ -1,10 +1,10 @@
 """Settling: agency records that their identifier decides, so that no other candidate need be looked for.
 
 A pair settles its record if every part that the settling levels name stands at one of those levels, as with
-the same number, name, sex and whole birth date, and no other register person pairs with the record in the same
-way. For a settled record only that pair counts: its decision is a function of the pair and of the prior, hence
-the same whether or not other candidates are scored. A hashed sample of the records is never settled: the
-rehearsal of links without the number needs all of their candidates.
+the same number, name, sex and whole birth date, and no other register person pairs with the record in the
+same way. For a settled record only that pair counts: its decision is a function of the pair and of the prior,
+hence the same whether or not other candidates are scored. A hashed sample of the records is never settled:
+the rehearsal of links without the number needs all of their candidates.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SAMPLED_SHARE = 0.05
 def settling_patterns(programme: Programme, levels: Sequence[str]) -> np.ndarray:
     """Which patterns settle: bool[patterns]; none where no level is given.
 
-    levels : ``part.level`` texts. Raises ConfigError ``E-CONFIG-053`` for one that the comparisons do not have.
+    levels : ``part.level`` texts. Raises ConfigError ``E-CONFIG-053`` for one that no comparison has.
     """
     out = np.zeros(programme.shape, bool)
     if not levels:

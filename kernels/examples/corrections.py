@@ -55,7 +55,7 @@ def _voices(n: int) -> tuple[Any, ...]:
     given = (starts, place, manner, rng.integers(0, 3, n).astype(np.uint64))
     shared = 1 << 1 | 1 << 8
     pairs, agreed = np.zeros((_MANNERS, 3, 3), np.int64), np.zeros(_MANNERS, np.int64)
-    return *map(mapped, given), shared, pairs, agreed
+    return *(mapped(one) for one in given), shared, pairs, agreed
 
 
 @functools.lru_cache(maxsize=2)

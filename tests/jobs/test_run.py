@@ -86,7 +86,8 @@ def test_run_without_corrections__links_alike_and_makes_nothing_else(outcome, co
     ]
     assert held["order"] == [s.name for s in STAGES if s.name not in ("correct", "cases")]
     assert [s["stage"] for s in held["stages"]] == held["order"]
-    assert held["corrections"] is None and held["cases"] is None
+    assert held["corrections"] is None
+    assert held["cases"] is None
     assert not {g["gate"] for g in held["gates"]} & {"corrections", "deaths"}
     made = {p.name for p in outcome.folder.iterdir()} - {p.name for p in done.folder.iterdir()}
     assert made - {"withheld"} <= {
@@ -96,10 +97,12 @@ def test_run_without_corrections__links_alike_and_makes_nothing_else(outcome, co
         "register_cases.parquet",
         "register_cases.csv",
     }
-    assert "register_cases.parquet" in made and "verifications.parquet" in made
+    assert {"register_cases.parquet", "verifications.parquet"} <= made
     for source in held["by_source"]:
         told = json.loads((done.folder / "receipts" / f"{source}.json").read_text())
-        assert told["corrections"] is None and told["cases"] is None and not told["verified"]
+        assert told["corrections"] is None
+        assert told["cases"] is None
+        assert not told["verified"]
         assert told["decisions"] == held["by_source"][source]
 
 

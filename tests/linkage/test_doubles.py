@@ -78,7 +78,9 @@ def test_oriented__each_pair_once_whatever_its_order(
 
     def told(of: list[tuple[int, int]]) -> list[tuple[int, int]]:
         one, other = (np.array([p[side] for p in of], np.int64) for side in (0, 1))
-        return list(zip(*(side.tolist() for side in oriented(one, other, order[one], order[other])), strict=True))
+        return list(
+            zip(*(side.tolist() for side in oriented(one, other, order[one], order[other])), strict=True)
+        )
 
     mixed = [p if chance.random() < 0.5 else (p[1], p[0]) for p in pairs]
     chance.shuffle(mixed)

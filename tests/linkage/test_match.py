@@ -33,7 +33,7 @@ from linkage.match import (
 from linkage.model import Weights
 from linkage.packs import pack_of
 from linkage.plan import comparison_parts, effective_plan
-from linkage.rules import Rule, base_keys, compile_rules
+from linkage.rules import Rule, compile_rules
 from linkage.scored import Scored
 from linkage.standardise import read_aliases, standardise
 from linkage.vocabulary import empty_column, merge_vocabularies, token_ids, tokens_of
