@@ -79,8 +79,8 @@ class Coded:
     """Coded records of one or more parts.
 
     arrays     : column -> array, or :class:`linkage.columns.Column`, of DTYPES[kind]; names are [n, 8];
-                 beside a column ``c`` may stand ``c.alias`` (int64[n, k], earlier identifiers), ``c.held`` and
-                 ``c.repeats`` (see :mod:`linkage.frequency`)
+                 beside a column ``c`` may stand ``c.alias`` (int64[n, k], earlier identifiers) and
+                 ``c.held`` (see :mod:`linkage.frequency`)
     source     : uint8[n], number of the source; the register is 0
     order      : uint64[n], keyed hash of (source, record_id): samples and ties go by it, never by rows
     n_register : how many rows are the register's; they come first

@@ -88,14 +88,14 @@ def test_help__imports_nothing_heavy():
 def test_run__passes_its_options_on(fakes, tmp_path, capsys):
     code = cli.invoke(
         ["run", "p.toml", "--out", str(tmp_path), "--engine", "ray", "--threads", "3", "--parts", "7",
-         "--model", "m.json", "--address", "here:1", "--plan", "plan.json"]
+         "--model", "m.json", "--address", "here:1", "--plan", "plan.json", "--memory", "2GB"]
     )  # fmt: skip
     assert code == 0
     ((project, out, words),) = fakes.calls
     assert (project, out) == (Path("p.toml"), tmp_path)
     assert words == {
         "engine": "ray", "threads": 3, "parts": 7, "model": Path("m.json"), "address": "here:1",
-        "accept": (), "reason": None, "plan": Path("plan.json"),
+        "accept": (), "reason": None, "plan": Path("plan.json"), "memory": 2_000_000_000,
     }  # fmt: skip
     assert "12,345 links" in capsys.readouterr().out
 
@@ -106,8 +106,24 @@ def test_run__has_defaults_for_all_but_the_paths(fakes, tmp_path):
     assert words.pop("threads") >= 1
     assert words == {
         "engine": "threads", "parts": None, "model": None, "address": None, "accept": (), "reason": None,
-        "plan": None,
+        "plan": None, "memory": None,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted"), [("1.5 GiB", 3 << 29), ("4gb", 4_000_000_000), ("1000MB", 1_000_000_000)]
+)
+def test_run__reads_memory_as_people_write_it(fakes, tmp_path, written, wanted):
+    assert cli.invoke(["run", "p.toml", "--out", str(tmp_path), "--memory", written]) == 0
+    ((_, _, words),) = fakes.calls
+    assert words["memory"] == wanted
+
+
+@pytest.mark.parametrize("written", ["much", "10MB", "-1GB"])
+def test_run__refuses_memory_that_is_none_or_too_little(fakes, tmp_path, capsys, written):
+    assert cli.invoke(["run", "p.toml", "--out", str(tmp_path), "--memory", written]) == 2
+    assert not fakes.calls
+    assert "GB" in capsys.readouterr().err
 
 
 def test_run__passes_on_what_is_accepted_and_why(fakes, tmp_path):

@@ -397,9 +397,8 @@ def test_count_shifted_pairs__counts_every_record_with_the_one_so_many_places_on
     first = nation.register
     left, right = np.arange(first + 5, first + 35), np.arange(30)[::-1].copy()
     shifts = [0, 7, 29]
-    found = count_shifted_pairs(
-        nation.coded, nation.meaning, nation.programme, left, right, shifts, nation.columns
-    )
+    table = nation.coded.take(np.concatenate([left, right]), nation.columns)
+    found = count_shifted_pairs(table, nation.meaning, nation.programme, 30, shifts)
     wanted = Counter(
         pattern_twin(nation, int(left[i]), int(right[(i + shift) % 30]))
         for shift in shifts
