@@ -186,18 +186,18 @@ def test_left_out_source__is_told_and_its_run_can_be_judged(copy, tmp_path):
 
 
 def test_failed_run__goes_on_where_it_was(nation, tmp_path, monkeypatch, outcome):
-    publish = room._publish
+    publish = room.publish_run
 
     def break_off(*_):
         (tmp_path / "run" / "work" / "pairs" / "left.npz.tmp-1").write_bytes(b"half")
         raise LinkageError("E-RAY-002", "A task was lost", "", "")
 
-    monkeypatch.setattr(room, "_publish", break_off)
+    monkeypatch.setattr(room, "publish_run", break_off)
     with pytest.raises(LinkageError):
         run_project(nation / "project.toml", tmp_path / "run")
     assert not list((tmp_path / "run").rglob("*.tmp-*"))
     assert {p.name for p in (tmp_path / "run").iterdir()} == {"work", "journal.jsonl", "metrics.prom"}
-    monkeypatch.setattr(room, "_publish", publish)
+    monkeypatch.setattr(room, "publish_run", publish)
     before = len(read_journal(tmp_path / "run" / "journal.jsonl"))
     done = run_project(nation / "project.toml", tmp_path / "run")
     added = read_journal(tmp_path / "run" / "journal.jsonl")[before:]
