@@ -39,7 +39,8 @@ def open_cases(stages: Tasks, space: Workspace, artefacts: Path) -> dict[str, An
     Facts: ``cases`` by kind and field, ``rates`` by field and manner, ``verified`` by source and result.
     """
     work, out = str(space.work), str(make_folder(artefacts))
-    fields = case_fields(space) if len(space.sources) > 1 else ()
+    some = space.layout["rows"] > space.layout["n_register"]
+    fields = case_fields(space) if some else ()
     rates: dict[str, Any] = {}
     given_up = 0
     if space.loaded.project.register is not None:

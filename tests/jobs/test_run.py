@@ -189,7 +189,7 @@ def test_failed_run__goes_on_where_it_was(nation, tmp_path, monkeypatch, outcome
     publish = room.publish_run
 
     def break_off(*_):
-        (tmp_path / "run" / "work" / "pairs" / "left.npz.tmp-1").write_bytes(b"half")
+        (tmp_path / "run" / "work" / "left.arrays.tmp-1").write_bytes(b"half")
         raise LinkageError("E-RAY-002", "A task was lost", "", "")
 
     monkeypatch.setattr(room, "publish_run", break_off)
