@@ -39,8 +39,7 @@ def open_cases(stages: Tasks, space: Workspace, artefacts: Path) -> dict[str, An
     Facts: ``cases`` by kind and field, ``rates`` by field and manner, ``verified`` by source and result.
     """
     work, out = str(space.work), str(make_folder(artefacts))
-    some = space.layout["rows"] > space.layout["n_register"]
-    fields = case_fields(space) if some else ()
+    fields = case_fields(space) if len(space.sources) > 1 else ()
     rates: dict[str, Any] = {}
     given_up = 0
     if space.loaded.project.register is not None:

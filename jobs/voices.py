@@ -73,6 +73,8 @@ class FieldVoices:
 
 def case_fields(space: Workspace) -> tuple[str, ...]:
     """Standard fields in which cases may be opened: the register's, held by an agency as well."""
+    if space.layout["rows"] == space.layout["n_register"]:
+        return ()  # nobody says anything of the register
     register = space.loaded.project.register
     if register is None:
         return ()
