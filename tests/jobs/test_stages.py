@@ -68,7 +68,9 @@ def test_stage__happens_once_and_keeps_its_facts_and_figures(tmp_path: Path):
     assert BEGUN == [0, 1, 2, 3, 100]
     assert first["stage"] == "match"
     assert first["tasks"] == 5
-    assert first["bytes_out"] == sum(p.stat().st_size for p in (tmp_path / "run/work/parts").iterdir())
+    assert first["bytes_out"] == sum(
+        p.stat().st_size for p in (tmp_path / "run" / "work" / "parts").iterdir()
+    )
 
 
 def test_stopped_stage__repeats_the_unfinished_tasks_only(tmp_path: Path):
@@ -96,7 +98,7 @@ def test_other_calls__take_nothing_of_the_earlier_ones_and_leave_no_file_of_them
     with opened(tmp_path / "run") as held:
         assert walk(held, 3) == {"pairs": 9}
     assert BEGUN == [100]
-    assert sorted(p.name for p in (tmp_path / "run/work/parts").iterdir()) == [
+    assert sorted(p.name for p in (tmp_path / "run" / "work" / "parts").iterdir()) == [
         "00000", "00001", "00002", "00100",
     ]  # fmt: skip
 
