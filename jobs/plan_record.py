@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,7 +45,12 @@ def refuse_stale(plan: Mapping[str, Any], prints: Mapping[str, str]) -> None:
 
 def folder_bytes(folder: Path) -> int:
     """Bytes of all files under a folder."""
-    return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):  # another process may free it meanwhile
+                total += Path(place, name).lstat().st_size
+    return total
 
 
 def compare(plan: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,7 +93,7 @@ def compare(plan: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
         },
         "seconds": _figure(plan["seconds"], run["seconds"]),
         "peak_memory": _figure(plan["peak_memory"], run["peak_memory"]),
-        "disk": {name: _figure(plan["disk"][name], run["disk"][name]) for name in ("work", "artefacts")},
+        "disk": {name: _figure(plan["disk"][name], run["disk"][name]) for name in ("fullest", "artefacts")},
     }
 
 
@@ -147,7 +154,7 @@ def render(plan: Mapping[str, Any]) -> str:
                 ["memory", spoken(plan["peak_memory"]), spoken(machine["memory_available"])],
                 [
                     "disk while it runs",
-                    spoken(disk["work"] + disk["artefacts"]),
+                    spoken(disk["fullest"]),
                     spoken(machine["disk_free"]),
                 ],
                 ["disk that stays", spoken(disk["artefacts"]), ""],

@@ -118,16 +118,17 @@ def make_plan(
         widths = _key_columns(space)
     speed = max(speed, machine.measure_speed())
     trained = model is None and loaded.model_file is None
-    drivers = _drivers(space, taken, rules, widths, trained=trained)
+    corrected = loaded.project.corrections.make
+    drivers = _drivers(space, taken, rules, widths, trained=trained, corrected=corrected)
     stages = costs.seconds(drivers, min(threads, machine.processors()), speed)
     if not trained:
         stages.pop("train", None)
-    if not loaded.project.corrections.make:
+    if not corrected:
         stages.pop("correct", None)
         stages.pop("cases", None)
     needs = {
         "peak_memory": int(costs.MEMORY.of(drivers)),
-        "disk": {"work": int(costs.WORK.of(drivers)), "artefacts": int(costs.ARTEFACTS.of(drivers))},
+        "disk": {"fullest": int(costs.FULLEST.of(drivers)), "artefacts": int(costs.ARTEFACTS.of(drivers))},
     }
     there = machine.describe(base, speed)
     total = sum(stages.values())
@@ -314,6 +315,7 @@ def _drivers(
     widths: int,
     *,
     trained: bool,
+    corrected: bool,
 ) -> dict[str, float]:
     from jobs.tasks_train import REGISTER_PAIRS
 
@@ -333,6 +335,7 @@ def _drivers(
         "rows": rows,
         "register": register,
         "agency": agency,
+        "corrected": agency if corrected else 0.0,
         "keys": rows * widths,
         "pairs": sum(r.pairs + r.register_pairs for r in rules),
         "random": random_pairs(register, agency) if trained else 0.0,
@@ -421,7 +424,7 @@ def _warnings(
     def warn(code: str, **values: Any) -> None:
         out.append({"code": code, "text": WARNINGS[code].format(**values)})
 
-    disk = sum(plan["disk"].values())
+    disk = plan["disk"]["fullest"]
     if there["disk_free"] < disk:
         warn("W-PLAN-001", free=spoken(there["disk_free"]), wanted=spoken(disk))
     free = there["memory_available"]

@@ -42,7 +42,8 @@ def wanted_room(loaded: LoadedProject) -> int:
         drivers["rows"] += rows
         drivers["register" if source.role == "register" else "agency"] += rows
         drivers["bytes"] += sum(file.size for file in files)
-    return int(costs.WORK.of(drivers) + costs.ARTEFACTS.of(drivers))
+    drivers["corrected"] = drivers["agency"] if loaded.project.corrections.make else 0.0
+    return int(costs.FULLEST.of(drivers))
 
 
 def check_room(folder: Path, wanted: int, held: int, progress: Progress) -> None:

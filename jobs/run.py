@@ -123,7 +123,7 @@ def run_project(
             memory=stages.peak_memory(),
             engine=engine,
         )
-        run["disk"] = {"work": stages.disk(), "artefacts": folder_bytes(folder.artefacts)}
+        run["disk"] = {"fullest": stages.disk(), "artefacts": folder_bytes(folder.artefacts)}
         if planned is not None:
             run["plan"] = compare(planned, run)
         if not run["converged"]:

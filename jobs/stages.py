@@ -57,6 +57,7 @@ class Stages:
         self._freed: list[str] = []
         self._reach = Reach("")
         self._task_seconds = 0.0
+        self._fullest = 0
         self._began = time.perf_counter()
 
     def peak_memory(self) -> int:
@@ -64,7 +65,7 @@ class Stages:
         return sum((self.peaks | {(0, os.getpid()): peak_memory()}).values())
 
     def disk(self) -> int:
-        """Bytes of the work folder at its fullest so far, the artefacts apart."""
+        """Bytes of the run's folder at its fullest so far, as seen at the end of every round of tasks."""
         return max((int(figures["disk"]) for figures in self.figures), default=0)
 
     def stage(self, name: str, work: Callable[[], dict[str, Any]], rows: int | None = None) -> dict[str, Any]:
@@ -97,7 +98,7 @@ class Stages:
                 "tasks": self._reach.tasks,
                 "task_seconds": round(self._task_seconds, 3),
                 "bytes_out": self._reach.written,
-                "disk": folder_bytes(self.folder.work) - folder_bytes(self.folder.artefacts),
+                "disk": max(self._fullest, folder_bytes(self.folder.path)),
                 **{k: facts[k] for k in _COUNTS if k in facts},
             }
             commit_stage(place, [], facts, figures=figures, freed=self._freed)
@@ -112,6 +113,7 @@ class Stages:
         self._freed = []
         self._reach = Reach(name, rows)
         self._task_seconds = 0.0
+        self._fullest = 0
         self._began = time.perf_counter()
 
     def _with_room(self, name: str, fault: OSError | LinkageError) -> OSError | LinkageError:
@@ -155,6 +157,7 @@ class Stages:
             told = log.remember(keys[number], one)
             self._note(stage, calls[number], (log.rounds, number, len(calls)), one)
             self._advance(told, rows[number] if rows is not None else 0)
+        self._fullest = max(self._fullest, folder_bytes(self.folder.path))
         return [dict(log.held[key]["result"]) for key in keys]
 
     def _note(self, stage: str, call: Call, place: tuple[int, int, int], done: Done) -> None:

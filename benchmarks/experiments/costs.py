@@ -41,6 +41,7 @@ def drivers(run: Mapping[str, Any]) -> dict[str, float]:
         "rows": float(rows),
         "register": float(register),
         "agency": float(rows - register),
+        "corrected": float(rows - register) if loaded.project.corrections.make else 0.0,
         "keys": float(rows * key_columns(project)),
         "pairs": float(sum(r["pairs"] + r["register_pairs"] for r in rules.values())),
         "random": random,
@@ -67,13 +68,17 @@ def fitted(runs: Sequence[Mapping[str, Any]]) -> str:
         kept = zip(names, found, largest, strict=True)
         return {name: float(f"{value:.4g}") for name, value, most in kept if most > 0.001 * whole}
 
-    lines = ["#: Bytes, by what holds them. Memory is that of one process with its threads.\n"]
+    lines = [
+        "#: Bytes. Memory is that of one process with its threads; disk is that of the run's folder at its\n",
+        "#: fullest, its artefacts included, and of the artefacts that stay.\n",
+    ]
     spent = {
         "MEMORY": [r["peak_memory"] for r in runs],
-        "WORK": [r["disk"]["work"] for r in runs],
+        "FULLEST": [r["disk"]["fullest"] for r in runs],
         "ARTEFACTS": [r["disk"]["artefacts"] for r in runs],
     }
-    lines += [f"{name} = Cost({text(cost(('one', 'rows'), values))})\n" for name, values in spent.items()]
+    shape = ("one", "rows", "corrected")
+    lines += [f"{name} = Cost({text(cost(shape, values))})\n" for name, values in spent.items()]
     lines.append("#: Seconds.\nSECONDS: Mapping[str, Cost] = {\n")
     for stage in [s["stage"] for s in runs[0]["stages"]]:
         names, serial = costs.SHAPES.get(stage, (("one", "agency"), False))

@@ -86,7 +86,7 @@ def test_run__says_how_near_its_plan_came(plan, run):
     ]
     for figure in (held["seconds"], held["peak_memory"], *held["disk"].values()):
         assert figure["ratio"] == pytest.approx(figure["estimated"] / figure["actual"], rel=0.01)
-    assert run["disk"]["work"] > run["disk"]["artefacts"] > 0
+    assert run["disk"]["fullest"] > run["disk"]["artefacts"] > 0
 
 
 def test_plan__keeps_nothing_behind_and_changes_nothing(nation, tmp_path, monkeypatch):

@@ -70,5 +70,5 @@ def test_wanted__grows_with_the_records_of_all_sources(tmp_path: Path):
     for people in (500, 5000):
         generate(tmp_path / str(people), people, seed=1)
     small, large = (room.wanted_room(load_project(tmp_path / n / "project.toml")) for n in ("500", "5000"))
-    each = costs.WORK.coefficients["rows"] + costs.ARTEFACTS.coefficients["rows"]
-    assert 4500 * each < large - small < 4500 * each * 2.5
+    row, corrected = (costs.FULLEST.coefficients[name] for name in ("rows", "corrected"))
+    assert 4500 * row < large - small < 4500 * (row + corrected) * 2.5
