@@ -223,8 +223,14 @@ def reconcile(
 @click.command()
 @click.argument("run", type=_path)
 @click.option("--truth", type=_path, required=True, help="Folder of the truth.")
+@click.option(
+    "--share",
+    type=click.FloatRange(0.0, 1.0, min_open=True),
+    default=1.0,
+    help="Judge the records of this share of the people only: memory grows with it.",
+)
 @_json
-def evaluate(run: Path, truth: Path, as_json: bool) -> int:
+def evaluate(run: Path, truth: Path, share: float, as_json: bool) -> int:
     """Compare the finished run in folder RUN with the truth."""
     console = Console(as_json=as_json)
     limit_threads(None)
@@ -235,7 +241,7 @@ def evaluate(run: Path, truth: Path, as_json: bool) -> int:
     from jobs.evaluation import evaluate_run
     from jobs.evaluation import render as render_figures
 
-    figures = evaluate_run(run, truth)
+    figures = evaluate_run(run, truth, share=share)
     kernel_cache.seal()
     console.result("evaluate", figures, None if as_json else render_figures(figures))
     return 0

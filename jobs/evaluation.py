@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import polars as pl
 
 from jobs.evaluation_feeds import judge_feeds
+from jobs.evaluation_sample import Sample, read_sample
 from jobs.gates import orders_path
 from jobs.run_folder import read_run
-from jobs.store import read_parquet
 from linkage.errors import ConfigError
-from linkage.evaluate import Evidence, evaluate, judge, unseen_true_pairs
+from linkage.evaluate import SUBGROUPS, Evidence, evaluate, judge, unseen_true_pairs
 
 #: Says of true pairs (source, record_id, person_id) why they were no candidates: adds ``stage``.
 Explain = Callable[[pl.DataFrame], pl.DataFrame]
 
 
-def _frame(path: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
-    return cast("pl.DataFrame", pl.from_arrow(read_parquet(path, columns)))
-
-
-def evaluate_run(run: Path, truth: Path, explain: Explain | None = None) -> dict[str, Any]:
+def evaluate_run(
+    run: Path, truth: Path, explain: Explain | None = None, *, share: float = 1.0
+) -> dict[str, Any]:
     """The figures of :func:`linkage.evaluate.evaluate` for a finished run, with its ``run_id``.
+
+    share : of the people whose records are judged, above 0; below 1 they are drawn by a hash, entities are
+            not judged (None), and decisions about records without truth are not counted
 
     Reads ``decisions``, ``duplicates``, ``pairs``, ``entities`` (.parquet) and ``run.json`` of the run and,
     where they are there, ``subgroups`` and ``candidates_lost``; ``entities.parquet`` of the truth. Of
@@ -48,10 +49,13 @@ def evaluate_run(run: Path, truth: Path, explain: Explain | None = None) -> dict
             "a folder with an entities.parquet (source, record_id, true_person_id) was wanted.",
             "Give the folder that 'linkage generate' wrote as truth/.",
         )
-    known = _columns(truth / "entities.parquet", ["source", "record_id", "true_person_id"])
+    _wanted(truth / "entities.parquet", ["source", "record_id", "true_person_id"])
+    sample = read_sample(truth / "entities.parquet", share)
+    known = sample.truth
     subgroups = run / "subgroups.parquet"
     lost = run / "candidates_lost.parquet"
     decisions = _columns(
+        sample,
         run / "decisions.parquet",
         ["source", "record_id", "decision", "person_id", "probability"],
         ["number_usable"],
@@ -59,13 +63,27 @@ def evaluate_run(run: Path, truth: Path, explain: Explain | None = None) -> dict
     per_person = held.get("records_per_person") or {}
     evidence = Evidence(
         decisions=decisions,
-        duplicates=_columns(orders_path(run), ["source", "survivor_record_id", "absorbed_record_id"]),
-        pairs=_columns(run / "pairs.parquet", ["source_l", "record_id_l", "source_r", "record_id_r"]),
+        duplicates=_columns(
+            sample,
+            orders_path(run),
+            ["source", "survivor_record_id", "absorbed_record_id"],
+            by=("source", "absorbed_record_id"),
+        ),
+        pairs=_columns(
+            sample,
+            run / "pairs.parquet",
+            ["source_l", "record_id_l", "source_r", "record_id_r"],
+            by=("source_l", "record_id_l"),
+        ),
         truth=known,
         register=_register(held, known, decisions),
-        entities=_columns(run / "entities.parquet", ["source", "record_id", "entity_id"]),
-        subgroups=_frame(subgroups) if subgroups.exists() else None,
-        lost=_columns(lost, ["source", "record_id", "stage"]) if lost.exists() else None,
+        entities=None
+        if sample.share < 1
+        else _columns(sample, run / "entities.parquet", ["source", "record_id", "entity_id"]),
+        subgroups=_columns(sample, subgroups, ["source", "record_id"], SUBGROUPS)
+        if subgroups.exists()
+        else None,
+        lost=_columns(sample, lost, ["source", "record_id", "stage"]) if lost.exists() else None,
         estimates=held.get("estimates"),
         many=[name for name, count in sorted(per_person.items()) if count == "many"],
     )
@@ -79,7 +97,8 @@ def evaluate_run(run: Path, truth: Path, explain: Explain | None = None) -> dict
         "run_id": held.get("run_id"),
         **evaluate(evidence),
         "estimated_blocking": held.get("blocking"),
-        "feeds": judge_feeds(run, held, truth, judged, evidence.register),
+        "share": share,
+        "feeds": judge_feeds(run, held, truth, judged, evidence.register, sample),
     }
 
 
@@ -97,9 +116,10 @@ def _explanation(run: Path, held: Mapping[str, Any]) -> Explain | None:
     return explain
 
 
-def _columns(path: Path, wanted: Sequence[str], optional: Sequence[str] = ()) -> pl.DataFrame:
-    frame = _frame(path)
-    missing = [name for name in wanted if name not in frame.columns]
+def _wanted(path: Path, wanted: Sequence[str]) -> list[str]:
+    """The columns that a Parquet file has; ConfigError ``E-EVALUATE-004`` if a wanted one is missing."""
+    names = list(pl.read_parquet_schema(path))
+    missing = [name for name in wanted if name not in names]
     if missing:
         raise ConfigError(
             "E-EVALUATE-004",
@@ -107,7 +127,18 @@ def _columns(path: Path, wanted: Sequence[str], optional: Sequence[str] = ()) ->
             f"{', '.join(wanted)} were wanted.",
             "Give a folder that this version wrote.",
         )
-    return frame.select([*wanted, *(name for name in optional if name in frame.columns)])
+    return names
+
+
+def _columns(
+    sample: Sample,
+    path: Path,
+    wanted: Sequence[str],
+    optional: Sequence[str] = (),
+    by: tuple[str, str] = ("source", "record_id"),
+) -> pl.DataFrame:
+    names = _wanted(path, wanted)
+    return sample.read(path, [*wanted, *(name for name in optional if name in names)], by)
 
 
 def _register(held: Mapping[str, Any], truth: pl.DataFrame, decisions: pl.DataFrame) -> str:
@@ -129,8 +160,10 @@ def render(figures: Mapping[str, Any]) -> str:
     """The figures as aligned tables of text."""
     overall = figures["overall"]
     named = [("all", overall), *figures["sources"].items()]
+    whose = "" if figures["share"] == 1 else f" of {100 * figures['share']:g} % of the people"
+    registered = f"{overall['registered']:,} of them are of registered people"
     parts = [
-        f"{overall['records']:,} agency records; {overall['registered']:,} of them are of registered people",
+        f"{overall['records']:,} agency records{whose}; {registered}",
         "Links",
         _table(_QUALITY, [[name, *_quality(group["link"])] for name, group in named]),
         "New people",

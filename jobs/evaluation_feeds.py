@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import polars as pl
 
+from jobs.evaluation_sample import Sample
 from jobs.gates import feeds_path
-from jobs.store import read_parquet
 from linkage.evaluate_feeds import FeedEvidence, evaluate_feeds
 
 _CORRECTION = ["record_id", "field", "kind", "action", "held_standard", "proposed_standard"]
 _CASE = ["kind", "person_id", "other_person_id", "field", "agency_value"]
 
 
-def _frame(path: Path, columns: list[str]) -> pl.DataFrame:
-    return cast("pl.DataFrame", pl.from_arrow(read_parquet(path, columns))).with_columns(
-        pl.col(c).cast(pl.String) for c in columns
-    )
-
-
 def judge_feeds(
-    run: Path, record: Mapping[str, Any], truth: Path, judged: pl.DataFrame, register: str
+    run: Path,
+    record: Mapping[str, Any],
+    truth: Path,
+    judged: pl.DataFrame,
+    register: str,
+    sample: Sample,
 ) -> dict[str, Any] | None:
     """Figures of :func:`linkage.evaluate_feeds.evaluate_feeds`; None where the run or the truth lacks the
     files.
 
     record : the run's ``run.json``;  judged : of :func:`linkage.evaluate.judge`
+    sample : whose records count
     """
     cases, errors = run / "register_cases.parquet", truth / "errors.parquet"
     policies = record.get("policies")
@@ -36,13 +36,15 @@ def judge_feeds(
         return None
     feeds = feeds_path(run)
     corrections = [
-        _frame(feeds / source / "corrections.parquet", _CORRECTION).with_columns(source=pl.lit(source))
+        sample.read(
+            feeds / source / "corrections.parquet", _CORRECTION, ("", "record_id"), source=source
+        ).with_columns(source=pl.lit(source))
         for source in sorted(policies)
     ]
     linked = pl.col("decision") == "link"
     evidence = FeedEvidence(
         corrections=pl.concat(corrections),
-        cases=_frame(cases, _CASE),
+        cases=sample.read(cases, _CASE, ("", "person_id"), source=register),
         judged=judged.select(
             "source",
             "record_id",
@@ -50,8 +52,8 @@ def judge_feeds(
             linked=linked.fill_null(value=False),
             right=pl.col("right") & linked.fill_null(value=False),
         ),
-        truth=_frame(truth / "entities.parquet", ["source", "record_id", "true_person_id"]),
-        errors=_frame(errors, ["source", "record_id", "field", "error", "held", "true_value"]),
+        truth=sample.truth,
+        errors=sample.read(errors, ["source", "record_id", "field", "error", "held", "true_value"]),
         corrected={source: list(policy["corrected"]) for source, policy in policies.items()},
         held={source: list(policy["held"]) for source, policy in policies.items()},
         register=register,

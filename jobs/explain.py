@@ -65,9 +65,13 @@ def _take_in(space: Workspace, pairs: pl.DataFrame, left_out: Collection[str]) -
         else:
             wanted = pairs.filter(pl.col("source") == info.name)["record_id"].unique().sort()
         files = [f.path for f in space.loaded.files[info.name]]
-        tables = [taken.records for taken in read_source(files, info.contract)]
         ids = pa.array(wanted.to_list(), pa.large_string())
-        kept = pa.concat_tables([t.filter(pc.is_in(t.column("record_id"), value_set=ids)) for t in tables])
+        kept = pa.concat_tables(
+            [
+                taken.records.filter(pc.is_in(taken.records.column("record_id"), value_set=ids))
+                for taken in read_source(files, info.contract)
+            ]
+        )
         write_records(space.work / "intake", number, 0, kept)
         for place, record_id in enumerate(kept.column("record_id").to_pylist()):
             places[number, record_id] = at + place

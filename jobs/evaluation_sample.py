@@ -1,0 +1,76 @@
+"""The people whose records an evaluation judges: all of them, or a share that is drawn by a hash.
+
+Files are read in a stream, and only the records of those people are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from kernels.keys import hash_bytes
+from linkage.text_arrays import Texts
+
+#: Key of the hash that draws people.
+_SECRET = 0x6C696E6B616765
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Records to judge.
+
+    share : of the people;  truth : source, record_id, true_person_id of their records, texts
+    """
+
+    share: float
+    truth: pl.DataFrame
+
+    def read(
+        self,
+        path: Path,
+        columns: Sequence[str],
+        by: tuple[str, str] = ("source", "record_id"),
+        source: str = "",
+    ) -> pl.DataFrame:
+        """Columns of a Parquet file, as texts where they are categories; rows of the sampled records only.
+
+        by : columns with the source and the id of the record that a row is about;  source : of all rows of a
+             file that has no column of it
+        """
+        rows = _texts(pl.scan_parquet(path).select(columns))
+        if self.share < 1:
+            records = self.truth.lazy()
+            if source:
+                records = records.filter(pl.col("source") == source)
+                rows = rows.join(records, left_on=by[1], right_on="record_id", how="semi")
+            else:
+                rows = rows.join(records, left_on=by, right_on=["source", "record_id"], how="semi")
+        return rows.collect(engine="streaming")
+
+
+def read_sample(path: Path, share: float) -> Sample:
+    """The records of a share of the people.
+
+    path : Parquet file with source, record_id and true_person_id;  share : above 0, at most 1
+    """
+    rows = _texts(pl.scan_parquet(path).select("source", "record_id", "true_person_id"))
+    if share < 1:
+        drawn = pl.col("true_person_id").map_batches(lambda ids: _drawn(ids, share), return_dtype=pl.Boolean)
+        rows = rows.filter(pl.col("true_person_id").is_not_null() & drawn)
+    return Sample(share, rows.collect(engine="streaming"))
+
+
+def _drawn(ids: pl.Series, share: float) -> pl.Series:
+    """Whether each id is drawn: a hash of its text lies in the lowest part of all, as large as ``share``."""
+    texts = Texts.of(ids.fill_null(""))
+    out = np.empty(len(ids), np.uint64)
+    hash_bytes(texts.offsets, texts.data, np.uint64(_SECRET), out)
+    return pl.Series(out < np.uint64(share * 2.0**64))
+
+
+def _texts(rows: pl.LazyFrame) -> pl.LazyFrame:
+    return rows.with_columns(pl.col(pl.Categorical).cast(pl.String))
