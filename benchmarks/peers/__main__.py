@@ -66,7 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     text = tables(results)
     print(text)
     if given.into:
-        given.into.write_text(put_into(given.into.read_text(encoding="utf-8"), text), encoding="utf-8")
+        given.into.write_text(
+            put_into(given.into.read_text(encoding="utf-8"), "figures", text), encoding="utf-8"
+        )
     return 0
 
 
