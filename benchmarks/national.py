@@ -4,7 +4,7 @@
     python -m benchmarks.national --people 10000000 --engine ray
     python -m benchmarks.national --people 10000000 --memory 2GB
     python -m benchmarks.national --people 100000000 --no-corrections --json national.json
-    python -m benchmarks.national --people --json national.json --into benchmarks/README.md   # the table alone
+    python -m benchmarks.national --people --json national.json --into benchmarks/README.md   # tables only
 
 Run from the top of the checkout. Each run is a process of its own, as a user starts it, with kernels compiled
 beforehand. Nations are generated once a size (register and three agencies, Parquet), a hundred million people
