@@ -190,8 +190,8 @@ def _internal(error: Exception) -> LinkageError:
         return LinkageError(
             "E-SYSTEM-002",
             f"memory ran out ({', '.join(places[-1:])}).",
-            "More memory or smaller parts are wanted.",
-            "Give the same command with a larger --parts.",
+            "More memory, or fewer tasks at once, were wanted.",
+            "Give it fewer --threads; or begin anew in another --out with a smaller --memory.",
         )
     return LinkageError(
         "E-INTERNAL-001",

@@ -13,7 +13,7 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +53,10 @@ class Done:
     files: tuple[str, ...] = ()
 
 
+#: Called with the place of a call among those of a ``map``, and its result.
+Ended = Callable[[int, Done], None]
+
+
 def run_call(call: Call) -> Done:
     """Run one task; again, a few times, if its storage fails in a way that passes (:mod:`jobs.faults`)."""
     name, arguments = call
@@ -88,9 +92,13 @@ class Executor(Protocol):
     name: str
     workers: int
 
-    def map(self, calls: Sequence[Call], *, memory: int | Sequence[int] = 0) -> Iterator[Done]:
+    def map(
+        self, calls: Sequence[Call], *, memory: int | Sequence[int] = 0, ended: Ended | None = None
+    ) -> Iterator[Done]:
         """Results of the calls in their order.
 
+        ended  : is called with the place of a call and its result as soon as it has ended, in any order and
+        before the result is given, while results are asked for
         memory : bytes that each call needs at its peak, or one number a call; 0 is not counted. Calls run at
         once only as far as the executor's memory goes; one that needs more than all of it runs alone.
 
@@ -164,12 +172,22 @@ class ThreadExecutor:
         self.room = _Room(memory)
         self.pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="linkage")
 
-    def map(self, calls: Sequence[Call], *, memory: int | Sequence[int] = 0) -> Iterator[Done]:
+    def map(
+        self, calls: Sequence[Call], *, memory: int | Sequence[int] = 0, ended: Ended | None = None
+    ) -> Iterator[Done]:
         """See :class:`Executor`. What a thread has begun goes on to its end."""
         waiting: collections.deque[Future[Done]] = collections.deque()
         unfinished: set[Future[Done]] = set()
+        places: dict[Future[Done], int] = {}
+
+        def tell(future: Future[Done]) -> None:
+            place = places.pop(future, None)
+            if place is not None and ended is not None and not future.cancelled() and not _failed(future):
+                ended(place, future.result())
+
         todo = zip(calls, demands(calls, memory), strict=True)
         failed = exhausted = False
+        begun = 0
         try:
             while True:
                 while not failed and not exhausted and len(unfinished) < WINDOW * self.workers:
@@ -180,15 +198,20 @@ class ThreadExecutor:
                     future = self.pool.submit(self._run, *following)
                     waiting.append(future)
                     unfinished.add(future)
+                    places[future] = begun
+                    begun += 1
                 while waiting and waiting[0].done():
+                    tell(waiting[0])
                     yield waiting.popleft().result()
                 if not waiting:
                     if failed or exhausted:
                         return
                     unfinished.clear()
                     continue
-                ended, unfinished = wait(unfinished, return_when=FIRST_COMPLETED)
-                if any(_failed(one) for one in ended):
+                stopped, unfinished = wait(unfinished, return_when=FIRST_COMPLETED)
+                for one in stopped:
+                    tell(one)
+                if any(_failed(one) for one in stopped):
                     failed = True
                     first = next(n for n, one in enumerate(waiting) if one.done() and _failed(one))
                     for later in itertools.islice(waiting, first + 1, None):

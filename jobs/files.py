@@ -286,10 +286,11 @@ def _keep_sum(path: Path, made: AsideFile) -> None:
     told = f"{made.sum.hexdigest()} {made.size} {made.digest()}"
     lines = [f"{told} {xxhash.xxh3_64_hexdigest(told.encode())}\n"]
     if path.exists():
+        # If the run was killed while it wrote the file anew, the newest line is not that of the file.
         with contextlib.suppress(OSError, ValueError):
-            lines += [
-                line for line in place.read_text("ascii").splitlines(keepends=True)[:1] if line not in lines
-            ]
+            here = f"{file_sum(path)} {path.stat().st_size} "
+            old = place.read_text("ascii").splitlines(keepends=True)
+            lines += [line for line in old if line.startswith(here) and line not in lines][:1]
     make_folder(place.parent)
     temporary = beside(place)
     try:

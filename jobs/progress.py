@@ -6,6 +6,7 @@ a long stage ends, and one a minute while it goes on.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -199,8 +200,7 @@ class TerminalProgress(Progress):
             return
         columns = shutil.get_terminal_size().columns
         line = describe(self._reach, seconds)[: max(columns - 1, 0)]
-        self.stream.write("\r" + line.ljust(self._width))
-        self.stream.flush()
+        self._write("\r" + line.ljust(self._width))
         self._width = len(line)
 
     def _tell(self, seconds: float, status: str) -> None:
@@ -210,13 +210,17 @@ class TerminalProgress(Progress):
             self._line(describe(self._reach, seconds))
 
     def _line(self, text: str) -> None:
-        self.stream.write(text + "\n")
-        self.stream.flush()
+        self._write(text + "\n")
+
+    def _write(self, text: str) -> None:
+        """A run goes on though nobody reads of it any more."""
+        with contextlib.suppress(OSError):
+            self.stream.write(text)
+            self.stream.flush()
 
     def _wipe(self) -> None:
         if self.live and self._width:
-            self.stream.write("\r" + " " * self._width + "\r")
-            self.stream.flush()
+            self._write("\r" + " " * self._width + "\r")
         self._width = 0
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from jobs import ray_cluster
 from jobs.broadcast import RECEIVED, Broadcasts
-from jobs.executor import WINDOW, Call, Done, demands, run_call
+from jobs.executor import WINDOW, Call, Done, Ended, demands, run_call
 from jobs.files import read_bytes
 from jobs.standing import (
     Standing,
@@ -154,14 +154,16 @@ class RayExecutor:
             self.close()
             raise
 
-    def map(self, calls: Sequence[Call], *, memory: int | Sequence[int] = 0) -> Iterator[Done]:
+    def map(
+        self, calls: Sequence[Call], *, memory: int | Sequence[int] = 0, ended: Ended | None = None
+    ) -> Iterator[Done]:
         """See :class:`jobs.executor.Executor`. Raises also
 
         LinkageError ``E-RAY-002`` for a task that the system ended :data:`ATTEMPTS` times (its worker or node
         died, or memory ran out: it then asks for twice as much), and ``E-RAY-003`` for a cluster on which
         nothing has run for :attr:`patience` seconds.
         """
-        flight = _Flight(self, calls, demands(calls, memory))
+        flight = _Flight(self, calls, demands(calls, memory), ended)
         try:
             yield from flight.results()
         finally:
@@ -247,8 +249,11 @@ class RayExecutor:
 class _Flight:
     """The tasks of one ``map``: which are under way, which are to be begun again, which have ended."""
 
-    def __init__(self, owner: RayExecutor, calls: Sequence[Call], needs: Sequence[int]) -> None:
+    def __init__(
+        self, owner: RayExecutor, calls: Sequence[Call], needs: Sequence[int], tell: Ended | None
+    ) -> None:
         self.owner = owner
+        self.tell = tell
         self.ray = owner.ray
         self.calls = calls
         self.needs = dict(enumerate(needs))
@@ -341,9 +346,13 @@ class _Flight:
         else:
             tried = done.attempts + attempt - 1
             self.done[index] = dataclasses.replace(done, node=self.owner.number(node), attempts=tried)
+            if self.tell is not None:
+                self.tell(index, self.done[index])
 
     def _lose(self, index: int, fault: BaseException) -> None:
-        """The system ended a task: begin it again, or give up."""
+        """The system ended a task: begin it again, or give up; one behind a failure was cancelled."""
+        if self.failure is not None and index > self.failure[0]:
+            return
         attempt = self.attempts[index]
         if attempt >= ATTEMPTS:
             self._fail(index, _lost(type(fault).__name__, attempt))

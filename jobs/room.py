@@ -46,16 +46,18 @@ def wanted_room(loaded: LoadedProject) -> int:
     return int(costs.FULLEST.of(drivers))
 
 
-def check_room(folder: Path, wanted: int, held: int, progress: Progress) -> None:
+def check_room(folder: Path, wanted: int, held: int, progress: Progress, *, resumed: bool = False) -> None:
     """Raise LinkageError ``E-DISK-002`` if a run will not find the room that it wants; warn if it is scarce.
 
     folder : of the run;  wanted : bytes at its fullest;  held : bytes that it has already
+    resumed : it goes on, perhaps behind its fullest: then it is warned of only, and stopped when a file finds
+              no room
     """
     free = shutil.disk_usage(folder).free
     missing = wanted - held - free
     if missing <= 0:
         return
-    if free >= _CERTAIN * (wanted - held):
+    if resumed or free >= _CERTAIN * (wanted - held):
         progress.message(
             f"warning: the disk is scarce: about {size(wanted - held)} are wanted and {size(free)} are free"
         )

@@ -29,7 +29,7 @@ from jobs.publishing import publish_run
 from jobs.register_cases import open_cases
 from jobs.resolving import resolve_run
 from jobs.room import check_room, wanted_room
-from jobs.run_folder import RunFolder
+from jobs.run_folder import RUN, RunFolder
 from jobs.run_record import Outcome, run_record
 from jobs.stages import Stages
 from jobs.store import read_bytes, read_json, write_json
@@ -70,13 +70,15 @@ def run_project(
     """
     progress = progress or Progress()
     began = time.perf_counter()
+    out = out.resolve()  # workers elsewhere have a current folder of their own
     loaded = load_project(project_path)
     check_plan(loaded)
     because = check_acceptance(loaded, accept, reason)
     given = model or (loaded.model_file.path if loaded.model_file else None)
     if given is not None:
         _check_model(given)
-    input_digests.recall(out / "work")
+    if not (out / RUN).exists():
+        input_digests.recall(out / "work")
     prints = fingerprints(loaded, model)
     planned = None if plan is None else read_plan(plan)
     if planned is not None:
@@ -85,7 +87,7 @@ def run_project(
         if folder.finished is not None:
             return _settled(out, accept, because, progress)
         wanted = wanted_room(loaded)
-        check_room(out, wanted, folder_bytes(out), progress)
+        check_room(out, wanted, folder_bytes(out), progress, resumed=folder.resumed)
         settings: dict[str, Any] = {
             "run_id": prints["run"][:16],
             "project": str(loaded.path),
@@ -93,6 +95,7 @@ def run_project(
             "model": str(model.resolve()) if model else None,
             "share": share_of(memory or total_memory() * 3 // 4, threads, processes=engine == "ray"),
         }
+        room = threads * int(settings["share"])
         if (folder.work / "settings.json").exists():
             settings = read_json(folder.work / "settings.json")
         else:
@@ -100,7 +103,7 @@ def run_project(
         input_digests.remember(folder.work, input_files(loaded))
         Workspace.open.cache_clear()
         need = int(settings["share"])
-        executor = make_executor(engine, threads, address, memory=threads * need, work=folder.work)
+        executor = make_executor(engine, threads, address, memory=room, work=folder.work)
         executor.broadcast(*(folder.work / place for place in BROADCAST))
         stages = Stages(folder, executor, Journal(folder.journal), progress)
         stages.need = need
@@ -128,10 +131,10 @@ def run_project(
             run["plan"] = compare(planned, run)
         if not run["converged"]:
             progress.message("warning: the model did not converge; run.json and model.json say where")
+        Workspace.open.cache_clear()  # a file that is still mapped cannot be removed everywhere
         folder.finish(run)
         stages.finished(run)
         progress.close()
-        Workspace.open.cache_clear()
         return _settled(out, accept, because, progress)
 
 

@@ -24,11 +24,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from jobs.files import SUMS, checked, file_digest, kept_sums
+from jobs.files import SUMS, checked, damaged, disk_full, file_digest, kept_sums
 from jobs.store import make_folder, read_json, sync_folder, write_json
 from linkage.errors import ConflictError, IntegrityError, LinkageError
 
 RUN = "run.json"
+
+#: In the work folder of a run that ends: it goes once ``run.json`` stands.
+_ENDING = "ending"
+#: What the work folder is called while it is removed.
+_ENDED = "work.ended"
 
 
 class RunFolder:
@@ -58,6 +63,7 @@ class RunFolder:
             if done.get("fingerprint") != self.fingerprint:
                 raise self._other("a finished run of other inputs, settings, model or code")
             self.finished = done
+            self._clear()
             return self
         try:
             held = sorted(p.name for p in self.path.iterdir()) if self.path.exists() else []
@@ -80,10 +86,10 @@ class RunFolder:
         return self
 
     def _claim(self) -> None:
-        self._lock = os.open(self.work / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
+            self._lock = os.open(self.work / "lock", os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             self._release()
             raise ConflictError(
                 "E-RUN-002",
@@ -91,6 +97,9 @@ class RunFolder:
                 "a folder of its own was wanted.",
                 "Wait for it to end, or choose another folder with --out.",
             ) from None
+        except OSError as fault:  # a file system without locks among them
+            self._release()
+            raise disk_full("the lock could not be written", fault) or _unusable(self.path, fault) from None
 
     def _take_up(self) -> None:
         # Who held the lock a moment ago may have finished meanwhile.
@@ -141,10 +150,23 @@ class RunFolder:
                 _remove(target)
             made.replace(target)
         sync_folder(self.path)
+        if not self.keep_work:
+            (self.work / _ENDING).touch(mode=0o600)
         write_json(self.path / RUN, {**run, "artefacts": digests, "fingerprint": self.fingerprint})
         self.finished = read_run(self.path)
-        if not self.keep_work:
-            _remove(self.work)
+        self._clear()
+
+    def _clear(self) -> None:
+        """Remove the work of a finished run, unless it is kept; what resists goes at the next call.
+
+        It is renamed first: half of it can then never be taken for a run's.
+        """
+        aside = self.path / _ENDED
+        if (self.work / _ENDING).exists():
+            shutil.rmtree(aside, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                self.work.replace(aside)
+        shutil.rmtree(aside, ignore_errors=True)
 
     def _check_artefacts(self) -> dict[str, dict[str, Any]]:
         """Bytes and digest (BLAKE2b-256) of every artefact by name, once each is as it was written.
@@ -155,10 +177,12 @@ class RunFolder:
         sums = self.work / SUMS / self.artefacts.name
         for kept in sorted(p for p in sums.rglob("*") if p.is_file() and ".tmp-" not in p.name):
             name = kept.relative_to(sums).as_posix()
-            moved = not (self.artefacts / name).exists() and (self.path / name).exists()
+            moved = self.path / name
             [(_, size, digest), *_] = kept_sums(self.artefacts / name) or [("", 0, "")]
-            if not moved:
+            if (self.artefacts / name).exists() or not moved.exists():
                 checked(self.artefacts / name)
+            elif file_digest(moved) != digest:
+                raise damaged(moved)
             found[name] = {"bytes": size, "digest": digest}
         return found
 

@@ -16,7 +16,7 @@ from pyarrow import ipc
 
 from jobs.source_files import SourceFile, named, too_many_rows
 from jobs.spreadsheets import Workbook
-from jobs.store import aside, make_folder
+from jobs.store import aside, checked, make_folder
 from jobs.unpack import unpacked, wrong_format
 from linkage.contract import Contract
 from linkage.delimited import MOST_BYTES, read_header
@@ -33,8 +33,9 @@ _BATCH_ROWS = 1 << 16
 def spooled(source: SourceFile, contract: Contract, folder: Path) -> SourceFile:
     """The file as one that can be read in parts: itself, or its spool file in ``folder``.
 
-    A spool file that an earlier, stopped run has finished is taken as it is. Raises ContractError
-    ``E-INPUT-006``, ``E-INPUT-015`` to ``E-INPUT-017`` for a file that is broken further in.
+    A spool file that an earlier, stopped run has finished is taken if it is as it was written. Raises
+    ContractError ``E-INPUT-006``, ``E-INPUT-015`` to ``E-INPUT-017`` for a file that is broken further in,
+    IntegrityError ``E-INTEGRITY-001`` for a spool file that is not as it was written.
     """
     if not source.spooled:
         return source
@@ -45,7 +46,9 @@ def spooled(source: SourceFile, contract: Contract, folder: Path) -> SourceFile:
     kind = "text" if source.form == "csv" else "arrow"
     path = folder / f"{source.file:05d}-{stem}.{kind}"
     try:
-        if not path.exists():
+        if path.exists():
+            checked(path)
+        else:
             _TEXT_OR_TABLE[kind](source, contract, path)
         if kind == "text":
             with path.open("rb") as stream:

@@ -152,11 +152,15 @@ class Stages:
             else:
                 todo.append(number)
         needs = (memory or self.need) if isinstance(memory, int) else [memory[n] for n in todo]
-        done = self.executor.map([calls[n] for n in todo], **({"memory": needs} if needs else {}))
-        for number, one in zip(todo, done, strict=True):
+
+        def ended(place: int, one: Done) -> None:
+            number = todo[place]
             told = log.remember(keys[number], one)
             self._note(stage, calls[number], (log.rounds, number, len(calls)), one)
             self._advance(told, rows[number] if rows is not None else 0)
+
+        for _ in self.executor.map([calls[n] for n in todo], memory=needs, ended=ended):
+            pass
         self._fullest = max(self._fullest, folder_bytes(self.folder.path))
         return [dict(log.held[key]["result"]) for key in keys]
 
@@ -223,6 +227,9 @@ class Stages:
 
     def drop(self, *patterns: str) -> None:
         """Remove at once what only finished tasks of this stage have read, unless the work is kept."""
+        if not self.folder.keep_work:
+            for log in self._logs.values():
+                log.last()
         self._free(patterns)
 
     def _free(self, patterns: Sequence[str]) -> None:

@@ -52,6 +52,9 @@ class TaskLog:
                 raise damaged(self.path)
             told = json.loads(text)
             self.held[told["task"]] = told
+        digest, _, text = data[whole:-1].partition(b" ")
+        if whole < len(data) and xxhash.xxh3_128_hexdigest(text).encode() == digest:
+            raise damaged(self.path)  # a whole line but for its end, which no torn one is
         if whole < len(data):
             os.truncate(self.path, whole)
         return whole
@@ -104,6 +107,16 @@ class TaskLog:
             text, root = str(value), str(self.root)
             return f"<run>{text[len(root) :]}" if text == root or text.startswith(root + os.sep) else text
         return value.item() if hasattr(value, "item") else value
+
+    def last(self) -> None:
+        """Make the lines last: before what only finished tasks have read is removed."""
+        if not self.path.exists():
+            return
+        handle = os.open(self.path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
     def remember(self, key: str, done: Done) -> dict[str, Any]:
         """Note that a task is finished; gives what is kept of it as a later run will read it.

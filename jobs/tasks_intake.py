@@ -25,7 +25,7 @@ from jobs import clerk_pages
 from jobs.readers import PartSpec, intake_part, plan_parts, refuse_repeats
 from jobs.record_files import read_ids, read_records, write_records
 from jobs.shuffle import partition_of, read_shuffled, write_shuffled
-from jobs.store import make_folder, open_arrays, read_table, write_arrays, write_table
+from jobs.store import checked, make_folder, open_arrays, read_table, write_arrays, write_table
 from jobs.workspace import Workspace
 from linkage.errors import ContractError
 from linkage.ingest import Intake, repeat_candidates, settle_repeats
@@ -43,7 +43,10 @@ def _fallen_path(space: Workspace, source: int, bucket: int) -> Path:
     return space.path("intake", f"{source:02d}.fallen-{bucket:05d}.arrays")
 
 
-def _spec(values: dict[str, Any]) -> PartSpec:
+def _spec(space: Workspace, values: dict[str, Any]) -> PartSpec:
+    """The part; IntegrityError ``E-INTEGRITY-001`` if it is of a spool file that is not as it was written."""
+    if Path(values["path"]).is_relative_to(space.work):
+        checked(Path(values["path"]))
     return PartSpec(**{**values, "columns": tuple(values["columns"])})
 
 
@@ -73,7 +76,7 @@ def intake(work: str, source: int, spec: dict[str, Any], bits: int) -> dict[str,
     space = Workspace.open(work)
     part = spec["part"]
     try:
-        taken = intake_part(_spec(spec), space.sources[source].contract)
+        taken = intake_part(_spec(space, spec), space.sources[source].contract)
     except ContractError as fault:
         return {"broken": fault.as_dict()}
     _write(space, source, part, taken)
@@ -174,7 +177,7 @@ def drop_fallen(
     nothing = pa.table({"key_hash": pa.array(np.zeros(records.num_rows, np.uint64))})
     taken = Intake(records, rejects, nothing, result["rows_in"], result["blank"], text)
     fallen = _fallen(space, source, old, buckets)
-    kept = refuse_repeats(_spec(spec), space.sources[source].contract, taken, fallen)
+    kept = refuse_repeats(_spec(space, spec), space.sources[source].contract, taken, fallen)
     _write(space, source, part, kept)
     return {**result, **_counts(kept), "part": part}
 

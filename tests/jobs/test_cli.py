@@ -55,7 +55,11 @@ def fakes(monkeypatch):
         return made.does(project, out)
 
     run.run_project = run_project
-    evaluation.evaluate_run = lambda run, truth: {"precision": 0.5, "run": str(run)}
+    evaluation.evaluate_run = lambda run, truth, share=1.0: {
+        "precision": 0.5,
+        "run": str(run),
+        "share": share,
+    }
     evaluation.render = lambda figures: f"precision {figures['precision']}"
     for name, module in (("run", run), ("evaluation", evaluation)):
         monkeypatch.setitem(sys.modules, f"jobs.{name}", module)
@@ -150,7 +154,11 @@ def test_evaluate__prints_the_figures(fakes, capsys):
     assert cli.invoke(["evaluate", "runs/1", "--truth", "t"]) == 0
     assert capsys.readouterr().out == "precision 0.5\n"
     assert cli.invoke(["evaluate", "runs/1", "--truth", "t", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["run"] == "runs/1"
+    held = json.loads(capsys.readouterr().out)
+    assert (held["run"], held["share"]) == ("runs/1", 1.0)
+    assert cli.invoke(["evaluate", "runs/1", "--truth", "t", "--json", "--share", "0.25"]) == 0
+    assert json.loads(capsys.readouterr().out)["share"] == 0.25
+    assert cli.invoke(["evaluate", "runs/1", "--truth", "t", "--share", "0"]) == 2
 
 
 @pytest.mark.parametrize("kind", ["project", "contract", "policy"])

@@ -210,6 +210,23 @@ def test_map__the_first_failure_in_the_order_of_the_calls_is_raised(executor):
         results(executor, calls)
 
 
+def test_map__tells_each_result_once_when_it_ends_and_before_it_is_given(executor):
+    told = []
+    calls = [call("late", 0, 1.0), *(call("late", n, 0.01) for n in range(1, 9))]
+    for place, one in enumerate(executor.map(calls, ended=lambda n, done: told.append((n, done)))):
+        assert (place, one) in told
+    assert sorted(n for n, _ in told) == list(range(9))
+    assert told[-1][0] == 0  # the others had ended long before the first one
+
+
+def test_map__what_ended_beside_a_failure_has_been_told(executor):
+    told = []
+    calls = [call("refuse", 0.6), *(call("late", n, 0.01) for n in range(1, 4))]
+    with pytest.raises(ContractError):
+        list(executor.map(calls, ended=lambda n, _: told.append(n)))
+    assert sorted(told) == [1, 2, 3]
+
+
 def test_map__a_long_task_holds_up_no_other(executor):
     results(executor, [call("span", 0.3) for _ in range(6)])  # both workers are there
     done = list(executor.map([call("span", 2.0), *(call("span", 0.02) for _ in range(40))]))

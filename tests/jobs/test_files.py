@@ -102,6 +102,31 @@ def test_rewritten__both_digests_stand_until_the_new_file_has_its_name(work: Pat
     assert [p.name for p in work.rglob("*.tmp-*")] == []
 
 
+def test_rewritten__two_kills_before_the_new_file_has_its_name_leave_the_old_one_whole(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = work / "model.json"
+    files.write_bytes(path, b"first")
+
+    def killed(self: Path, target: Path) -> Path:
+        if target == path:
+            raise KeyboardInterrupt
+        return real(self, target)
+
+    real = Path.replace
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        for _ in range(3):
+            with pytest.raises(KeyboardInterrupt):
+                files.write_bytes(path, b"second")
+            assert files.read_bytes(path) == b"first"
+    files.write_bytes(path, b"second")
+    assert files.read_bytes(path) == b"second"
+    path.write_bytes(b"secont")
+    with pytest.raises(IntegrityError):
+        files.read_bytes(path)
+
+
 def test_kept_sums__are_of_the_bytes(work: Path):
     files.write_bytes(work / "x", b"abc")
     assert files.kept_sums(work / "x") == [

@@ -40,6 +40,22 @@ def test_progress__rewrites_one_line_on_a_terminal_with_rows_and_time_left():
     assert drawn[-2].strip() == ""
 
 
+def test_progress__a_run_goes_on_when_nobody_reads_any_more():
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+        def isatty(self) -> bool:
+            return True
+
+    for as_json in (False, True):
+        shown = TerminalProgress(Gone(), as_json=as_json)
+        shown.stage("match", 10)
+        shown.advance(10)
+        shown.message("warning")
+        shown.close()
+
+
 def test_progress__draws_at_most_ten_times_a_second():
     out, clock = io.StringIO(), Clock()
     progress = TerminalProgress(out, live=True, clock=clock)

@@ -51,6 +51,13 @@ def test_room__is_compared_with_what_is_still_wanted(
     assert len(heard.told) == warned
 
 
+def test_room__of_a_run_that_goes_on_is_only_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(shutil, "disk_usage", disk(10**9))
+    heard = Heard()
+    room.check_room(tmp_path / "out", 100 * 10**9, 0, heard, resumed=True)
+    assert len(heard.told) == 1
+
+
 def test_records__are_counted_from_what_a_file_is(tmp_path: Path):
     digits = np.random.default_rng(1).integers(10**11, 10**12, (9000, 2))
     lines = b"".join(b"%d,Nguyen Van An,1990-01-01,M,00001,%d,Tran Thi Binh\n" % (a, b) for a, b in digits)

@@ -319,10 +319,10 @@ def test_stages__memory_is_that_of_all_processes_together(tmp_path):
     class Two:
         name, workers = "ray", 2
 
-        def map(self, calls):
-            yield Done({}, 0.1, 1, 100 << 20)
-            yield Done({}, 0.1, 2, 200 << 20)
-            yield Done({}, 0.1, 2, 250 << 20)
+        def map(self, calls, *, memory, ended):
+            for place, (process, peak) in enumerate([(1, 100), (2, 200), (2, 250)]):
+                ended(place, Done({}, 0.1, process, peak << 20))
+                yield Done({}, 0.1, process, peak << 20)
 
     with RunFolder(tmp_path / "run", "a fingerprint") as folder:
         stages = room.Stages(folder, Two(), Journal(folder.journal), Progress())

@@ -1,8 +1,10 @@
 """A run's folder: claimed, taken up again, published at once, never mixed."""
 
 import contextlib
+import errno
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +56,64 @@ def test_run_folder__finished_run_of_the_same_fingerprint_is_given_back(tmp_path
     ):
         pass
     assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize("when", ["run.json stands", "work is renamed", "half of it is removed"])
+def test_run_folder__what_a_kill_left_of_the_work_goes_when_the_run_is_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
+):
+    out = tmp_path / "a"
+    real_replace, real_remove = Path.replace, shutil.rmtree
+
+    def replace(self: Path, target: Path) -> Path:
+        if self.name == "work" and when == "run.json stands":
+            raise KeyboardInterrupt
+        return real_replace(self, target)
+
+    def remove(path: Path, **options: bool) -> None:
+        if path.exists() and when == "half of it is removed":
+            real_remove(path / "sums")
+        if path.exists():
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replace)
+        patch.setattr(shutil, "rmtree", remove)
+        with pytest.raises(KeyboardInterrupt), RunFolder(out, "f1") as run:
+            write_bytes(run.work / "inputs.json", b"[]")
+            run.finish({"exit_code": 0})
+    assert len(names(out)) == 2
+    with RunFolder(out, "f1") as run:
+        assert run.finished is not None
+    assert names(out) == ["run.json"]
+
+
+def test_run_folder__a_moved_artefact_is_looked_at_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    out = tmp_path / "a"
+    with monkeypatch.context() as patch:
+        patch.setattr("jobs.run_folder.sync_folder", lambda path: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt), RunFolder(out, "f1") as run:
+            write_bytes(run.artefacts / "decisions.parquet", b"d")
+            run.finish({"exit_code": 0})
+    (out / "decisions.parquet").write_bytes(b"e")
+    with RunFolder(out, "f1") as run, pytest.raises(IntegrityError, match=r"decisions\.parquet' is damaged"):
+        run.finish({"exit_code": 0})
+    (out / "decisions.parquet").write_bytes(b"d")
+    with RunFolder(out, "f1") as run:
+        run.finish({"exit_code": 0})
+    assert names(out) == ["decisions.parquet", "run.json"]
+
+
+def test_run_folder__a_file_system_without_locks_is_told_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def lock(handle: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", lock)
+    told = pytest.raises(LinkageError, match=r"E-RUN-004: .*no locks available")
+    with told, RunFolder(tmp_path / "a", "f"):
+        pass
 
 
 def test_run_folder__unfinished_run_is_taken_up_again(tmp_path: Path):

@@ -16,7 +16,7 @@ from pyarrow import ipc
 from jobs import readers, spool, unpack
 from jobs.source_files import open_source
 from linkage.contract import Contract, Field
-from linkage.errors import ContractError
+from linkage.errors import ContractError, IntegrityError
 from tests.linkage.test_encodings import SLOW, names
 
 quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -129,6 +129,19 @@ def test_spooled__is_the_owners_alone_and_made_once(tmp_path: Path, monkeypatch:
     assert (spec.name, spec.head_lines, spec.head_bytes, spec.size) == ("s.csv.gz", 1, 6, 12)
     monkeypatch.setitem(spool._TEXT_OR_TABLE, "text", None)
     assert spec_of(path, contract(), folder) == spec
+
+
+def test_spooled__a_flipped_bit_in_what_was_spooled_is_found(tmp_path: Path):
+    (tmp_path / "work" / "sums").mkdir(parents=True)
+    folder = tmp_path / "work" / "spool"
+    path = tmp_path / "s.csv.gz"
+    path.write_bytes(gzip.compress(b"K,A,B\n1,1991,b\n"))
+    spec = spec_of(path, contract(), folder)
+    assert spec_of(path, contract(), folder) == spec
+    made = Path(spec.path)
+    made.write_bytes(made.read_bytes().replace(b"1991", b"1993"))
+    with pytest.raises(IntegrityError, match="E-INTEGRITY-001"):
+        spec_of(path, contract(), folder)
 
 
 @pytest.mark.parametrize("packing", ["none", "gzip", "zstd"])

@@ -182,12 +182,14 @@ def test_memory__is_asked_for_the_tasks_that_are_left(tmp_path: Path):
     class Counting:
         name, workers = "threads", 1
 
-        def map(self, calls: Any, *, memory: Any = 0) -> Any:
+        def map(self, calls: Any, *, memory: Any = 0, ended: Any) -> Any:
             asked.append((len(calls), memory))
             for number, _ in enumerate(calls):
                 if number == 1 and len(asked) == 1:
                     raise RuntimeError
-                yield Done({}, 0.1, 1, 5, node=number)
+                done = Done({}, 0.1, 1, 5, node=number)
+                ended(number, done)
+                yield done
 
     calls = [("", (n,)) for n in range(3)]
     for _ in range(2):

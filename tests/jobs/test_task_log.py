@@ -135,11 +135,17 @@ def test_damaged_line__is_found_and_named(tmp_path: Path):
         data = bytearray(whole)
         data[bit // 8] ^= 1 << bit % 8
         path.write_bytes(data)
-        if bit // 8 == len(whole) - 1:
-            assert run(log(tmp_path), CALLS) == [2]  # without its end the last line is as if torn
-            continue
         with pytest.raises(IntegrityError, match=r"E-INTEGRITY-001: 'match/tasks.jsonl' is damaged"):
             log(tmp_path)
+
+
+def test_torn_line__is_cut_off_wherever_it_was_torn(tmp_path: Path):
+    assert run(log(tmp_path), CALLS) == [0, 1, 2]
+    path = log(tmp_path).path
+    whole = path.read_bytes()
+    for length in range(whole[:-1].rfind(b"\n") + 1, len(whole)):
+        path.write_bytes(whole[:length])
+        assert run(log(tmp_path), CALLS) == [2]
 
 
 def test_full_disk__leaves_nothing_of_the_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
