@@ -1,6 +1,7 @@
 """Libraries that answer the same questions as kernels, each on one core and by its fastest way in.
 
-DuckDB and polars-ds come with the extra ``peers``; where they are not installed, their rows are left out.
+DuckDB and polars-ds are no dependencies: ``python -m pip install duckdb polars-ds`` into the environment of
+the tests adds them; where they are not installed, their rows are left out.
 DuckDB counts bytes: its text here is ASCII, of which a character is a byte.
 """
 

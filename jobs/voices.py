@@ -90,7 +90,7 @@ def case_fields(space: Workspace) -> tuple[str, ...]:
 
 
 def voices_file(space: Workspace, start: int, field: str) -> Path:
-    """What :func:`keep_voices` writes of a range and a field."""
+    """What is kept of the voices of a range in a field."""
     return space.path("voices", f"{start:012d}.{field}.arrays")
 
 

@@ -30,7 +30,7 @@ DRIVERS: Mapping[str, str] = {
 #: Threads of the measurement.
 THREADS = 2
 
-#: Seconds that the fixed work of :func:`jobs.planning.measure_speed` took there.
+#: Seconds that the fixed work of :func:`jobs.machine.measure_speed` took there.
 YARDSTICK = 0.0236
 
 #: Threads beyond these gain nothing: a stage has so many tasks of its own only on large inputs.

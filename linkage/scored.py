@@ -15,7 +15,7 @@ class Blocks:
     members    : uint32[k], global rows, the register's first in every block
     starts     : int64[blocks + 1];  n_register : int32[blocks];  keys : uint64[blocks], effective keys
     hot        : uint64[h], keys that were refined or given up
-    counts     : pairs by what became of them, see :func:`plan_blocks`
+    counts     : pairs by what became of them, see :func:`linkage.block.plan_blocks`
     base       : uint64[r], keys before refinement of the last r blocks, which are the refined ones; those
                  before stand by rising key
     """

@@ -137,6 +137,8 @@ STRUCTS = [
     (config.Constraints, "project-file.md"),
     (config.Model, "project-file.md"),
     (config.Training, "project-file.md"),
+    (config.Settle, "project-file.md"),
+    (config.Corrections, "project-file.md"),
     (config.Prior, "project-file.md"),
     (config.Gates, "project-file.md"),
     (policy.Authority, "policy.md"),
