@@ -60,10 +60,6 @@ def fakes(monkeypatch):
         "run": str(run),
         "share": share,
     }
-        "precision": 0.5,
-        "run": str(run),
-        "share": share,
-    }
     evaluation.render = lambda figures: f"precision {figures['precision']}"
     for name, module in (("run", run), ("evaluation", evaluation)):
         monkeypatch.setitem(sys.modules, f"jobs.{name}", module)
