@@ -139,12 +139,10 @@ def _ill_written(rows: LinkedPart, standard: str, writer: Writer, at: np.ndarray
     if not writer.judges_texts or not at.size:
         return at[:0]
     at = at[valid(rows.records, standard)[rows.place[at]]]
-    texts = rows.texts(standard, at)
-    doubt = writer.may_be_ill(texts, rows.held(standard, at))
-    at = at[doubt]
+    at = at[writer.may_be_ill(rows.submitted(standard), rows.place[at], rows.held(standard, at))]
     if not at.size:
         return at
-    distinct, index = distinct_texts(texts.gather(pl.Series(doubt.astype(np.uint32))))
+    distinct, index = distinct_texts(rows.texts(standard, at))
     first = np.empty(len(distinct), np.int64)
     first[index[::-1]] = at[::-1]
     wrong, _ = writer.ill_written(distinct, rows.held(standard, first))
