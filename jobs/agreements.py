@@ -209,8 +209,8 @@ def _places(related: np.ndarray, rows: np.ndarray) -> np.ndarray:
         same = bool((at >= 0).all()) and bool((np.bincount(at, minlength=1) <= 1).all())
     if not same:
         raise ValueError(
-            f"{rows.shape[0]} linked records were asked for; {related.shape[0]}, or others, had been related. "
-            "Relate the records of the same decisions."
+            f"{rows.shape[0]} linked records were asked for; {related.shape[0]}, or others, had been "
+            "related. Relate the records of the same decisions."
         )
     return at
 

@@ -189,7 +189,5 @@ def with_marks(space: Workspace, names: np.ndarray) -> np.ndarray:
     """Whether any token of names (uint32[n, 8]) has diacritics: bool[n]."""
     marked = np.asarray(space.meaning.tokens.forms.marked) != 0
     out = np.empty(names.shape[0], bool)
-    find_marked(
-        reading(names, np.uint32, "names", names.shape[1]), reading(marked, np.bool_, "marked"), out
-    )
+    find_marked(reading(names, np.uint32, "names", names.shape[1]), reading(marked, np.bool_, "marked"), out)
     return out

@@ -228,7 +228,10 @@ def _whole(
     for standard in fields:
         at, values = pieces[standard]
         stated = values["proposed_standard"].is_valid()
-        at, values = at[stated.to_numpy(zero_copy_only=False)], {c: v.filter(stated) for c, v in values.items()}
+        at, values = (
+            at[stated.to_numpy(zero_copy_only=False)],
+            {c: v.filter(stated) for c, v in values.items()},
+        )
         made = proposals[standard]
         told = {
             "row": rows.rows[at].astype(np.uint32),

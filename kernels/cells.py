@@ -1,7 +1,7 @@
 """Rows of cells that are taken from one pool of texts: hashed, and written as comma-separated values.
 
-A pool is int64 offsets [m + 1] into UTF-8 bytes. ``cells`` uint32[c, n] says of c columns and n rows which text
-stands in each cell. Text 0 of a pool stands for no value.
+A pool is int64 offsets [m + 1] into UTF-8 bytes. ``cells`` uint32[c, n] says of c columns and n rows which
+text stands in each cell. Text 0 of a pool stands for no value.
 """
 
 from __future__ import annotations
@@ -86,12 +86,7 @@ def mark_cells(
             size += 2 + quotes
         if end > begin:
             first = data[begin]
-            if (
-                first in (_EQUALS, _PLUS, _MINUS, _AT)
-                or first == _TAB
-                or first == _RETURN
-                or first == _ESCAPE
-            ):
+            if first in (_EQUALS, _PLUS, _MINUS, _AT, _TAB, _RETURN, _ESCAPE):
                 mark |= _ESCAPED
                 size += 1
         marks[text], sizes[text] = mark, size
@@ -127,7 +122,7 @@ def write_rows(
             which = columns[c]
             if which >= 0:
                 for k in range(ids.shape[2]):
-                    byte = np.int64(ids[which, i, k])
+                    byte = int(ids[which, i, k])
                     out[at] = _digit(byte >> 4)
                     out[at + 1] = _digit(byte & 15)
                     at += 2

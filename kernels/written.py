@@ -154,7 +154,7 @@ def _is_date(
     at, place = begin, 0
     while place < form.shape[0]:
         letter = form[place]
-        if letter != _D and letter != _M and letter != _Y:
+        if letter not in (_D, _M, _Y):
             if at >= end or text[at] != letter:
                 return False
             at, place = at + 1, place + 1
@@ -194,6 +194,6 @@ def dates_read(
     stands for as many digits at least, and what stands between. All parts may be padded to two digits.
     """
     for i in range(codes.shape[0]):
-        begin, end, code = starts[rows[i]], starts[rows[i] + 1], np.int64(codes[i])
+        begin, end, code = starts[rows[i]], starts[rows[i] + 1], int(codes[i])
         if _is_date(text, begin, end, code, form, False) or _is_date(text, begin, end, code, form, True):
             out[i] = True

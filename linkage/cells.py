@@ -92,7 +92,9 @@ def csv_bytes(table: pa.Table, *, header: bool) -> np.ndarray:
     header : whether it begins the file, with a byte order mark and the names of the columns
     """
     n = table.num_rows
-    pool, ids, columns = _Pool(n), [], []
+    pool = _Pool(n)
+    ids: list[np.ndarray] = []
+    columns: list[int] = []
     texts = 0
     for column in table.combine_chunks().columns:
         array = column.chunk(0) if column.num_chunks else pa.array([], column.type)

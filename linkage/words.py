@@ -90,8 +90,9 @@ def _arrays(spelling: Spelling) -> tuple[np.ndarray, np.ndarray]:
 def read_as_names(
     texts: Texts, rows: np.ndarray, names: np.ndarray, spelling: Spelling, other: Spelling
 ) -> np.ndarray:
-    """Whether the texts at ``rows`` (-1 for none) are the names (uint32[n, 8]) letter for letter, in one of two
-    spellings: bool[n].
+    """Whether the texts at ``rows`` are the names (uint32[n, 8]) letter for letter: bool[n].
+
+    rows : int64[n], -1 for no text;  spelling, other : a name may be written in either
     """
     out = np.empty(names.shape[0], bool)
     names_read(
@@ -105,7 +106,7 @@ def read_as_names(
 
 
 def read_as_digits(texts: Texts, rows: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Whether the texts at ``rows`` are the digits of identifiers (int64[n], codes) and nothing else: bool[n]."""
+    """Whether the texts at ``rows`` are the digits of identifiers (int64[n], codes) only: bool[n]."""
     out = np.empty(codes.shape[0], bool)
     digits_read(*_given(texts, rows), reading(codes, np.int64, "codes"), out)
     return out
