@@ -160,6 +160,19 @@ def _last_two(given: Arguments, _: Any) -> tuple[list[int], list[int]]:
     return given[-2].tolist(), given[-1].tolist()
 
 
+def _three_last(given: Arguments, _: Any) -> list[list[int]]:
+    return [counts.tolist() for counts in given[-3:]]
+
+
+def _marked(given: Arguments, _: Any) -> list[tuple[bool, bool, int]]:
+    marks, sizes = given[-2].tolist(), given[-1].tolist()
+    return [(bool(mark & 1), bool(mark & 2), size) for mark, size in zip(marks, sizes, strict=True)]
+
+
+def _written(given: Arguments, size: Any) -> bytes:
+    return bytes(given[-1][:size].tobytes())
+
+
 def _rest(a: str, b: str, *, suffix: bool) -> tuple[int, int]:
     """Lengths without the common first characters, and without the common last ones."""
     shorter = min(len(a), len(b))
@@ -316,6 +329,17 @@ JUDGES: Mapping[str, Judge] = {
     "written.name_bytes": Judge(_bytes, correction_twins.name_text),
     "written.names_read": Judge(_out, correction_twins.read_names),
     "written.digits_read": Judge(_out, correction_twins.read_digits),
+    "written.dates_read": Judge(_out, correction_twins.read_dates),
+    "votes.choose_voices": Judge(_walked, correction_twins.chosen),
+    "relations.relate_values, names": Judge(_out, correction_twins.related),
+    "relations.relate_values, identifiers": Judge(_out, correction_twins.related),
+    "relations.relate_values, units": Judge(_out, correction_twins.related),
+    "relations.relate_values, sexes": Judge(_out, correction_twins.related),
+    "relations.count_bearers": Judge(_three_last, correction_twins.borne),
+    "relations.find_marked": Judge(_out, correction_twins.with_marks),
+    "cells.hash_rows": Judge(_ids, correction_twins.hashed),
+    "cells.mark_cells": Judge(_marked, correction_twins.marked_cells),
+    "cells.write_rows": Judge(_written, correction_twins.rows_as_csv),
 }
 
 #: One row for each example; an example without a judge, or a judge without an example, is an error here.

@@ -157,11 +157,11 @@ def _relation(
     start, stop = of
     more: dict[str, np.ndarray] = {}
     if f"{field}.alias" in arrays:
-        more["earlier"] = arrays[f"{field}.alias"][start:stop][links.local]
+        more["earlier"] = arrays[f"{field}.alias"][start:stop]
     if field == _NUMBER and "old_number" in arrays:
-        more |= {"older": older, "before": arrays["old_number"][start:stop][links.local]}
+        more |= {"older": older, "before": arrays["old_number"][start:stop]}
     told = links.bit(links.told, number)
-    return relate(space.meaning, field, held, theirs[links.local], told, **more)
+    return relate(space.meaning, field, held, theirs, told, person=links.local, **more)
 
 
 def _keys(space: Workspace, field: str, held: np.ndarray, relation: np.ndarray) -> np.ndarray:
@@ -184,24 +184,35 @@ def read_agreements(space: Workspace, source: int, part: int, rows: np.ndarray) 
     number = next(n for n, (s, p, _, _) in enumerate(parts) if (s, p) == (source, part))
     files = [space.range_file("agreement", a) for a, _ in space.ranges(register=True)]
     held = read_shuffled(files, number, ("@row", *space.related))
-    at = np.argsort(held["@row"])
-    if not np.array_equal(held["@row"][at], rows):
-        raise ValueError(
-            f"{rows.shape[0]} linked records were asked for; {at.shape[0]}, or others, had been related. "
-            "Relate the records of the same decisions."
-        )
+    at = _places(held["@row"], rows)
     out = {}
+    values = np.empty(rows.shape[0], np.uint32)
     for field in space.related:
-        values = held[field][at]
-        relation = values[:, 0]
+        values[at] = np.ascontiguousarray(held[field]).reshape(-1).view(np.uint32)
+        columns = np.ascontiguousarray(values.view(np.uint8).reshape(-1, 4).T)
+        relation = columns[0]
         out[field] = Agreement(
-            relation & ~_DOUBTFUL,
-            values[:, 1],
-            values[:, 2],
-            values[:, 3],
-            (relation & _DOUBTFUL) != 0,
+            relation & ~_DOUBTFUL, columns[1], columns[2], columns[3], (relation & _DOUBTFUL) != 0
         )
     return out
+
+
+def _places(related: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Places among ``rows``, which rise, of the same rows in another order: int64[k]."""
+    first = int(rows[0]) if rows.size else 0
+    place = np.full(int(rows[-1]) + 1 - first if rows.size else 0, -1, np.int64)
+    place[rows - first] = np.arange(rows.shape[0])
+    at = related.astype(np.int64) - first
+    same = at.shape[0] == rows.shape[0] and bool(((at >= 0) & (at < place.shape[0])).all())
+    if same:
+        at = place[at]
+        same = bool((at >= 0).all()) and bool((np.bincount(at, minlength=1) <= 1).all())
+    if not same:
+        raise ValueError(
+            f"{rows.shape[0]} linked records were asked for; {related.shape[0]}, or others, had been "
+            "related. Relate the records of the same decisions."
+        )
+    return at
 
 
 def _count_bearers(space: Workspace, start: int, stop: int) -> None:

@@ -10,7 +10,6 @@ they are cut into pieces, each made by a task, and joined.
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,10 +36,12 @@ from jobs.store import (
 )
 from jobs.workspace import Workspace, frame
 from linkage import tables
-from linkage.artefacts import arrow_text, coded_text, content_ids, id_array, joined
+from linkage.artefacts import coded_text, id_array
 from linkage.basis import basis_texts
+from linkage.cells import csv_bytes, row_ids
 from linkage.correct import ACTION_NAMES, APPLY, FORMAT, KIND_NAMES, STATUS
-from linkage.spreadsheet import DECLARATION, escape, unescape
+from linkage.spreadsheet import DECLARATION, unescape
+from linkage.text_arrays import texts_at
 
 #: Folders of corrections and of merge orders in a run's folder, with a folder for each source.
 FEEDS = "feeds"
@@ -84,13 +85,24 @@ def make_piece(work: str, out: str, source: int, piece: int, version: str) -> di
     version : the register's, see :func:`jobs.policies.register_version`
     """
     space = Workspace.open(work)
-    files = correction_files(space, source)
-    held = frame(read_piece(files, _cuts(space, source), piece)).sort("rank", "field")
+    held = _in_order(read_piece(correction_files(space, source), _cuts(space, source), piece))
     table = tables.CORRECTIONS.check(_corrections(space, Path(out), source, held, version))
     write_piece(_piece(space, source, piece, "rows"), table)
-    text = np.frombuffer(_csv(table, header=piece == 0), np.uint8)
-    write_arrays(_piece(space, source, piece, "text"), text=text)
+    write_arrays(_piece(space, source, piece, "text"), text=csv_bytes(table, header=piece == 0))
     return {"rows_out": table.num_rows, "counts": _counts(space, source, held)}
+
+
+def _in_order(held: pa.Table) -> pa.Table:
+    """Corrections by place of their record and by field; no two have both."""
+    held = held.combine_chunks()
+    key = _numbers(held, "rank") << 8 | _numbers(held, "field")
+    if (key[1:] >= key[:-1]).all():
+        return held
+    return held.take(pa.array(np.argsort(key))).combine_chunks()
+
+
+def _numbers(held: pa.Table, column: str) -> np.ndarray:
+    return held.column(column).to_numpy().astype(np.int64)
 
 
 def publish_feed(
@@ -211,35 +223,44 @@ def _contract_path(space: Workspace, source: str) -> str:
     return next(s.contract for s in space.loaded.project.sources if s.name == source)
 
 
-def _corrections(space: Workspace, out: Path, source: int, held: pl.DataFrame, version: str) -> pa.Table:
+def _corrections(space: Workspace, out: Path, source: int, held: pa.Table, version: str) -> pa.Table:
     """The corrections of a piece as they are published."""
     name = space.sources[source].name
     columns = space.sources[source].contract.by_standard()
     fields = sorted(corrected_fields(space, name))
-    n = held.height
-    kinds, actions = held["kind"].to_numpy().astype(np.int64), held["action"].to_numpy().astype(np.int64)
-    number = held["field"].to_numpy().astype(np.int64)
-    record_id = space.ids.take(held["row"].to_numpy())
-    ids = content_ids(
-        joined(
+    n = held.num_rows
+    number = _numbers(held, "field")
+    record_id = texts_at(space.ids, _numbers(held, "row")).arrow()
+    texts = {
+        c: _chunk(held, c) for c in ("held_value", "proposed_value", "held_standard", "proposed_standard")
+    }
+    words = {
+        "field": coded_text(number, fields),
+        "kind": coded_text(_numbers(held, "kind"), KIND_NAMES),
+        "action": coded_text(_numbers(held, "action"), ACTION_NAMES),
+    }
+    ids = row_ids(
+        [
             name,
             record_id,
-            _words(fields, number),
-            held["held_value"],
-            held["proposed_value"],
-            held["proposed_standard"],
-            _words(KIND_NAMES, kinds),
-            _words(ACTION_NAMES, actions),
-        )
+            words["field"],
+            texts["held_value"],
+            texts["proposed_value"],
+            texts["proposed_standard"],
+            words["kind"],
+            words["action"],
+        ],
+        n,
     )
-    group = held["group"].to_numpy()
+    group = _numbers(held, "group")
     together = np.flatnonzero(group >= 0)
     groups = ids.copy()
     if together.size:
-        at = pl.Series(together.astype(np.uint32))
-        of = pl.Series(group[together]).cast(pl.String)
-        groups[together] = content_ids(joined("group", name, record_id.gather(at), of))
+        of = coded_text(group[together], [str(number) for number in range(int(group.max()) + 1)])
+        groups[together] = row_ids(["group", name, record_id.take(pa.array(together)), of], together.size)
     policy = policy_record(space.loaded, name)["policy_id"]
+    rank = _numbers(held, "rank")
+    published = pl.Series(pl.from_arrow(record_id), dtype=pl.String)
 
     def same(text: str) -> pa.DictionaryArray:
         return coded_text(np.zeros(n, np.int64), [text])
@@ -249,27 +270,25 @@ def _corrections(space: Workspace, out: Path, source: int, held: pl.DataFrame, v
             "correction_id": id_array(ids),
             "sequence": pa.array(np.full(n, SEQUENCE, np.int64)),
             "group_id": id_array(groups),
-            "record_id": arrow_text(record_id),
-            "field": coded_text(number, fields),
+            "record_id": record_id,
+            "field": words["field"],
             "column": coded_text(number, [columns[f].column for f in fields]),
-            **{
-                c: arrow_text(held[c])
-                for c in ("held_value", "proposed_value", "held_standard", "proposed_standard")
-            },
-            "kind": coded_text(kinds, KIND_NAMES),
-            "action": coded_text(actions, ACTION_NAMES),
-            "basis": basis_texts(held["basis"].to_numpy()),
-            "decision_id": id_array(decision_ids(space, out, source, held["rank"].to_numpy(), record_id)),
+            **texts,
+            "kind": words["kind"],
+            "action": words["action"],
+            "basis": basis_texts(_numbers(held, "basis").astype(np.uint32)),
+            "decision_id": id_array(decision_ids(space, out, source, rank, published)),
             "policy_id": same(policy),
-            "confidence": pa.array(held["confidence"].to_numpy()),
-            "effective_date": held["effective_date"].to_arrow(),
+            "confidence": _chunk(held, "confidence"),
+            "effective_date": _chunk(held, "effective_date"),
             "register_version": same(version),
         }
     )
 
 
-def _words(texts: Sequence[str], codes: np.ndarray) -> pl.Series:
-    return pl.Series(list(texts), dtype=pl.String).gather(pl.Series(codes.astype(np.uint32)))
+def _chunk(held: pa.Table, column: str) -> pa.Array:
+    whole = held.column(column)
+    return whole.chunk(0) if whole.num_chunks else pa.array([], whole.type)
 
 
 def _orders(out: str, source: str) -> pa.Table:
@@ -282,7 +301,7 @@ def _both(folder: Path, name: str, table: pa.Table) -> list[dict[str, Any]]:
     """A table as Parquet and as CSV, and what the manifest says of both."""
     path = folder / f"{name}.csv"
     with aside(path) as stream:
-        stream.write(_csv(table, header=True))
+        stream.write(csv_bytes(table, header=True).data)
     text = Entry(path.name, stream.size, stream.digest(), table.num_rows)
     entries = [write_parquet(folder / f"{name}.parquet", table), text]
     return [_told(entry, _sha256(folder / entry.name)) for entry in entries]
@@ -293,39 +312,21 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _csv(table: pa.Table, *, header: bool) -> memoryview:
-    """UTF-8 with a byte order mark, quoted where needed; ids in hexadecimal, lists joined by blanks.
-
-    header : whether it begins the file
-    """
-    shown = []
-    for column, kind in frame(table.slice(0, 0)).schema.items():
-        cell = pl.col(column)
-        if kind == pl.Binary:
-            shown.append(cell.bin.encode("hex"))
-        elif isinstance(kind, pl.List):
-            shown.append(escape(cell.list.join(" ")))
-        elif kind in (pl.String, pl.Categorical):
-            shown.append(escape(cell.cast(pl.String)))
-        else:
-            shown.append(cell)
-    out = io.BytesIO()
-    frame(table).select(shown).write_csv(
-        out, include_bom=header, include_header=header, line_terminator="\r\n"
-    )
-    return out.getbuffer()
-
-
 def read_csv_feed(path: Path) -> pl.DataFrame:
     """A feed's CSV as texts, its escaping undone; an empty cell is null."""
     return pl.read_csv(path, infer_schema=False).with_columns(unescape(pl.all()))
 
 
-def _counts(space: Workspace, source: int, held: pl.DataFrame) -> list[list[Any]]:
+def _counts(space: Workspace, source: int, held: pa.Table) -> list[list[Any]]:
     """Corrections by field, kind and action, and their number, sorted."""
     fields = sorted(corrected_fields(space, space.sources[source].name))
-    counted = held.group_by("field", "kind", "action").len().sort("field", "kind", "action")
-    return [[fields[f], KIND_NAMES[k], ACTION_NAMES[a], n] for f, k, a, n in counted.iter_rows()]
+    shape = (len(fields), len(KIND_NAMES), len(ACTION_NAMES))
+    of = tuple(_numbers(held, column) for column in ("field", "kind", "action"))
+    counts = np.bincount(np.ravel_multi_index(of, shape), minlength=int(np.prod(shape))).reshape(shape)
+    return [
+        [fields[f], KIND_NAMES[k], ACTION_NAMES[a], int(counts[f, k, a])]
+        for f, k, a in np.argwhere(counts).tolist()
+    ]
 
 
 def _tally(found: Iterable[tuple[str, str, str, int]], place: int) -> dict[str, int]:

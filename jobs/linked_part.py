@@ -36,6 +36,7 @@ from linkage.grounds import (
     sex_grounds,
     spelling_grounds,
 )
+from linkage.text_arrays import Texts
 
 #: Digits of the personal number.
 _PERSONAL_DIGITS = 12
@@ -80,6 +81,10 @@ class LinkedPart:
     def texts(self, standard: str, at: np.ndarray) -> pl.Series:
         """Texts that some of the records submitted."""
         return taken(self.records, standard, self.place[at])
+
+    def submitted(self, standard: str) -> Texts:
+        """Texts that all records of the part submitted, linked or not."""
+        return Texts.of(self.records.column(standard))
 
     def blank(self, standard: str) -> np.ndarray:
         """Whether nothing stands in the records' own column of a field: bool[k]."""

@@ -21,6 +21,8 @@ from jobs.shuffle import write_shuffled
 from jobs.store import read_table
 from jobs.tasks_decide import load_outcomes
 from jobs.workspace import Workspace, frame
+from kernels._door import reading
+from kernels.relations import find_marked
 from linkage.decisions import LINK
 from linkage.render import distinct_texts, in_capitals, read_digits
 
@@ -186,7 +188,6 @@ def _survey(space: Workspace, start: int, stop: int, field: str, records: pa.Tab
 def with_marks(space: Workspace, names: np.ndarray) -> np.ndarray:
     """Whether any token of names (uint32[n, 8]) has diacritics: bool[n]."""
     marked = np.asarray(space.meaning.tokens.forms.marked) != 0
-    out = np.zeros(names.shape[0], bool)
-    for place in range(names.shape[1]):
-        out |= marked[names[:, place]]
+    out = np.empty(names.shape[0], bool)
+    find_marked(reading(names, np.uint32, "names", names.shape[1]), reading(marked, np.bool_, "marked"), out)
     return out

@@ -40,16 +40,32 @@ def cut_sorted(keys: Sequence[np.ndarray], rows: int = PIECE_ROWS) -> np.ndarray
     keys : sorted arrays; a key may repeat, but in one of them only. There is one piece at least.
     """
     lengths = np.array([k.shape[0] for k in keys], np.int64)
-    total = int(lengths.sum())
-    merged = np.sort(np.concatenate(keys)) if keys else np.zeros(0, np.int64)
-    cuts = [np.zeros(lengths.shape[0], np.int64)]
-    for begin in range(rows, total, rows):
-        key = merged[begin]
-        beyond = begin - int(np.searchsorted(merged, key, side="left"))
-        at = np.array([np.searchsorted(k, key, side="left") for k in keys], np.int64)
-        mine = [a < k.shape[0] and k[a] == key for a, k in zip(at, keys, strict=True)]
-        cuts.append(at + beyond * np.array(mine, np.int64))
-    return np.stack([*cuts, lengths])
+    places = np.arange(rows, int(lengths.sum()), rows)
+    cuts = np.zeros((places.shape[0] + 2, lengths.shape[0]), np.int64)
+    cuts[-1] = lengths
+    if places.size:
+        at = _keys_at([k for k in keys if k.shape[0]], places)
+        left = np.stack([np.searchsorted(k, at.astype(k.dtype), side="left") for k in keys], axis=1)
+        right = np.stack([np.searchsorted(k, at.astype(k.dtype), side="right") for k in keys], axis=1)
+        beyond = places - left.sum(axis=1)
+        cuts[1:-1] = left + np.where(right > left, beyond[:, None], 0)
+    return cuts
+
+
+def _keys_at(keys: Sequence[np.ndarray], places: np.ndarray) -> np.ndarray:
+    """Keys that stand at ``places`` (int64[p]) of the merged order of sorted arrays, none empty: int64[p].
+
+    Found by halving, so that nothing is merged: a source may have more rows than fit into memory.
+    """
+    low = np.full(places.shape[0], min(int(k[0]) for k in keys), np.int64)
+    high = np.full(places.shape[0], max(int(k[-1]) for k in keys), np.int64)
+    while (low < high).any():
+        middle = low + (high - low) // 2
+        upto = np.sum([np.searchsorted(k, middle.astype(k.dtype), side="right") for k in keys], axis=0)
+        reached = upto > places
+        high = np.where(reached, middle, high)
+        low = np.where(reached, low, middle + 1)
+    return low
 
 
 def cut_tables(files: Sequence[Path], to: Path) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from jobs.linked_part import LinkedPart, exact_records, relation_of, relations_at, structure_at
 from jobs.linked_records import corrected_fields, valid
@@ -60,7 +61,7 @@ def correct_part(work: str, source: int, part: int, habits: Mapping[str, Sequenc
     held = rows.info.contract.by_standard()
     counts = {f: _counted(rows, rows.agreements[f].relation) for f in space.related if f in held}
     proposals: dict[str, Proposals] = {}
-    pieces: dict[str, tuple[np.ndarray, pl.DataFrame]] = {}
+    pieces: dict[str, tuple[np.ndarray, dict[str, pa.Array]]] = {}
     for standard in fields:
         habit = Habit(*habits.get(standard, (False, False)))
         relation, contradicted = relation_of(rows, standard, bare=habit.plain)
@@ -77,8 +78,8 @@ def correct_part(work: str, source: int, part: int, habits: Mapping[str, Sequenc
         proposals[standard] = _spread(made, at, len(rows))
     groups = travel_together(proposals, allowed, structure_at(rows, _moved(proposals, len(rows))))
     whole = _whole(rows, fields, proposals, groups, pieces)
-    write_table(space.path("corrections", f"{source:02d}-{part:05d}.arrow"), whole.to_arrow())
-    return {"rows_in": len(rows), "rows_out": whole.height, "relations": counts}
+    write_table(space.path("corrections", f"{source:02d}-{part:05d}.arrow"), whole)
+    return {"rows_in": len(rows), "rows_out": whole.num_rows, "relations": counts}
 
 
 def _counted(rows: LinkedPart, relation: np.ndarray) -> list[int]:
@@ -138,12 +139,10 @@ def _ill_written(rows: LinkedPart, standard: str, writer: Writer, at: np.ndarray
     if not writer.judges_texts or not at.size:
         return at[:0]
     at = at[valid(rows.records, standard)[rows.place[at]]]
-    texts = rows.texts(standard, at)
-    doubt = writer.may_be_ill(texts, rows.held(standard, at))
-    at = at[doubt]
+    at = at[writer.may_be_ill(rows.submitted(standard), rows.place[at], rows.held(standard, at))]
     if not at.size:
         return at
-    distinct, index = distinct_texts(texts.gather(pl.Series(doubt.astype(np.uint32))))
+    distinct, index = distinct_texts(rows.texts(standard, at))
     first = np.empty(len(distinct), np.int64)
     first[index[::-1]] = at[::-1]
     wrong, _ = writer.ill_written(distinct, rows.held(standard, first))
@@ -171,7 +170,7 @@ def _moved(proposals: Mapping[str, Proposals], n: int) -> np.ndarray:
 
 def _values(
     rows: LinkedPart, standard: str, writer: Writer, at: np.ndarray, made: Proposals, encoding: str
-) -> tuple[np.ndarray, Proposals, pl.DataFrame]:
+) -> tuple[np.ndarray, Proposals, dict[str, pa.Array]]:
     """What is still proposed of a field once it is written, and its held and proposed values.
 
     What cannot be written is weakened. Where the encoding of the source's file lacks letters of the
@@ -198,19 +197,21 @@ def _values(
             read = read_digits(rows.space.pack.numbers(distinct, rows.info.extract_date.year))
             digits = identifier_texts(np.append(read, 0)[np.where(unread, index, -1)])
             held_standard = held_standard.fill_null(digits)
-    values = pl.DataFrame(
-        {
-            "held_value": held,
-            "proposed_value": proposed,
-            "held_standard": held_standard.zip_with(held.is_not_null(), held.clear(at.size)),
-            "proposed_standard": writer.standard(codes, register, theirs=True),
-            "effective_date": _effective(rows, standard, made.kind, at),
-        },
-        schema={f: _SCHEMA[f] for f in _TEXTS},
-    )
+    values = {
+        "held_value": held,
+        "proposed_value": proposed,
+        "held_standard": held_standard.zip_with(held.is_not_null(), held.clear(at.size)),
+        "proposed_standard": writer.standard(codes, register, theirs=True),
+        "effective_date": _effective(rows, standard, made.kind, at),
+    }
     # What has no standard form is not told; it still moves the group that it belongs to.
     stays = made.kind >= 0
-    return at[stays], made.where(stays), values.filter(pl.Series(stays))
+    chosen = pa.array(stays)
+    return (
+        at[stays],
+        made.where(stays),
+        {c: v.to_arrow().cast(SCHEMA.field(c).type).filter(chosen) for c, v in values.items()},
+    )
 
 
 def _whole(
@@ -218,49 +219,55 @@ def _whole(
     fields: Sequence[str],
     proposals: Mapping[str, Proposals],
     groups: Mapping[str, np.ndarray],
-    pieces: Mapping[str, tuple[np.ndarray, pl.DataFrame]],
-) -> pl.DataFrame:
+    pieces: Mapping[str, tuple[np.ndarray, dict[str, pa.Array]]],
+) -> pa.Table:
     """The corrections of all fields, by place in the source's order and by field."""
     rank = ranks_of(rows.space, rows.start, rows.start + rows.count)
     numbers = {f: n for n, f in enumerate(sorted(fields))}
-    tables = [pl.DataFrame(schema=_SCHEMA)]
+    found: dict[str, list[pa.Array]] = {column: [] for column in SCHEMA.names}
     for standard in fields:
         at, values = pieces[standard]
-        made = proposals[standard]
-        fixed = pl.DataFrame(
-            {
-                "row": rows.rows[at].astype(np.uint32),
-                "rank": rank[rows.place[at]],
-                "field": np.full(at.size, numbers[standard], np.uint8),
-                "kind": made.kind[at],
-                "action": made.action[at],
-                "basis": made.basis[at],
-                "group": groups[standard][at],
-                "confidence": rows.confidence[at],
-            }
+        stated = values["proposed_standard"].is_valid()
+        at, values = (
+            at[stated.to_numpy(zero_copy_only=False)],
+            {c: v.filter(stated) for c, v in values.items()},
         )
-        told = pl.concat([fixed, values], how="horizontal").filter(pl.col("proposed_standard").is_not_null())
-        tables.append(told.select(list(_SCHEMA)).cast(pl.Schema(_SCHEMA)))
-    return pl.concat(tables).sort("rank", "field")
+        made = proposals[standard]
+        told = {
+            "row": rows.rows[at].astype(np.uint32),
+            "rank": rank[rows.place[at]],
+            "field": np.full(at.size, numbers[standard], np.uint8),
+            "kind": made.kind[at],
+            "action": made.action[at],
+            "basis": made.basis[at],
+            "group": groups[standard][at],
+            "confidence": rows.confidence[at],
+        }
+        for column, values_of in ({c: pa.array(v) for c, v in told.items()} | values).items():
+            found[column].append(values_of)
+    whole = pa.table({c: pa.chunked_array(found[c], SCHEMA.field(c).type) for c in SCHEMA.names})
+    key = whole.column("rank").to_numpy().astype(np.int64) << 8 | whole.column("field").to_numpy()
+    return whole.take(pa.array(np.argsort(key)))
 
 
-_TEXTS = ("held_value", "proposed_value", "held_standard", "proposed_standard", "effective_date")
-
-_SCHEMA: dict[str, Any] = {
-    "row": pl.UInt32,
-    "rank": pl.UInt32,
-    "field": pl.UInt8,
-    "held_value": pl.String,
-    "proposed_value": pl.String,
-    "held_standard": pl.String,
-    "proposed_standard": pl.String,
-    "kind": pl.Int8,
-    "action": pl.Int8,
-    "basis": pl.UInt32,
-    "group": pl.Int32,
-    "confidence": pl.Float64,
-    "effective_date": pl.Date,
-}
+#: A part's corrections.
+SCHEMA = pa.schema(
+    {
+        "row": pa.uint32(),
+        "rank": pa.uint32(),
+        "field": pa.uint8(),
+        "held_value": pa.large_string(),
+        "proposed_value": pa.large_string(),
+        "held_standard": pa.large_string(),
+        "proposed_standard": pa.large_string(),
+        "kind": pa.int8(),
+        "action": pa.int8(),
+        "basis": pa.uint32(),
+        "group": pa.int32(),
+        "confidence": pa.float64(),
+        "effective_date": pa.date32(),
+    }
+)
 
 
 def _effective(rows: LinkedPart, standard: str, kind: np.ndarray, at: np.ndarray) -> pl.Series:

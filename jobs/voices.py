@@ -18,12 +18,12 @@ from jobs.store import read_arrays, write_arrays
 from jobs.workspace import Workspace
 from linkage.agreement import DIFFERENT, EQUAL, value_keys
 from linkage.cases import (
-    AGAINST,
     OTHER,
     UNHEARD,
     Holdings,
     Tally,
     Voices,
+    is_against,
     manners,
     manners_of_others,
     tally,
@@ -115,7 +115,8 @@ class Listener:
             return
         links, number = self.links, self.space.related.index(field)
         against_number = self._contradicted(field, theirs)
-        voices = voices_of(self._holdings(field, relation, held, theirs, against_number))
+        holdings = self._holdings(field, relation, held, theirs, against_number)
+        voices = voices_of(holdings, self.order[holdings.manner[self.order] != UNHEARD])
         name = field if self.space.kinds[field] == "name" else ""
         mistyped = _mistyped(name, self.repairs)
         marked = np.zeros(theirs.shape[0], bool)
@@ -148,7 +149,7 @@ class Listener:
         theirs: np.ndarray,
         against_number: np.ndarray,
     ) -> Holdings:
-        """What the records say, ``row`` being their place among the linked ones."""
+        """What all records say, heard or not, ``row`` being their place among the linked ones."""
         links, meaning, k = self.links, self.space.meaning, relation.shape[0]
         manner = manners(relation, status=field in STATUS_FIELDS)
         holds = np.array([field in s.contract.by_standard() for s in self.space.sources])
@@ -158,24 +159,23 @@ class Listener:
         manner[others] = manners_of_others(
             kind, held[others], theirs[links.local[others]], meaning.tokens.forms
         )
-        against = np.flatnonzero(np.isin(manner, AGAINST))
+        against = np.flatnonzero(is_against(manner))
         of = links.local[against]
         value, register, says = np.zeros(k, np.uint64), np.zeros(k, np.uint64), np.zeros(k, np.int8)
         value[against] = value_keys(meaning, field, held[against])
         register[against] = value_keys(meaning, field, theirs[of])
         says[against] = number_says(field, theirs[of], held[against], self.sex[of], self.year[of])
-        heard = self.order[manner[self.order] != UNHEARD]
         return Holdings(
-            links.persons[heard],
-            links.source[heard],
-            heard,
-            links.confidence[heard],
-            manner[heard],
-            value[heard],
-            register[heard],
-            says[heard],
-            against_number[links.local[heard]],
-            np.zeros(heard.shape[0]),
+            links.persons,
+            links.source,
+            np.arange(k),
+            links.confidence,
+            manner,
+            value,
+            register,
+            says,
+            against_number[links.local],
+            np.zeros(k),
         )
 
     def _contradicted(self, field: str, theirs: np.ndarray) -> np.ndarray:

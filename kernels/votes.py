@@ -86,6 +86,26 @@ def _held_by_many(
         start = stop
 
 
+@inline
+def _vote_of_two(
+    order: NDArray[np.uint32],
+    begin: int,
+    source: NDArray[np.uint8],
+    value: NDArray[np.uint64],
+    agrees: NDArray[np.bool_],
+    contrary: NDArray[np.bool_],
+    for_register: NDArray[np.uint8],
+    for_held: NDArray[np.uint8],
+    against: NDArray[np.uint8],
+) -> None:
+    one, other = order[begin], order[begin + 1]
+    apart = source[one] != source[other]
+    held = np.uint8(apart and value[one] != 0 and value[one] == value[other])
+    for_held[one], for_held[other] = held, held
+    for_register[one], for_register[other] = apart and agrees[other], apart and agrees[one]
+    against[one], against[other] = apart and contrary[other], apart and contrary[one]
+
+
 @jit
 def count_votes(
     starts: NDArray[np.int64],
@@ -105,7 +125,16 @@ def count_votes(
     """
     seen = np.zeros(256, np.uint8)
     for p in range(starts.shape[0] - 1):
-        rows = order[starts[p] : starts[p + 1]]
+        begin, end = starts[p], starts[p + 1]
+        if end - begin == 1:
+            only = order[begin]
+            for_register[only], for_held[only], against[only] = 0, 0, 0
+        if end - begin <= 1:
+            continue
+        if end - begin == 2:
+            _vote_of_two(order, begin, source, value, agrees, contrary, for_register, for_held, against)
+            continue
+        rows = order[begin:end]
         agreeing, opposing, several = 0, 0, False
         for i in rows:
             if agrees[i]:
@@ -125,6 +154,37 @@ def count_votes(
                 _held_by_few(rows, source, value, seen, for_held)
             else:
                 _held_by_many(rows, source, value, seen, for_held)
+
+
+@jit
+def choose_voices(
+    order: NDArray[np.int64],
+    person: NDArray[np.int64],
+    source: NDArray[np.uint8],
+    value: NDArray[np.uint64],
+    chosen: NDArray[np.int64],
+    records: NDArray[np.int32],
+) -> int:
+    """Of every run of records of one person and source the first, if all of the run have its value.
+
+    order : int64[m], records in runs;  person, source, value : of all records
+    chosen, records : of length m, filled with those records and the lengths of their runs; how many they are
+    """
+    found, begin = 0, 0
+    while begin < order.shape[0]:
+        first = order[begin]
+        end, one = begin + 1, True
+        while end < order.shape[0]:
+            other = order[end]
+            if person[other] != person[first] or source[other] != source[first]:
+                break
+            one = one and value[other] == value[first]
+            end += 1
+        if one:
+            chosen[found], records[found] = first, end - begin
+            found += 1
+        begin = end
+    return found
 
 
 @jit

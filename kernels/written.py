@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from kernels._jit import inline, jit
 
 _SPACE = np.uint8(32)
+_D, _M, _Y = np.uint8(0x64), np.uint8(0x6D), np.uint8(0x79)
 
 
 @jit
@@ -99,6 +100,7 @@ def _reads(
 def names_read(
     starts: NDArray[np.int64],
     text: NDArray[np.uint8],
+    rows: NDArray[np.int64],
     names: NDArray[np.uint32],
     offsets: NDArray[np.int64],
     chars: NDArray[np.uint8],
@@ -106,30 +108,92 @@ def names_read(
     others: NDArray[np.uint8],
     out: NDArray[np.bool_],
 ) -> None:
-    """Whether each text is its name in either spelling: out bool[n].
+    """Whether the text at each of ``rows`` is its name in either spelling: out bool[n].
 
-    starts : int64[n + 1], where each text begins in ``text``;  names : uint32[n, k]
+    starts : int64[t + 1], where each text begins in ``text``;  rows : int64[n], -1 for no text
+    names : uint32[n, k]
     """
     for i in range(names.shape[0]):
-        own = text[starts[i] : starts[i + 1]]
+        row = rows[i]
+        if row < 0:
+            out[i] = False
+            continue
+        own = text[starts[row] : starts[row + 1]]
         out[i] = _reads(own, names, i, offsets, chars) or _reads(own, names, i, other, others)
 
 
 @jit
 def digits_read(
-    starts: NDArray[np.int64], text: NDArray[np.uint8], codes: NDArray[np.int64], out: NDArray[np.bool_]
+    starts: NDArray[np.int64],
+    text: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    codes: NDArray[np.int64],
+    out: NDArray[np.bool_],
 ) -> None:
-    """Whether each text is the digits of its identifier and nothing else: out bool[n].
+    """Whether the text at each of ``rows`` is the digits of its identifier and nothing else: out bool[n].
 
-    codes : int64[n], the number of digits (1 to 16) above bit 56, the value below
+    rows : int64[n];  codes : int64[n], the number of digits (1 to 16) above bit 56, the value below
     """
     for i in range(codes.shape[0]):
+        begin, end = starts[rows[i]], starts[rows[i] + 1]
         digits = codes[i] >> 56
         value = np.int64(0)
-        good = digits == starts[i + 1] - starts[i] and 0 < digits <= 16
+        good = digits == end - begin and 0 < digits <= 16
         if good:
-            for c in range(starts[i], starts[i + 1]):
+            for c in range(begin, end):
                 digit = np.int64(text[c]) - 48
                 good = good and 0 <= digit <= 9
                 value = value * 10 + digit
         out[i] = good and value == codes[i] & ((np.int64(1) << 56) - 1)
+
+
+@inline
+def _is_date(
+    text: NDArray[np.uint8], begin: int, end: int, code: int, form: NDArray[np.uint8], padded: bool
+) -> bool:
+    at, place = begin, 0
+    while place < form.shape[0]:
+        letter = form[place]
+        if letter not in (_D, _M, _Y):
+            if at >= end or text[at] != letter:
+                return False
+            at, place = at + 1, place + 1
+            continue
+        run = 0
+        while place < form.shape[0] and form[place] == letter:
+            run, place = run + 1, place + 1
+        if padded:
+            run = max(run, 2)
+        value = code & 31 if letter == _D else (code >> 5) & 15 if letter == _M else code >> 9
+        digits, rest = 1, value // 10
+        while rest > 0:
+            digits, rest = digits + 1, rest // 10
+        digits = max(digits, run)
+        if at + digits > end:
+            return False
+        for k in range(digits):
+            if text[at + digits - 1 - k] != 48 + value % 10:
+                return False
+            value //= 10
+        at += digits
+    return at == end
+
+
+@jit
+def dates_read(
+    starts: NDArray[np.int64],
+    text: NDArray[np.uint8],
+    rows: NDArray[np.int64],
+    codes: NDArray[np.int32],
+    form: NDArray[np.uint8],
+    out: NDArray[np.bool_],
+) -> None:
+    """Note the texts at ``rows`` that are their dates by a form: ``out`` bool[n] is set where they are.
+
+    codes : int32[n], dates (day in 5 bits, month in 4, year above);  form : letters d, m, y, a run of which
+    stands for as many digits at least, and what stands between. All parts may be padded to two digits.
+    """
+    for i in range(codes.shape[0]):
+        begin, end, code = starts[rows[i]], starts[rows[i] + 1], int(codes[i])
+        if _is_date(text, begin, end, code, form, False) or _is_date(text, begin, end, code, form, True):
+            out[i] = True

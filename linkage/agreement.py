@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from kernels._door import reading
 from kernels.pairs import set_relations
+from kernels.relations import relate_values
 from kernels.tokens import TokenForms
 from linkage.coded import Meaning
 from linkage.name_keys import name_codes
@@ -47,8 +49,8 @@ RELATIONS: tuple[str, ...] = (
     "unreadable",
 )
 
-#: Pairs handled at once: names of 32 bytes a side stay below 40 MB.
-_BATCH = 1 << 19
+#: What :func:`kernels.relations.relate_values` tells apart.
+_SIDES = np.array([EQUAL, DIFFERENT, HELD_EMPTY, UNREADABLE, REGISTER_EMPTY, NOTHING], np.uint8)
 
 #: Letters by which an abbreviation can be recognised; none is longer.
 _ABBREVIATED = 3
@@ -61,78 +63,66 @@ def relate(
     theirs: np.ndarray,
     told: np.ndarray,
     *,
+    person: np.ndarray | None = None,
     earlier: np.ndarray | None = None,
     older: np.ndarray | None = None,
     before: np.ndarray | None = None,
 ) -> np.ndarray:
     """Relation of a field of records to that of persons: uint8[k], one of :data:`RELATIONS`.
 
-    held, theirs : coded values of k records, and of the register persons they are held against
-    told         : bool[k], the record submitted a text that is not blank
-    earlier      : int64[k, w], of an identifier: the persons' cancelled ones
-    older        : int64[k], of an identifier: a number of an earlier kind that stands in this field's column
-                   of the record, 0 none; it is looked for in ``before``, int64[k], the persons' of that kind
+    held    : coded values of k records;  theirs : of register persons
+    told    : bool[k], the record submitted a text that is not blank
+    person  : uint32[k], the row in ``theirs`` of each record's person; its own where it is not given
+    earlier : int64[persons, w], of an identifier: the persons' cancelled ones
+    older   : int64[k], of an identifier: a number of an earlier kind that stands in this field's column of
+              the record, 0 none; it is looked for in ``before``, int64[persons], the persons' of that kind
     """
-    out = np.empty(held.shape[0], np.uint8)
-    for start in range(0, held.shape[0], _BATCH):
-        cut = slice(start, start + _BATCH)
-        whole = (earlier, older, before)
-        out[cut] = _relate(
-            meaning, field, held[cut], theirs[cut], told[cut], *(None if a is None else a[cut] for a in whole)
-        )
-    return out
-
-
-def _relate(
-    meaning: Meaning,
-    field: str,
-    held: np.ndarray,
-    theirs: np.ndarray,
-    told: np.ndarray,
-    earlier: np.ndarray | None,
-    older: np.ndarray | None,
-    before: np.ndarray | None,
-) -> np.ndarray:
-    kind = meaning.kinds[field]
-    if kind == "name":
-        has, known = held[:, 0] != 0, theirs[:, 0] != 0
-    elif kind == "unit":
-        has, known = held >= 0, theirs >= 0
-    else:
-        has, known = held != 0, theirs != 0
-    both = has & known
+    k, kind = held.shape[0], meaning.kinds[field]
+    if person is None:
+        person = np.arange(k, dtype=np.uint32)
+    out = np.empty(k, np.uint8)
+    sides = _SIDES.copy()
     if kind == "unit":  # a set of no present unit is not even equal to itself
-        same = np.zeros(held.shape[0], bool)
-    else:
-        same = (held == theirs).all(axis=1) if kind == "name" else held == theirs
-    out = np.where(both & same, np.uint8(EQUAL), np.uint8(DIFFERENT))
-    rest = np.flatnonzero(both & ~same)
+        sides[0] = DIFFERENT
+    missing = -1 if kind == "unit" else 0
+    mine, register = (a.reshape(a.shape[0], -1) if a.ndim == 1 else a for a in (held, theirs))
+    relate_values(
+        reading(mine, mine.dtype, "held", mine.shape[1]),
+        reading(register, mine.dtype, "theirs", mine.shape[1]),
+        reading(person, np.uint32, "person"),
+        reading(told, np.bool_, "told"),
+        missing,
+        sides,
+        out,
+    )
+    rest = np.flatnonzero(out == DIFFERENT)
+    of = person[rest]
     if kind == "name":
-        out[rest] = relate_names(held[rest], theirs[rest], meaning.tokens.forms)
+        out[rest] = relate_names(held[rest], theirs[of], meaning.tokens.forms)
     elif kind == "date":
-        out[rest] = relate_dates(held[rest], theirs[rest])
+        out[rest] = relate_dates(held[rest], theirs[of])
     elif kind == "unit":
-        out[rest[_overlap(held[rest], theirs[rest], meaning)]] = EQUAL
+        out[rest[_overlap(held, theirs, rest, of, meaning)]] = EQUAL
     elif earlier is not None:
-        out[rest[(earlier[rest] == held[rest, None]).any(axis=1)]] = EARLIER
-    out[~has & known] = np.where(told, UNREADABLE, HELD_EMPTY)[~has & known]
-    out[~known] = np.where(has | told, REGISTER_EMPTY, NOTHING)[~known]
+        out[rest[(earlier[of] == held[rest, None]).any(axis=1)]] = EARLIER
     if older is not None and before is not None:
-        stands = known & ~has & (older != 0)
-        out[stands] = np.where((before == older) | (before == 0), EARLIER, DIFFERENT)[stands]
+        at = np.flatnonzero((older != 0) & (held == missing) & (theirs[person] != missing))
+        found = before[person[at]]
+        out[at] = np.where((found == older[at]) | (found == 0), EARLIER, DIFFERENT)
     return out
 
 
-def _overlap(held: np.ndarray, theirs: np.ndarray, meaning: Meaning) -> np.ndarray:
-    """Whether two sets of units have one of today's units in common: bool[k]."""
+def _overlap(
+    held: np.ndarray, theirs: np.ndarray, rows: np.ndarray, persons: np.ndarray, meaning: Meaning
+) -> np.ndarray:
+    """Whether the sets of units at ``rows`` and at ``persons`` have one of today's in common: bool[r]."""
     units = meaning.units
-    bits = np.empty(held.shape[0], np.uint32)
-    place = np.arange(held.shape[0])
+    bits = np.empty(rows.shape[0], np.uint32)
     set_relations(
         np.ascontiguousarray(held),
         np.ascontiguousarray(theirs),
-        place,
-        place,
+        rows.astype(np.int64),
+        persons.astype(np.int64),
         units.offsets,
         units.members,
         units.province,

@@ -18,9 +18,10 @@ from linkage.reasons import BIT
 from linkage.text_arrays import Texts
 
 #: Fixed keys of content ids: they must be the same for everybody, for ever.
-_ID_KEYS = (np.uint64(0x6C696E6B61676531), np.uint64(0x656E746974792D31))
+ID_KEYS = (np.uint64(0x6C696E6B61676531), np.uint64(0x656E746974792D31))
 
-_UNIT = "\x1f"
+#: Between the parts of what an id is of: a control character that no field may hold.
+UNIT = "\x1f"
 
 
 def content_ids(texts: pl.Series) -> np.ndarray:
@@ -31,7 +32,7 @@ def content_ids(texts: pl.Series) -> np.ndarray:
     if n:
         offsets = np.frombuffer(array.buffers()[1], np.int64)[array.offset : array.offset + n + 1]
         data = np.frombuffer(array.buffers()[2] or b"", np.uint8)
-        siphash128(offsets, data, *_ID_KEYS, out)
+        siphash128(offsets, data, *ID_KEYS, out)
     return out.astype("<u8", copy=False).view(np.uint8).reshape(n, 16)
 
 
@@ -52,7 +53,7 @@ def joined(*columns: pl.Series | str) -> pl.Series:
         else:
             values[f"c{number}"] = column
             names.append(pl.col(f"c{number}").cast(pl.String).fill_null(""))
-    return pl.DataFrame(values).select(pl.concat_str(names, separator=_UNIT).alias("joined"))["joined"]
+    return pl.DataFrame(values).select(pl.concat_str(names, separator=UNIT).alias("joined"))["joined"]
 
 
 def framed_ids(
@@ -76,7 +77,7 @@ def framed_ids(
         first.data,
         np.ascontiguousarray(other.offsets),
         other.data,
-        *_ID_KEYS,
+        *ID_KEYS,
         out,
     )
     return out.astype("<u8", copy=False).view(np.uint8).reshape(n, 16)
@@ -84,14 +85,14 @@ def framed_ids(
 
 def person_entity_ids(person_ids: Texts) -> np.ndarray:
     """Entity ids of register persons, uint8[n, 16]."""
-    return framed_ids((f"person{_UNIT}", ""), (0, 1, 1), person_ids)
+    return framed_ids((f"person{UNIT}", ""), (0, 1, 1), person_ids)
 
 
 def record_entity_ids(sources: Sequence[str], source: np.ndarray, record_ids: Texts) -> np.ndarray:
     """Entity ids named by their smallest member, uint8[n, 16]; ``source`` int[n] counts in ``sources``."""
     which = np.full((len(record_ids), 3), len(sources), np.int64)
     which[:, 0] = source
-    return framed_ids([*(f"record{_UNIT}{name}{_UNIT}" for name in sources), ""], which, record_ids)
+    return framed_ids([*(f"record{UNIT}{name}{UNIT}" for name in sources), ""], which, record_ids)
 
 
 def decision_ids(
@@ -109,9 +110,9 @@ def decision_ids(
     policies : one a source;  source, decision : int[n];  person_ids : empty for nobody
     """
     frames = [
-        *(f"{name}{_UNIT}" for name in sources),
-        *(f"{_UNIT}{name}{_UNIT}" for name in decisions),
-        *(f"{_UNIT}{model}{_UNIT}{policy}" for policy in policies),
+        *(f"{name}{UNIT}" for name in sources),
+        *(f"{UNIT}{name}{UNIT}" for name in decisions),
+        *(f"{UNIT}{model}{UNIT}{policy}" for policy in policies),
     ]
     which = np.empty((len(record_ids), 3), np.int64)
     which[:, 0] = source

@@ -14,7 +14,7 @@ import numpy as np
 
 from kernels._door import reading
 from kernels.tokens import TokenForms
-from kernels.votes import count_pairs
+from kernels.votes import choose_voices, count_pairs
 from linkage import agreement
 from linkage.evidence import starts_of
 
@@ -51,6 +51,7 @@ SILENT = 8
 
 #: The manners of being against the register, each with rates of its own.
 AGAINST = (OTHER, SPELT, REORDERED, SWAPPED, FULLER, ALONE)
+_IS_AGAINST = np.isin(np.arange(256), AGAINST)
 
 #: Manners, and those of a voice that is not against the register.
 _MANNERS = 9
@@ -184,6 +185,11 @@ def manners(relation: np.ndarray, *, status: bool = False) -> np.ndarray:
     return table[relation]
 
 
+def is_against(manner: np.ndarray) -> np.ndarray:
+    """Whether each manner (uint8[k]) is one of :data:`AGAINST`: bool[k]."""
+    return _IS_AGAINST[manner]
+
+
 def manners_of_others(kind: str, held: np.ndarray, theirs: np.ndarray, forms: TokenForms) -> np.ndarray:
     """Manner of records that hold another value than the register, uint8[k]: ``OTHER`` told apart.
 
@@ -223,21 +229,27 @@ def bearing(held: np.ndarray, theirs: np.ndarray, bearers: np.ndarray) -> np.nda
     return np.where(even, np.clip(pro - con, -np.log(8.0), np.log(1024.0)), 0.0)
 
 
-def voices_of(holdings: Holdings) -> Voices:
+def voices_of(holdings: Holdings, order: np.ndarray | None = None) -> Voices:
     """One voice for each source of a person: of its records the first.
 
     A source that holds two values for one person contradicts itself and has no voice.
 
-    holdings : by person and source, the best linked record first (equally good records of a source hold one
-        value, or it has no voice: which of them comes first makes no difference)
+    order : int64[m], records that are heard, by person and source, the best linked first (equally good
+        records of a source hold one value, or it has no voice: which of them comes first makes no
+        difference); all of them, as they stand, if it is not given
     """
-    starts = starts_of(holdings.person, holdings.source)
-    counts = np.diff(np.append(starts, holdings.person.shape[0]))
-    if not starts.size:
-        return Voices(holdings, counts.astype(np.int32))
-    other = holdings.value != holdings.value[np.repeat(starts, counts)]
-    clear = np.add.reduceat(other.astype(np.int64), starts) == 0
-    return Voices(holdings.where(starts[clear]), counts[clear].astype(np.int32))
+    if order is None:
+        order = np.arange(holdings.person.shape[0])
+    chosen, records = np.empty(order.shape[0], np.int64), np.empty(order.shape[0], np.int32)
+    found = choose_voices(
+        reading(order, np.int64, "order"),
+        reading(holdings.person, np.int64, "person"),
+        reading(holdings.source, np.uint8, "source"),
+        reading(holdings.value, np.uint64, "value"),
+        chosen,
+        records,
+    )
+    return Voices(holdings.where(chosen[:found]), records[:found].copy())
 
 
 def tally(voices: Voices, sources: int = _SOURCES) -> Tally:
@@ -274,7 +286,7 @@ def telling(voices: Voices, also: np.ndarray) -> np.ndarray:
     starts = starts_of(said.person)
     if not starts.size:
         return np.zeros(0, bool)
-    chosen = np.isin(said.manner, AGAINST) | also
+    chosen = is_against(said.manner) | also
     sizes = np.diff(np.append(starts, chosen.shape[0]))
     return np.repeat(np.logical_or.reduceat(chosen, starts), sizes)
 

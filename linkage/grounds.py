@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kernels._door import reading
+from kernels.relations import count_bearers
 from kernels.tokens import TokenForms
 
 #: Bearers of the register's token, in its place of the name, that make a spelling common.
@@ -90,15 +92,8 @@ class Bearers:
     @staticmethod
     def of(names: np.ndarray, vocabulary: int) -> Bearers:
         """Counts over the register's names, uint32[n, 8]; ``vocabulary`` tokens, token 0 counts as none."""
-        n = names.shape[0]
-        count = (names != 0).sum(axis=1)
-        last = names[np.arange(n), np.maximum(count - 1, 0)]
-        surname = np.bincount(names[count > 1, 0], minlength=vocabulary)
-        given = np.bincount(last[count > 0], minlength=vocabulary)
-        middle = np.zeros(vocabulary, np.int64)
-        for place in range(1, names.shape[1] - 1):
-            inside = place < count - 1
-            middle += np.bincount(names[inside, place], minlength=vocabulary)
+        surname, middle, given = (np.zeros(vocabulary, np.int64) for _ in range(3))
+        count_bearers(reading(names, np.uint32, "names", names.shape[1]), surname, middle, given)
         return Bearers(surname, middle, given)
 
     def at(self, place: int, last: np.ndarray, token: np.ndarray) -> np.ndarray:

@@ -20,7 +20,15 @@ from linkage.contract import Field
 from linkage.dates import parse_dates
 from linkage.known_units import KnownUnits
 from linkage.packs import Pack
-from linkage.words import Words, name_texts, read_as_digits, read_as_names, written_names
+from linkage.text_arrays import Texts
+from linkage.words import (
+    Words,
+    name_texts,
+    read_as_dates,
+    read_as_digits,
+    read_as_names,
+    written_names,
+)
 
 #: Digits of an identifier's length in its code; 17 says that the value is a hash of the text.
 _VALUE = (np.int64(1) << 56) - 1
@@ -174,17 +182,22 @@ class Writer:
             or (self.kind == "unit" and self.field.codes == "gso")
         )
 
-    def may_be_ill(self, texts: pl.Series, codes: np.ndarray) -> np.ndarray:
-        """Places of texts (no nulls) that :meth:`ill_written` must look at: the others are well written.
+    def may_be_ill(self, texts: Texts, rows: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """Places of ``rows`` (int64[n]) of texts that :meth:`ill_written` must look at: the others are well
+        written.
 
-        codes : what each text was read as.  Most names and numbers are letter for letter as they should be.
+        codes : what each text was read as.  Most names, numbers and dates are letter for letter as they
+        should be.
         """
         if self.kind == "name":
+            spelling = self.words.written
             whole = (codes[:, 0] != 0) & (codes[:, NAME_WIDTH - 1] == 0)
-            return np.flatnonzero(whole & ~read_as_names(texts, codes, self.words.written))
+            return np.flatnonzero(whole & ~read_as_names(texts, rows, codes, spelling, spelling.capitals))
         if self._national:
-            return np.flatnonzero(~read_as_digits(texts, codes))
-        return np.arange(len(texts) if self.judges_texts else 0)
+            return np.flatnonzero(~read_as_digits(texts, rows, codes))
+        if self.kind == "date" and self.field.formats:
+            return np.flatnonzero((codes != 0) & ~read_as_dates(texts, rows, codes, self.field.formats))
+        return np.arange(rows.shape[0] if self.judges_texts else 0)
 
     def ill_written(self, texts: pl.Series, codes: np.ndarray) -> tuple[np.ndarray, pl.Series]:
         """Of texts (distinct, no nulls) that were read as ``codes``: which are not written as the source
@@ -341,11 +354,10 @@ class Writer:
         if not len(distinct):
             return np.zeros(len(texts), bool)
         if self.kind == "name":
-            meant = name_texts(codes, self.words.plain if self.habit.plain else self.words.written)
-            read = self.locale.names(distinct).texts()
-            again = _at(read, index).str.to_lowercase()
+            meant = (self.words.plain if self.habit.plain else self.words.written).small
+            read = Texts.of(self.locale.names(distinct).texts().str.to_lowercase())
             whole = codes[:, NAME_WIDTH - 1] == 0  # a longer name has lost some of its middle
-            return known & whole & (again == meant.str.to_lowercase()).fill_null(value=False).to_numpy()
+            return whole & read_as_names(read, index, codes, meant, meant)
         if self.kind == "date":
             read_codes = parse_dates(distinct, list(self.field.formats), self.day)["code"].to_numpy()
             return known & (read_codes[at] == codes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +11,10 @@ import polars as pl
 import pyarrow as pa
 
 from kernels._door import reading
-from kernels.written import digits_read, name_bytes, name_lengths, names_read
+from kernels.written import dates_read, digits_read, name_bytes, name_lengths, names_read
 from linkage.coded import NAME_WIDTH
 from linkage.packs import Pack
+from linkage.text_arrays import Texts
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,11 @@ class Spelling:
     def capitals(self) -> Spelling:
         """The same words in capitals."""
         return Spelling.of(self.words.str.to_uppercase())
+
+    @functools.cached_property
+    def small(self) -> Spelling:
+        """The same words in small letters."""
+        return Spelling.of(self.words.str.to_lowercase())
 
 
 @dataclass(frozen=True)
@@ -80,29 +87,46 @@ def _arrays(spelling: Spelling) -> tuple[np.ndarray, np.ndarray]:
     return reading(spelling.offsets, np.int64, "offsets"), reading(spelling.chars, np.uint8, "chars")
 
 
-def read_as_names(texts: pl.Series, names: np.ndarray, spelling: Spelling) -> np.ndarray:
-    """Whether texts are the names (uint32[n, 8]) letter for letter, as written or in capitals: bool[n]."""
-    starts, chars = text_buffers(texts)
+def read_as_names(
+    texts: Texts, rows: np.ndarray, names: np.ndarray, spelling: Spelling, other: Spelling
+) -> np.ndarray:
+    """Whether the texts at ``rows`` are the names (uint32[n, 8]) letter for letter: bool[n].
+
+    rows : int64[n], -1 for no text;  spelling, other : a name may be written in either
+    """
     out = np.empty(names.shape[0], bool)
     names_read(
-        reading(starts, np.int64, "starts"),
-        reading(chars, np.uint8, "chars"),
+        *_given(texts, rows),
         reading(names, np.uint32, "names", NAME_WIDTH),
         *_arrays(spelling),
-        *_arrays(spelling.capitals),
+        *_arrays(other),
         out,
     )
     return out
 
 
-def read_as_digits(texts: pl.Series, codes: np.ndarray) -> np.ndarray:
-    """Whether texts are the digits of identifiers (int64[n], codes) and nothing else: bool[n]."""
-    starts, chars = text_buffers(texts)
+def read_as_digits(texts: Texts, rows: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Whether the texts at ``rows`` are the digits of identifiers (int64[n], codes) only: bool[n]."""
     out = np.empty(codes.shape[0], bool)
-    digits_read(
-        reading(starts, np.int64, "starts"),
-        reading(chars, np.uint8, "chars"),
-        reading(codes, np.int64, "codes"),
-        out,
-    )
+    digits_read(*_given(texts, rows), reading(codes, np.int64, "codes"), out)
     return out
+
+
+def read_as_dates(texts: Texts, rows: np.ndarray, codes: np.ndarray, forms: Sequence[str]) -> np.ndarray:
+    """Whether the texts at ``rows`` are dates (int32[n], codes) by one of a contract's formats: bool[n].
+
+    The parts may be padded to two digits where the format asks for one.
+    """
+    out = np.zeros(codes.shape[0], bool)
+    for form in forms:
+        letters = np.frombuffer(form.strip().lower().encode(), np.uint8)
+        dates_read(*_given(texts, rows), reading(codes, np.int32, "codes"), letters, out)
+    return out
+
+
+def _given(texts: Texts, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return (
+        reading(texts.offsets, np.int64, "starts"),
+        reading(texts.data, np.uint8, "text"),
+        reading(rows, np.int64, "rows"),
+    )

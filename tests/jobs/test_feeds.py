@@ -6,42 +6,12 @@ import json
 import shutil
 
 import polars as pl
-import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from data.generator import generate
 from jobs import feeds
 from jobs.run import run_project
 from linkage import tables
-
-CELLS = st.one_of(
-    st.none(),
-    st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=10),
-    st.sampled_from(
-        ["=1+1", "'", "''", "+84 9", "-", "@x", "\t", "\r", '"', 'a"b', "a,b", "a\nb", "\r\nx", " "]
-    ),
-)
-
-
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=6))
-def test_csv__gives_back_every_cell_that_is_not_empty(tmp_path, rows):
-    table = pa.table({
-        "id": pa.array([bytes([i] * 16) for i in range(len(rows))], pa.binary(16)),
-        "one": pa.array([a for a, _ in rows], pa.large_string()),
-        "two": pa.array([b for _, b in rows], pa.large_string()).dictionary_encode(),
-        "codes": pa.array([["x", "y"]] * len(rows), pa.large_list(pa.large_string())),
-    })  # fmt: skip
-    pieces = [feeds._csv(table.slice(0, 2), header=True), feeds._csv(table.slice(2), header=False)]
-    assert b"".join(pieces) == bytes(feeds._csv(table, header=True))
-    (tmp_path / "feed.csv").write_bytes(b"".join(pieces))
-    read = feeds.read_csv_feed(tmp_path / "feed.csv")
-    assert read["one"].to_list() == [a for a, _ in rows]
-    assert read["two"].to_list() == [b for _, b in rows]
-    assert read["id"].to_list() == [bytes([i] * 16).hex() for i in range(len(rows))]
-    assert set(read["codes"]) == {"x y"}
 
 
 @pytest.fixture(scope="module")

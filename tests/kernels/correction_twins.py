@@ -1,4 +1,4 @@
-"""Slow twins of the kernels that count records of persons and write names: arguments in, answer out.
+"""Slow twins of the kernels that count records of persons and write values: arguments in, answer out.
 
 A twin looks at arrays only, and calls nothing it judges. Its answer is made of lists, numbers and texts.
 """
@@ -6,8 +6,10 @@ A twin looks at arrays only, and calls nothing it judges. Its answer is made of 
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter
 
+from tests.kernels import twins
 from tests.kernels.name_twins import Arguments, byte_texts
 
 
@@ -72,16 +74,108 @@ def name_text(given: Arguments) -> bytes:
     return b"".join(_texts(given[0].tolist(), [spelt[which] for which in given[1].tolist()]))
 
 
+def _at_rows(given: Arguments) -> list[bytes | None]:
+    texts = byte_texts(given[0], given[1])
+    return [texts[row] if row >= 0 else None for row in given[2].tolist()]
+
+
 def read_names(given: Arguments) -> list[bool]:
-    names = given[2].tolist()
-    spelt = [byte_texts(given[3], given[4]), byte_texts(given[5], given[6])]
+    names = given[3].tolist()
+    spelt = [byte_texts(given[4], given[5]), byte_texts(given[6], given[7])]
     either = zip(*(_texts(names, [one] * len(names)) for one in spelt), strict=True)
-    return [text in both for text, both in zip(byte_texts(given[0], given[1]), either, strict=True)]
+    return [text in both for text, both in zip(_at_rows(given), either, strict=True)]
 
 
 def read_digits(given: Arguments) -> list[bool]:
-    codes = given[2].tolist()
+    codes = given[3].tolist()
     return [
         text == b"%0*d" % (code >> 56, code & (1 << 56) - 1)
-        for text, code in zip(byte_texts(given[0], given[1]), codes, strict=True)
+        for text, code in zip(_at_rows(given), codes, strict=True)
     ]
+
+
+def read_dates(given: Arguments) -> list[bool]:
+    """Every run of a letter is its part in at least so many digits, or all of them in two at least."""
+    runs = re.findall(b"d+|m+|y+|[^dmy]+", given[4].tobytes())
+    out = []
+    for text, code in zip(_at_rows(given), given[3].tolist(), strict=True):
+        part = {b"d": code & 31, b"m": code >> 5 & 15, b"y": code >> 9}
+        written = {
+            b"".join(b"%0*d" % (max(least, len(r)), part[r[:1]]) if r[:1] in part else r for r in runs)
+            for least in (1, 2)
+        }
+        out.append(text in written)
+    return out
+
+
+def chosen(given: Arguments) -> list[tuple[int, int]]:
+    person, source, value = (a.tolist() for a in given[1:4])
+    runs = itertools.groupby(given[0].tolist(), key=lambda row: (person[row], source[row]))
+    held = [list(rows) for _, rows in runs]
+    return [(rows[0], len(rows)) for rows in held if len({value[row] for row in rows}) == 1]
+
+
+def related(given: Arguments) -> list[int]:
+    held, theirs = given[0].tolist(), given[1].tolist()
+    missing, codes = given[4], given[5].tolist()
+    out = []
+    for mine, person, told in zip(held, given[2].tolist(), given[3].tolist(), strict=True):
+        has, known = mine[0] != missing, theirs[person][0] != missing
+        if known:
+            empty = codes[3] if told else codes[2]
+            out.append((codes[0] if mine == theirs[person] else codes[1]) if has else empty)
+        else:
+            out.append(codes[4] if has or told else codes[5])
+    return out
+
+
+def borne(given: Arguments) -> list[list[int]]:
+    tokens = given[1].shape[0]
+    names = [list(itertools.takewhile(bool, name)) for name in given[0].tolist()]
+    places = (
+        Counter(name[0] for name in names if len(name) > 1),
+        Counter(token for name in names for token in name[1:-1]),
+        Counter(name[-1] for name in names if name),
+    )
+    return [[counted[token] for token in range(tokens)] for counted in places]
+
+
+def with_marks(given: Arguments) -> list[bool]:
+    marked = {token for token, mark in enumerate(given[1].tolist()) if mark}
+    return [bool(marked.intersection(name)) for name in given[0].tolist()]
+
+
+def _cells(given: Arguments, at: int) -> list[tuple[int, ...]]:
+    return list(zip(*given[at].tolist(), strict=True))
+
+
+def hashed(given: Arguments) -> list[bytes]:
+    texts, between = byte_texts(given[0], given[1]), bytes([given[3]])
+    key = int(given[4]).to_bytes(8, "little") + int(given[5]).to_bytes(8, "little")
+    return [twins.siphash128(key, between.join(texts[c] for c in row)) for row in _cells(given, 2)]
+
+
+def _cell(text: bytes) -> bytes:
+    shown = b"'" + text if text[:1] and text[:1] in b"=+-@\t\r'" else text
+    quoted = not text or any(letter in shown for letter in b',"\r\n')
+    return b'"' + shown.replace(b'"', b'""') + b'"' if quoted else shown
+
+
+def marked_cells(given: Arguments) -> list[tuple[bool, bool, int]]:
+    """Whether a text is quoted, whether something stands before it, how long it gets; the first is none."""
+    none, *texts = byte_texts(given[0], given[1])
+    assert none == b""
+    cells = [(text, _cell(text)) for text in texts]
+    written = [(c.startswith(b'"'), c.strip(b'"').startswith(b"'"), len(c)) for _, c in cells]
+    return [(False, False, 0), *written]
+
+
+def rows_as_csv(given: Arguments) -> bytes:
+    none, *texts = byte_texts(given[0], given[1])
+    shown = [none, *map(_cell, texts)]
+    lines = []
+    for row, cells in enumerate(_cells(given, 3)):
+        of_ids = [given[4][number, row].tobytes().hex().encode() for number in range(given[4].shape[0])]
+        line = [of_ids[c] if c >= 0 else shown[cells[-1 - c]] for c in given[5].tolist()]
+        lines.append(b",".join(line) + b"\r\n")
+    return b"".join(lines)

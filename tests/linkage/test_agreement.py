@@ -15,7 +15,6 @@ from linkage.agreement import (
     EQUAL,
     HELD_EMPTY,
     LESS,
-    MORE,
     NOTHING,
     REGISTER_EMPTY,
     RELATIONS,
@@ -222,17 +221,39 @@ def test_identifiers__of_nine_digits_are_earlier_unless_the_person_had_another()
     assert one("personal_number", mine, person, older=0) == RELATIONS[UNREADABLE]
 
 
-def test_relation__is_the_same_for_any_batch(monkeypatch):
+def test_relation__of_persons_by_number_is_that_of_the_same_persons_row_by_row():
     register = [{"full_name": ["nguyễn", w]} for w in WORDS]
     agency = [{"full_name": ["nguyen", w]} for w in WORDS] + [{"full_name": None}]
     coded, meaning = coded_nation(register, [agency])
     rows = np.repeat(np.arange(len(WORDS), len(coded)), len(WORDS))
-    persons = np.tile(np.arange(len(WORDS)), len(WORDS) + 1)
+    persons = np.tile(np.arange(len(WORDS), dtype=np.uint32), len(WORDS) + 1)
     told = np.arange(rows.size) % 2 == 0
-    whole = related(coded, meaning, "full_name", rows, persons, told)
-    monkeypatch.setattr("linkage.agreement._BATCH", 7)
-    assert (related(coded, meaning, "full_name", rows, persons, told) == whole).all()
-    assert {LESS, MORE, DIFFERENT, UNREADABLE, HELD_EMPTY} - {MORE} <= set(whole.tolist())
+    by_row = related(coded, meaning, "full_name", rows, persons, told)
+    names = coded.arrays["full_name"]
+    by_number = relate(meaning, "full_name", names[rows], names[: len(WORDS)], told, person=persons)
+    assert by_number.tolist() == by_row.tolist()
+    assert {LESS, DIFFERENT, UNREADABLE, HELD_EMPTY} <= set(by_row.tolist())
+
+
+def test_relation__looks_for_an_older_number_in_the_row_of_the_person():
+    old = 9 << 56 | 123456789
+    number = "001085012345"
+    register = [{"personal_number": number, "old_number": o} for o in ("123456789", "987654321")]
+    agency = [{"personal_number": None, "old_number": None}] * 2
+    coded, meaning = coded_nation(register, [agency])
+    held, theirs = coded.arrays["personal_number"][2:4], coded.arrays["personal_number"][:2]
+    relation = relate(
+        meaning,
+        "personal_number",
+        held,
+        theirs,
+        np.ones(2, bool),
+        person=np.array([1, 0], np.uint32),
+        earlier=np.zeros((2, 1), np.int64),
+        older=np.array([old, old]),
+        before=coded.arrays["old_number"][:2],
+    )
+    assert [RELATIONS[code] for code in relation.tolist()] == ["different", "earlier"]
 
 
 @settings(max_examples=80, deadline=None)

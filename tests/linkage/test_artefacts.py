@@ -18,7 +18,7 @@ texts = st.lists(st.text(max_size=12), max_size=8)
 
 def key() -> bytes:
     """The public key of content ids, which are stored for ever: it may never change."""
-    first, second = (int(k) for k in artefacts._ID_KEYS)
+    first, second = (int(k) for k in artefacts.ID_KEYS)
     assert first.to_bytes(8, "big") == b"linkage1"
     assert second.to_bytes(8, "big") == b"entity-1"
     return first.to_bytes(8, "little") + second.to_bytes(8, "little")

@@ -11,7 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linkage.coded import NAME_WIDTH
-from linkage.words import Spelling, name_texts, read_as_digits, read_as_names, text_buffers, written_names
+from linkage.text_arrays import Texts
+from linkage.words import (
+    Spelling,
+    name_texts,
+    read_as_dates,
+    read_as_digits,
+    read_as_names,
+    text_buffers,
+    written_names,
+)
 
 WORDS = ["An", "H'Lan", "Hoàng", "Nguyễn", "Ở", "ß", "X", "Thị"]
 SPELLING = Spelling.of(pl.Series(WORDS))
@@ -50,7 +59,11 @@ def test_texts__are_read_as_names_where_they_are_theirs_letter_for_letter(names,
         for n in names
     ]
     wanted = [t in (slow(n, False), slow(n, True)) for t, n in zip(texts, names, strict=True)]
-    assert read_as_names(pl.Series(texts, dtype=pl.String), coded(names), SPELLING).tolist() == wanted
+    held = Texts.of(["", *texts])
+    rows = np.arange(1, len(texts) + 1)
+    read = read_as_names(held, rows, coded(names), SPELLING, SPELLING.capitals)
+    assert read.tolist() == wanted
+    assert not read_as_names(held, np.full(len(names), -1), coded(names), SPELLING, SPELLING).any()
 
 
 @pytest.mark.parametrize(
@@ -67,13 +80,34 @@ def test_texts__are_read_as_names_where_they_are_theirs_letter_for_letter(names,
 )
 def test_texts__are_read_as_digits_where_they_are_nothing_else(text, digits, reads):
     code = len(digits) << 56 | int(digits)
-    assert read_as_digits(
-        pl.Series([text, None, text], dtype=pl.String), np.array([code, code, 0])
-    ).tolist() == [
+    held = Texts.of([text, ""])
+    assert read_as_digits(held, np.array([0, 1, 0]), np.array([code, code, 0])).tolist() == [
         reads,
         False,
         False,
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "forms", "reads"),
+    [
+        ("05/03/1985", ["dd/mm/yyyy"], True),
+        ("5/3/1985", ["dd/mm/yyyy"], False),
+        ("5/3/1985", ["d/m/yyyy"], True),
+        ("05/03/1985", ["d/m/yyyy"], True),
+        ("05/3/1985", ["d/m/yyyy"], False),
+        ("19850305", ["dd/mm/yyyy", "yyyymmdd"], True),
+        ("19850305 ", ["yyyymmdd"], False),
+        ("1985", ["yyyy"], True),
+        ("1985030", ["yyyymmdd"], False),
+        ("06/03/1985", ["dd/mm/yyyy"], False),
+        ("", ["dd/mm/yyyy"], False),
+        ("05/03/1985", [], False),
+    ],
+)
+def test_texts__are_read_as_dates_where_a_form_writes_them_so(text, forms, reads):
+    code = np.array([1985 << 9 | 3 << 5 | 5], np.int32)
+    assert read_as_dates(Texts.of(["x", text]), np.array([1]), code, forms).tolist() == [reads]
 
 
 def test_buffers__of_a_slice_are_its_own_texts():

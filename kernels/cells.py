@@ -1,0 +1,152 @@
+"""Rows of cells that are taken from one pool of texts: hashed, and written as comma-separated values.
+
+A pool is int64 offsets [m + 1] into UTF-8 bytes. ``cells`` uint32[c, n] says of c columns and n rows which
+text stands in each cell. Text 0 of a pool stands for no value.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels._jit import inline, jit
+from kernels.keys import siphash128
+
+#: How a text is written: as it is, between quotes, with an escape before it; both are possible.
+_QUOTED = np.uint8(1)
+_ESCAPED = np.uint8(2)
+
+_COMMA, _QUOTE, _ESCAPE = np.uint8(0x2C), np.uint8(0x22), np.uint8(0x27)
+_RETURN, _FEED, _TAB = np.uint8(0x0D), np.uint8(0x0A), np.uint8(0x09)
+_EQUALS, _PLUS, _MINUS, _AT = np.uint8(0x3D), np.uint8(0x2B), np.uint8(0x2D), np.uint8(0x40)
+
+
+@inline
+def _copied(out: NDArray[np.uint8], at: int, data: NDArray[np.uint8], begin: int, end: int) -> int:
+    for k in range(end - begin):
+        out[at + k] = data[begin + k]
+    return at + end - begin
+
+
+@jit
+def hash_rows(
+    offsets: NDArray[np.int64],
+    data: NDArray[np.uint8],
+    cells: NDArray[np.uint32],
+    separator: int,
+    key0: np.uint64,
+    key1: np.uint64,
+    out: NDArray[np.uint64],
+) -> None:
+    """SipHash-2-4-128 of each row's cells with a byte between them; a row is nowhere written down.
+
+    out : uint64[n, 2]
+    """
+    columns = cells.shape[0]
+    most = np.int64(columns)
+    for c in range(columns):
+        longest = np.int64(0)
+        for i in range(cells.shape[1]):
+            longest = max(longest, offsets[cells[c, i] + 1] - offsets[cells[c, i]])
+        most += longest
+    buffer = np.empty(most, np.uint8)
+    bounds = np.zeros(2, np.int64)
+    for i in range(cells.shape[1]):
+        at = 0
+        for c in range(columns):
+            if c:
+                buffer[at] = separator
+                at += 1
+            cell = cells[c, i]
+            at = _copied(buffer, at, data, offsets[cell], offsets[cell + 1])
+        bounds[1] = at
+        siphash128(bounds, buffer, key0, key1, out[i : i + 1])
+
+
+@jit
+def mark_cells(
+    offsets: NDArray[np.int64], data: NDArray[np.uint8], marks: NDArray[np.uint8], sizes: NDArray[np.int64]
+) -> None:
+    """How each text of a pool is written in a cell (RFC 4180), and how many bytes that takes.
+
+    What holds a comma, a quote or an end of line is quoted, and so is an empty text, to be told from no
+    value; what a spreadsheet would run gets an apostrophe before it.  marks : uint8[m];  sizes : int64[m]
+    """
+    marks[0], sizes[0] = 0, 0
+    for text in range(1, offsets.shape[0] - 1):
+        begin, end = offsets[text], offsets[text + 1]
+        quotes, odd = np.int64(0), end == begin
+        for k in range(begin, end):
+            letter = data[k]
+            quotes += letter == _QUOTE
+            odd |= (letter == _COMMA) | (letter == _FEED) | (letter == _RETURN)
+        mark, size = np.uint8(0), end - begin
+        if odd or quotes:
+            mark |= _QUOTED
+            size += 2 + quotes
+        if end > begin:
+            first = data[begin]
+            if first in (_EQUALS, _PLUS, _MINUS, _AT, _TAB, _RETURN, _ESCAPE):
+                mark |= _ESCAPED
+                size += 1
+        marks[text], sizes[text] = mark, size
+
+
+@inline
+def _digit(value: int) -> np.uint8:
+    return np.uint8(value + (48 if value < 10 else 87))
+
+
+@jit
+def write_rows(
+    offsets: NDArray[np.int64],
+    data: NDArray[np.uint8],
+    marks: NDArray[np.uint8],
+    cells: NDArray[np.uint32],
+    ids: NDArray[np.uint8],
+    columns: NDArray[np.int64],
+    out: NDArray[np.uint8],
+) -> int:
+    """Write rows as comma-separated cells, each row ended by CR LF; how many bytes that were.
+
+    marks : of :func:`mark_cells`;  ids : uint8[m, n, 16], written in hexadecimal
+    columns : int64[k], of each written column the number of its ids, or -1 less the number of its cells
+    out : uint8, long enough
+    """
+    at = 0
+    for i in range(cells.shape[1]):
+        for c in range(columns.shape[0]):
+            if c:
+                out[at] = _COMMA
+                at += 1
+            which = columns[c]
+            if which >= 0:
+                for k in range(ids.shape[2]):
+                    byte = int(ids[which, i, k])
+                    out[at] = _digit(byte >> 4)
+                    out[at + 1] = _digit(byte & 15)
+                    at += 2
+                continue
+            cell = cells[-1 - which, i]
+            mark, begin, end = marks[cell], offsets[cell], offsets[cell + 1]
+            if mark & _QUOTED:
+                out[at] = _QUOTE
+                at += 1
+            if mark & _ESCAPED:
+                out[at] = _ESCAPE
+                at += 1
+            if mark & _QUOTED:
+                for k in range(begin, end):
+                    if data[k] == _QUOTE:
+                        out[at] = _QUOTE
+                        at += 1
+                    out[at] = data[k]
+                    at += 1
+                out[at] = _QUOTE
+                at += 1
+            else:
+                at = _copied(out, at, data, begin, end)
+        out[at] = _RETURN
+        out[at + 1] = _FEED
+        at += 2
+    return at
