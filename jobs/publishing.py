@@ -27,6 +27,9 @@ STAGE = "publish"
 _ROW_BYTES = 400
 _CHUNK_BYTES = 1_200
 
+#: Pieces whose values are encoded together: for each task the files of all their ranges are read.
+_CHUNKS_OF_VALUES = 4
+
 #: Records from which sources are gathered and encoded round by round.
 ROUND_ROWS = 4_000_000
 
@@ -114,7 +117,8 @@ def _encode(stages: Runs, space: Workspace, chunks: Sequence[int], done: Sequenc
     """Encode pieces of the order; what was gathered of the ranges ``done`` is in no other piece."""
     work = str(space.work)
     calls: list[Call] = [("jobs.tasks_artefacts:encode_chunk", (work, c)) for c in chunks]
-    calls += [("jobs.tasks_values:encode_values", (work, c)) for c in chunks]
+    values = [chunks[at : at + _CHUNKS_OF_VALUES] for at in range(0, len(chunks), _CHUNKS_OF_VALUES)]
+    calls += [("jobs.tasks_values:encode_values", (work, some[0], some[-1] + 1)) for some in values]
     stages.tasks(STAGE, calls, memory=ordering.CHUNK_ROWS * _CHUNK_BYTES)
     stages.drop(*(f"publish/{what}-{a:012d}.arrays" for a, _ in done for what in _GATHERED))
 

@@ -40,12 +40,13 @@ def count_part(work: str, source: int, part: int) -> dict[str, Any]:
     standards = list(space.sources[source].contract.by_standard())
     repaired, elsewhere = _repairs(space, source, part)
     records = space.records(source, part, standards)
+    coded = space.coded.arrays  # once: looking whether it has changed lists every part
     fields: dict[str, list[int | None]] = {}
     for standard in standards:
         filled = valid(records, standard)
         readable = None
-        if standard in space.coded.arrays:
-            has = _has(np.asarray(space.coded.arrays[standard][start : start + rows]), space.kinds[standard])
+        if standard in coded:
+            has = _has(np.asarray(coded[standard][start : start + rows]), space.kinds[standard])
             readable = int((has & filled).sum())
         fields[standard] = [
             int(filled.sum()),
