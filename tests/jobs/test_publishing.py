@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.generator import generate
-from jobs import ordering, publishing, tasks_resolve, tasks_review
+from jobs import ordering, publishing, tasks_artefacts, tasks_resolve, tasks_review
 from jobs.publishing import publish_run, rounds
 from jobs.resolving import resolve_run
 from jobs.run import run_project
@@ -245,6 +245,33 @@ def test_publish__without_corrections_drops_the_earlier_stages_once_all_is_gathe
     assert [c["paired"] is None for c in published["counted"]] == [
         s.role == "register" for s in space.sources
     ]
+    Workspace.open.cache_clear()
+
+
+def test_publish__stopped_after_the_earlier_stages_are_gone_goes_on(tmp_path, monkeypatch):
+    generate(tmp_path / "nation", 400, seed=12)
+    project = tmp_path / "nation" / "project.toml"
+    project.write_text(project.read_text() + "\n[corrections]\nmake = false\n")
+    run_project(project, tmp_path / "whole", parts=3)
+    encode, join = tasks_artefacts.encode_chunk, tasks_artefacts.join_artefact
+
+    def stopped(*_):
+        raise OSError("stopped")
+
+    for name, task in (("encode_chunk", encode), ("join_artefact", join)):
+        monkeypatch.setattr(tasks_artefacts, name, stopped)
+        with pytest.raises(OSError, match="stopped"):
+            run_project(project, tmp_path / "run", parts=3)
+        work = tmp_path / "run" / "work"
+        assert not (work / "columns").exists()
+        assert not list(work.glob("judged/*.arrays"))
+        assert list(work.glob("publish/*.arrays"))
+        monkeypatch.setattr(tasks_artefacts, name, task)
+    run_project(project, tmp_path / "run", parts=3)
+    for path in sorted(p for p in (tmp_path / "whole").rglob("*") if p.suffix in (".parquet", ".csv")):
+        assert path.read_bytes() == (tmp_path / "run" / path.relative_to(tmp_path / "whole")).read_bytes()
+    one, other = (json.loads((tmp_path / name / "run.json").read_bytes()) for name in ("whole", "run"))
+    assert one["gates"] == other["gates"]
     Workspace.open.cache_clear()
 
 
