@@ -145,6 +145,10 @@ def _of_texts(given: Arguments, returned: Any) -> tuple[Any, int]:
     return returned, given[0].shape[0] - 1
 
 
+def _filled(given: Arguments, returned: Any) -> bytes:
+    return bytes(given[-1][:returned].tobytes())
+
+
 def _bytes(given: Arguments, _: Any) -> bytes:
     return bytes(given[-1].tobytes())
 
@@ -313,10 +317,12 @@ JUDGES: Mapping[str, Judge] = {
     "texts.words_of": Judge(_out, publishing_twins.words),
     "texts.shared_prefix": Judge(_of_texts, publishing_twins.prefix),
     "texts.rising": Judge(_of_texts, publishing_twins.in_order),
+    "texts.rising, mapped texts": Judge(_of_texts, publishing_twins.in_order),
     "texts.places_among": Judge(_out, publishing_twins.among),
     "texts.lengths_at": Judge(_out, publishing_twins.offsets_of_rows),
     "texts.copy_texts": Judge(_bytes, publishing_twins.copied),
     "texts.copy_to_places": Judge(_bytes, publishing_twins.placed),
+    "texts.delta_lengths": Judge(_filled, publishing_twins.packed_lengths),
     "texts.hash_framed": Judge(_ids, publishing_twins.framed),
     "texts.hash_framed, kept frames": Judge(_ids, publishing_twins.framed),
     "places.order_by_place": Judge(_last_two, publishing_twins.ordered),

@@ -1,14 +1,15 @@
 """Parquet artefacts made in pieces: row groups encoded by many tasks, one file in the end.
 
 A piece is a container with the pages of its row groups and the footer that describes them. To join pieces
-their pages are copied as they are, and the footer is written anew: the file is, byte for byte, the one that a
-single writer makes of the same row groups.
+their pages are copied as they are, and the footer is written anew. Most columns are encoded here
+(:mod:`jobs.parquet_pages`), the others by Arrow.
 """
 
 from __future__ import annotations
 
+import functools
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs import parquet_footer as footers
+from jobs.parquet_pages import Chunk, encode
 from jobs.store import Entry, aside, damaged, open_arrays, write_arrays
 
 #: Most rows of a row group.
@@ -24,6 +26,9 @@ ROW_GROUP = 1 << 18
 
 _MAGIC = b"PAR1"
 _CHUNK = 8 << 20
+
+RowGroup = list[Chunk]
+_Identity = tuple[str | int, ...]
 
 
 def parquet_options(schema: pa.Schema) -> dict[str, Any]:
@@ -47,13 +52,109 @@ def _is_list(kind: pa.DataType) -> bool:
 
 def write_piece(path: Path, table: pa.Table) -> Entry:
     """Encode rows of an artefact, at most ``ROW_GROUP`` a row group, for :func:`join_pieces`."""
+    return write_pieces({path: table})[0]
+
+
+def write_pieces(tables: Mapping[Path, pa.Table]) -> list[Entry]:
+    """Encode rows of several artefacts; a column that stands in some of them is encoded once."""
+    whole = {path: table.combine_chunks() for path, table in tables.items()}
+    groups: dict[Path, list[RowGroup]] = {path: [] for path in whole}
+    for rows in sorted({table.num_rows for table in whole.values() if table.num_rows}):
+        same = {path: table for path, table in whole.items() if table.num_rows == rows}
+        for start in range(0, rows, ROW_GROUP):
+            made = _row_groups([t.slice(start, ROW_GROUP) for t in same.values()])
+            for path, group in zip(same, made, strict=True):
+                groups[path].append(group)
+    return [_write(path, table, groups[path]) for path, table in whole.items()]
+
+
+def _row_groups(tables: Sequence[pa.Table]) -> list[RowGroup]:
+    """A row group of each table, all of as many rows."""
+    places = [[_identity(column.chunk(0)) for column in table.columns] for table in tables]
+    chunks: dict[_Identity, Chunk] = {}
+    others: dict[_Identity, pa.Array] = {}
+    for table, own in zip(tables, places, strict=True):
+        for column, place in zip(table.columns, own, strict=True):
+            if place not in chunks and place not in others:
+                chunk = encode(column.chunk(0))
+                if chunk is None:
+                    others[place] = column.chunk(0)
+                else:
+                    chunks[place] = chunk
+    chunks |= zip(others, _by_arrow(list(others.values())), strict=True)
+    return [[chunks[place] for place in own] for own in places]
+
+
+def _identity(array: pa.Array) -> _Identity:
+    """What tells the rows of an array, while they are held, from those of any other."""
+    held = [b.address if b is not None else 0 for b in array.buffers()]
+    nested = array.flatten() if _is_list(array.type) else array
+    if pa.types.is_dictionary(nested.type):
+        held += [b.address if b is not None else 0 for b in nested.dictionary.buffers()]
+    return (str(array.type), array.offset, *held)
+
+
+def _by_arrow(columns: list[pa.Array]) -> list[Chunk]:
+    """The chunks of columns that Arrow encodes."""
+    if not columns:
+        return []
+    data, footer = _written(pa.table(columns, names=[str(n) for n in range(len(columns))]))
+    ((_, _, (_, (group,))),) = [held for held in footer if held[0] == footers.ROW_GROUPS]
+    found = []
+    for column in footers.field_of(group, footers.COLUMNS)[1]:
+        told = footers.field_of(column, footers.CHUNK_METADATA)
+        starts = [value for field, _, value in told if field in footers.PAGES and value > 0]
+        begin, size = min(starts), footers.field_of(told, footers.PACKED)
+        # An offset of 0 says that there is nothing.
+        meta = [
+            (f, k, v - begin if f in footers.PAGES else v)
+            for f, k, v in told
+            if f != footers.PATH and not (f in footers.PAGES and v == 0)
+        ]
+        rest = tuple(footers.field_of(told, footers.PATH)[1][1:])
+        found.append(Chunk(data[begin : begin + size], meta, rest))
+    return found
+
+
+def _written(table: pa.Table) -> tuple[np.ndarray, footers.Struct]:
+    """The bytes of a Parquet file as Arrow writes it, and its footer."""
     sink = pa.BufferOutputStream()
-    pq.write_table(table.combine_chunks(), sink, row_group_size=ROW_GROUP, **parquet_options(table.schema))
+    pq.write_table(table, sink, row_group_size=ROW_GROUP, **parquet_options(table.schema))
     data = np.frombuffer(sink.getvalue(), np.uint8)
     (length,) = struct.unpack("<I", data[-8:-4].tobytes())
-    end = data.shape[0] - 8 - length
-    rows = np.array([table.num_rows], np.int64)
-    return write_arrays(path, rows=rows, pages=data[4:end], footer=data[end:-8])
+    return data, footers.read_footer(data[-8 - length : -8].tobytes())
+
+
+@functools.lru_cache(maxsize=32)
+def _of_no_rows(schema: pa.Schema) -> tuple[np.ndarray, footers.Struct]:
+    """A file of no rows has one empty row group, as a single writer leaves it."""
+    return _written(schema.empty_table())
+
+
+def _write(path: Path, table: pa.Table, groups: Sequence[RowGroup]) -> Entry:
+    data, footer = _of_no_rows(table.schema)
+    pages: list[np.ndarray] = [data[len(_MAGIC) : len(_MAGIC)]]
+    told: list[footers.Struct] = []
+    at, left = len(_MAGIC), table.num_rows
+    for group in groups:
+        columns, begin, unpacked = [], at, 0
+        for name, chunk in zip(table.column_names, group, strict=True):
+            columns.append(chunk.column(name.encode(), at))
+            pages.append(chunk.pages)
+            at += chunk.pages.shape[0]
+            unpacked += chunk.unpacked
+        rows = min(left, ROW_GROUP)
+        left -= rows
+        told.append(footers.row_group(columns, rows, unpacked, begin, at - begin, len(told)))
+    if told:
+        changed = {footers.ROWS: table.num_rows, footers.ROW_GROUPS: (12, told)}
+        footer = [(f, k, changed.get(f, v)) for f, k, v in footer]
+    return write_arrays(
+        path,
+        rows=np.array([table.num_rows], np.int64),
+        pages=np.concatenate(pages),
+        footer=np.frombuffer(footers.write_footer(footer), np.uint8),
+    )
 
 
 def join_pieces(path: Path, pieces: Sequence[Path]) -> Entry:

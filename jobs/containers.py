@@ -285,10 +285,12 @@ def write_table(path: Path, table: pa.Table, compression: str | None = None) -> 
             region.write(table.schema.serialize())
         for number, kind in enumerate(table.schema):
             with writer.array(str(number), np.dtype(np.uint8)) as region:
-                sink = pa.PythonFile(region, mode="w")
+                # In memory first: a stream writes a few bytes at a time.
+                sink = pa.BufferOutputStream()
                 with ipc.new_stream(sink, pa.schema([kind]), options=options) as stream:
                     column = pa.Table.from_arrays([table.column(number)], schema=pa.schema([kind]))
                     stream.write_table(column, max_chunksize=_BATCH)
+                region.write(sink.getvalue())
         digest = writer.close(table.num_rows)
     return Entry(path.name, out.size, digest, table.num_rows)
 

@@ -29,6 +29,9 @@ from linkage.text_arrays import Texts
 PARTITION_ROWS = 1 << 19
 MOST_PARTITIONS = 4096
 
+#: Records of the sources that are sorted together: until they are, their ids lie there twice.
+SORTED_ROWS = 1 << 24
+
 #: Records of a piece of every artefact: the rows of one row group come from these, whatever the cut of a run.
 CHUNK_ROWS = 1 << 18
 
@@ -54,32 +57,48 @@ def partitions_of(rows: int) -> int:
 
 
 def make_order(stages: Runs, stage: str, space: Workspace) -> None:
-    """Sort the records of all sources into ``order/``."""
+    """Sort the records of all sources into ``order/``, some sources at a time."""
     work, memory = str(space.work), _memory(space)
     sizes = np.zeros(len(space.sources), np.int64)
     for source, _, _, rows in space.layout["parts"]:
         sizes[source] += rows
     by_name = sorted(range(len(space.sources)), key=lambda number: space.sources[number].name)
     wanted = [(number, partitions_of(int(sizes[number]))) for number in by_name]
-    many = {number for number, partitions in wanted if partitions > 1}
-    parts = [(s, p) for s, p, _, rows in space.layout["parts"] if s in many and rows]
-    if parts:
-        stages.tasks(stage, [("jobs.tasks_order:sample_ids", (work, s, p)) for s, p in parts])
-        calls: list[Call] = [("jobs.tasks_order:part_ids", (work, s, p, dict(wanted)[s])) for s, p in parts]
-        stages.tasks(stage, calls, memory=memory)
-    calls = []
-    for number, partitions in wanted:
-        calls += [
-            ("jobs.tasks_order:sort_ids", (work, len(calls) + own, number, own, partitions))
-            for own in range(partitions)
+    firsts = np.cumsum([0, *(partitions for _, partitions in wanted)]).tolist()
+    counts: list[int] = []
+    for places in _groups([int(sizes[number]) for number in by_name]):
+        own = [wanted[place] for place in places]
+        many = {number: partitions for number, partitions in own if partitions > 1}
+        parts = [(s, p) for s, p, _, rows in space.layout["parts"] if s in many and rows]
+        if parts:
+            stages.tasks(stage, [("jobs.tasks_order:sample_ids", (work, s, p)) for s, p in parts])
+            calls: list[Call] = [("jobs.tasks_order:part_ids", (work, s, p, many[s])) for s, p in parts]
+            stages.tasks(stage, calls, memory=memory)
+        calls = [
+            ("jobs.tasks_order:sort_ids", (work, firsts[place] + partition, number, partition, partitions))
+            for place, (number, partitions) in zip(places, own, strict=True)
+            for partition in range(partitions)
         ]
-    counts = [result["rows_out"] for result in stages.tasks(stage, calls, memory=memory)]
+        counts += [result["rows_out"] for result in stages.tasks(stage, calls, memory=memory)]
+        stages.drop("order/shuffled-*")
     write_arrays(
         space.path("order", "index.arrays"),
         starts=np.cumsum([0, *counts]).astype(np.int64),
         source=np.repeat([n for n, _ in wanted], [k for _, k in wanted]).astype(np.uint8),
     )
-    stages.drop("order/shuffled-*")
+
+
+def _groups(sizes: list[int]) -> list[list[int]]:
+    """Places of consecutive sources that are sorted together: few records, or one source."""
+    out: list[list[int]] = [[]]
+    rows = 0
+    for place, size in enumerate(sizes):
+        if out[-1] and rows + size > SORTED_ROWS:
+            out.append([])
+            rows = 0
+        out[-1].append(place)
+        rows += size
+    return out
 
 
 def _memory(space: Workspace) -> int:

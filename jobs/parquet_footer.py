@@ -15,6 +15,7 @@ _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _ST
 SCHEMA, ROWS, ROW_GROUPS = 2, 3, 4
 COLUMNS, GROUP_OFFSET, ORDINAL = 1, 5, 7
 CHUNK_OFFSET, CHUNK_METADATA, OFFSET_INDEX, COLUMN_INDEX = 2, 3, 4, 6
+PATH, PACKED = 3, 7
 PAGES = (9, 10, 11, 14)
 
 Struct = list[tuple[int, int, Any]]
@@ -154,6 +155,18 @@ def write_footer(footer: Struct) -> bytes:
 def field_of(structure: Struct, wanted: int) -> Any:
     """The value of a field, None where it is not there."""
     return next((value for field, _, value in structure if field == wanted), None)
+
+
+def row_group(columns: list[Struct], rows: int, unpacked: int, at: int, packed: int, ordinal: int) -> Struct:
+    """A row group: its column chunks, rows, bytes before compression and after, and where it begins."""
+    return [
+        (COLUMNS, _LIST, (_STRUCT, columns)),
+        (2, _I64, unpacked),
+        (3, _I64, rows),
+        (GROUP_OFFSET, _I64, at),
+        (6, _I64, packed),
+        (ORDINAL, _I16, ordinal),
+    ]
 
 
 def moved(group: Struct, by: int, ordinal: int) -> Struct:

@@ -2,6 +2,9 @@
 
 order/      records of all sources in the order of artefacts (:mod:`jobs.ordering`); later stages read it too
 publish/    what is gathered of each range, and the encoded pieces of each artefact
+
+A run that makes no corrections needs nothing but ids once everything is gathered: what the earlier stages
+left goes then, a range's decisions as soon as they are gathered, so that the artefacts find their room.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from typing import Any, Protocol
 
 from jobs import ordering
 from jobs.executor import Call
+from jobs.source_counts import count_parts
 from jobs.store import make_folder, read_bytes, write_bytes
 from jobs.tasks_artefacts import IN_PIECES
 from jobs.tasks_publish import chunks_of
@@ -22,6 +26,9 @@ STAGE = "publish"
 #: Bytes that tasks take: for a row of a range that is gathered, and for a piece of the order that is encoded.
 _ROW_BYTES = 400
 _CHUNK_BYTES = 1_200
+
+#: Pieces whose values are encoded together: for each task the files of all their ranges are read.
+_CHUNKS_OF_VALUES = 4
 
 #: Records from which sources are gathered and encoded round by round.
 ROUND_ROWS = 4_000_000
@@ -45,31 +52,45 @@ class Runs(Protocol):
         """Remove files that only finished tasks have read."""
 
 
+#: What is known of a range of agency records; what is known of records and of parts.
+_OF_RANGES = ("decided", "judged", "weighed")
+_OF_RECORDS = ("columns", "side", "standard", "resolved", "intake/*.records.arrays")
+
+#: Tasks that publish lists; the first takes the longest.
+_LISTS = (
+    *(f"jobs.tasks_review:publish_{name}" for name in ("review", "duplicates")),
+    *(f"jobs.tasks_lists:publish_{name}" for name in ("rejects", "answers", "refinement")),
+)
+
+
 def publish_run(stages: Runs, space: Workspace, artefacts: Path) -> dict[str, Any]:
-    """Write every artefact of the decisions into ``artefacts``; how many pairs go to review."""
+    """Write every artefact of the decisions into ``artefacts``.
+
+    Gives ``review_pairs``, how many pairs go to review, and ``counted``, of
+    :func:`jobs.source_counts.count_parts`.
+    """
     work, out = str(space.work), str(make_folder(artefacts))
+    counted = count_parts(stages, STAGE, space)
     ordering.make_order(stages, STAGE, space)
     if "full_name" in space.columns:
         register = space.ranges(register=True)
         stages.tasks(STAGE, [("jobs.tasks_publish:count_surnames", (work, a, b)) for a, b in register])
     agencies = space.ranges(register=False)
     stages.tasks(STAGE, [("jobs.tasks_review:gather_review", (work, a, b)) for a, b in agencies])
-    for ranges, chunks, done in rounds(space):
-        calls: list[Call] = [
-            ("jobs.tasks_publish:gather_range", (work, a, b)) for a, b in ranges if (a, b) in agencies
-        ]
-        calls += [("jobs.tasks_values:gather_values", (work, a, b)) for a, b in ranges]
-        most = max((b - a for a, b in ranges), default=0)
-        stages.tasks(STAGE, calls, memory=most * _ROW_BYTES)
-        calls = [("jobs.tasks_artefacts:encode_chunk", (work, c)) for c in chunks]
-        calls += [("jobs.tasks_values:encode_values", (work, c)) for c in chunks]
-        stages.tasks(STAGE, calls, memory=ordering.CHUNK_ROWS * _CHUNK_BYTES)
-        stages.drop(*(f"publish/{what}-{a:012d}.arrays" for a, _ in done for what in _GATHERED))
-    if not space.loaded.project.corrections.make:
+    results = stages.tasks(STAGE, [(name, (work, out)) for name in _LISTS])
+    if space.loaded.project.corrections.make:
+        for ranges, chunks, done in rounds(space):
+            _gather(stages, space, ranges)
+            _encode(stages, space, chunks, done)
+    else:
+        for ranges in _some(space.ranges()):
+            _gather(stages, space, ranges)
+            starts = [a for a, b in ranges if (a, b) in agencies]
+            stages.drop(*(f"{stage}/{a:012d}.arrays" for a in starts for stage in _OF_RANGES))
+        stages.drop(*_OF_RECORDS)
+        for _, chunks, done in rounds(space):
+            _encode(stages, space, chunks, done)
         stages.drop("order")
-    others = [f"jobs.tasks_review:publish_{n}" for n in ("review", "duplicates")]
-    others += [f"jobs.tasks_lists:publish_{n}" for n in ("rejects", "answers", "refinement")]
-    results = stages.tasks(STAGE, [(name, (work, out)) for name in others])
     # One after another in small rounds: until its pieces are dropped, an artefact is there twice.
     names = (*IN_PIECES, *_OF_VALUES)
     for pair in (names[at : at + 2] for at in range(0, len(names), 2)):
@@ -78,7 +99,41 @@ def publish_run(stages: Runs, space: Workspace, artefacts: Path) -> dict[str, An
     stages.tasks(STAGE, [("jobs.tasks_values:publish_pages", (work, out))])
     write_bytes(artefacts / "model.json", read_bytes(space.work / "model.json"))
     stages.drop("publish")
-    return {"review_pairs": results[0]["rows_out"]}
+    return {"review_pairs": results[0]["rows_out"], "counted": counted}
+
+
+def _gather(stages: Runs, space: Workspace, ranges: Sequence[Range]) -> None:
+    """Gather what is published of some ranges, those of the agencies first: they take the longest."""
+    work, agencies = str(space.work), space.ranges(register=False)
+    calls: list[Call] = [
+        ("jobs.tasks_publish:gather_range", (work, a, b)) for a, b in ranges if (a, b) in agencies
+    ]
+    calls += [("jobs.tasks_values:gather_values", (work, a, b)) for a, b in ranges]
+    most = max((b - a for a, b in ranges), default=0)
+    stages.tasks(STAGE, calls, memory=most * _ROW_BYTES)
+
+
+def _encode(stages: Runs, space: Workspace, chunks: Sequence[int], done: Sequence[Range]) -> None:
+    """Encode pieces of the order; what was gathered of the ranges ``done`` is in no other piece."""
+    work = str(space.work)
+    calls: list[Call] = [("jobs.tasks_artefacts:encode_chunk", (work, c)) for c in chunks]
+    values = [chunks[at : at + _CHUNKS_OF_VALUES] for at in range(0, len(chunks), _CHUNKS_OF_VALUES)]
+    calls += [("jobs.tasks_values:encode_values", (work, some[0], some[-1] + 1)) for some in values]
+    stages.tasks(STAGE, calls, memory=ordering.CHUNK_ROWS * _CHUNK_BYTES)
+    stages.drop(*(f"publish/{what}-{a:012d}.arrays" for a, _ in done for what in _GATHERED))
+
+
+def _some(ranges: Sequence[Range]) -> list[list[Range]]:
+    """Ranges in their order, as many at once as hold the rows of a round."""
+    out: list[list[Range]] = []
+    rows = ROUND_ROWS
+    for start, stop in ranges:
+        if rows >= ROUND_ROWS:
+            out.append([])
+            rows = 0
+        out[-1].append((start, stop))
+        rows += stop - start
+    return out
 
 
 def rounds(space: Workspace) -> list[tuple[list[Range], list[int], list[Range]]]:

@@ -17,14 +17,20 @@ MANY = 100_000
 _PERSON_BYTES = 120
 _OPEN_BYTES = 1_500
 
+#: What finding and scoring pairs has left that only corrections would read again.
+_OF_MATCHING = ("holders", "repeats", "settled")
+
 
 class Runs(Protocol):
-    """Runs the tasks of a stage and removes what only they needed."""
+    """Runs the tasks of a stage and removes what it has used up."""
 
     def tasks(
         self, stage: str, calls: list[Call], rows: None = None, memory: int = 0
     ) -> list[dict[str, Any]]:
         """Results of the calls in their order."""
+
+    def free(self, *places: str) -> None:
+        """Remove files that no later stage needs, once this one has ended."""
 
     def drop(self, *patterns: str) -> None:
         """Remove files that only finished tasks have read."""
@@ -54,4 +60,6 @@ def resolve_run(stages: Runs, space: Workspace) -> dict[str, Any]:
         stages.tasks(STAGE, [("jobs.tasks_resolve:match_open", turn) for turn in turns], memory=memory)
     facts = stages.tasks(STAGE, [("jobs.tasks_resolve:resolve_open", (work, passes))])[0]
     stages.drop("resolve")
+    # Terms of single names were wanted for the open records only.
+    stages.free("nametable", *(() if space.loaded.project.corrections.make else _OF_MATCHING))
     return facts

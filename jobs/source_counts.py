@@ -4,17 +4,70 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from jobs.executor import Call
 from jobs.intake import Tasks
-from jobs.workspace import Workspace
+from jobs.workspace import SourceInfo, Workspace
 
 Found = dict[str, Any]
 
 
+class Runs(Protocol):
+    """Runs the tasks of a stage and removes what only they needed."""
+
+    def tasks(self, stage: str, calls: list[Call], rows: list[int] | None = None) -> list[dict[str, Any]]:
+        """Results of the calls in their order."""
+
+    def drop(self, *patterns: str) -> None:
+        """Remove files that only finished tasks have read."""
+
+
+def count_parts(stages: Runs, stage: str, space: Workspace) -> list[Found]:
+    """Counts of each source's records (:func:`jobs.tasks_count.count_part`), added up of its parts.
+
+    By number of the source: ``fields`` field -> filled, repaired, read in another field, readable (None where
+    nothing reads it);  ``paired`` and ``dead_unmarked`` of an agency, ``dead_unmarked`` None where the
+    register holds no dates of death. They stand as part of ``stage``.
+    """
+    work = str(space.work)
+    parts = [(s, p, n) for s, p, _, n in space.layout["parts"] if n]
+    found: dict[int, list[Found]] = {}
+    for role in ("register", "agency"):  # the agencies' parts ask who of the register has died
+        mine = [(s, p, n) for s, p, n in parts if space.sources[s].role == role]
+        calls: list[Call] = [("jobs.tasks_count:count_part", (work, s, p)) for s, p, _ in mine]
+        for (source, *_), result in zip(mine, stages.tasks(stage, calls, [n for *_, n in mine]), strict=True):
+            found.setdefault(source, []).append(result)
+    stages.drop("counted")
+    register = space.sources[0]
+    deaths = register.role == "register" and "death_date" in register.contract.by_standard()
+    out = []
+    for number, info in enumerate(space.sources):
+        own, agency = found.get(number, []), info.role == "agency"
+        out.append(
+            {
+                "fields": {
+                    f: _added(space, f, [p["fields"][f] for p in own]) for f in info.contract.by_standard()
+                },
+                "paired": sum(p["paired"] for p in own) if agency else None,
+                "dead_unmarked": sum(p["dead_unmarked"] for p in own) if agency and deaths else None,
+            }
+        )
+    return out
+
+
+def _added(space: Workspace, field: str, parts: Sequence[Sequence[Any]]) -> list[int | None]:
+    read = field in (*space.columns, *space.carried)
+    filled, repaired, elsewhere = (sum(p[place] for p in parts) for place in range(3))
+    return [filled, repaired, elsewhere, sum(p[3] for p in parts) if read else None]
+
+
 def count_sources(
-    stages: Tasks, space: Workspace, artefacts: Path, corrected: Mapping[str, Any] | None
+    stages: Tasks,
+    space: Workspace,
+    artefacts: Path,
+    counted: Sequence[Found],
+    corrected: Mapping[str, Any] | None,
 ) -> dict[str, Found]:
     """Counts of every source that took part, by name.
 
@@ -23,59 +76,37 @@ def count_sources(
     (undecided records that have a candidate), ``dead_unmarked`` (None where the register holds no dates of
     death), ``cases`` of the register by kind (None in a run without corrections).
 
-    corrected : facts of the stage that corrects, None of a run without
+    counted : of :func:`count_parts`;  corrected : facts of the stage that corrects, None of a run without
     """
     work, out = str(space.work), str(artefacts)
-    parts = [(s, p, n) for s, p, _, n in space.layout["parts"] if n]
-    found: dict[int, list[Found]] = {}
-    for role in ("register", "agency"):  # the agencies' parts ask who of the register has died
-        mine = [(s, p, n) for s, p, n in parts if space.sources[s].role == role]
-        calls: list[Call] = [("jobs.tasks_count:count_part", (work, s, p)) for s, p, _ in mine]
-        for (source, *_), result in zip(
-            mine, stages.tasks("receipts", calls, [n for *_, n in mine]), strict=True
-        ):
-            found.setdefault(source, []).append(result)
     published = stages.tasks("receipts", [("jobs.tasks_count:count_published", (work, out))])[0]
     return {
-        info.name: _of_source(space, number, found.get(number, []), published, corrected)
+        info.name: _of_source(info, counted[number], published, corrected)
         for number, info in enumerate(space.sources)
     }
 
 
 def _of_source(
-    space: Workspace,
-    number: int,
-    parts: Sequence[Found],
-    published: Mapping[str, Any],
-    corrected: Mapping[str, Any] | None,
+    info: SourceInfo, counted: Found, published: Mapping[str, Any], corrected: Mapping[str, Any] | None
 ) -> Found:
-    info = space.sources[number]
     agency = info.role == "agency"
-    register = space.sources[0]
-    deaths = register.role == "register" and "death_date" in register.contract.by_standard()
     relations = corrected["relations"].get(info.name, {}) if corrected is not None and agency else {}
     return {
-        "fields": {
-            f: _field(space, f, [p["fields"][f] for p in parts], relations.get(f))
-            for f in info.contract.by_standard()
-        },
+        "fields": {f: _field(held, relations.get(f)) for f, held in counted["fields"].items()},
         "queries": published["queries"].get(info.name, []),
         "corrections": None if corrected is None else corrected["counts"].get(info.name, []),
         "duplicates": published["duplicates"].get(info.name, 0) if agency else 0,
-        "paired": sum(p["paired"] for p in parts) if agency else None,
-        "dead_unmarked": sum(p["dead_unmarked"] for p in parts) if agency and deaths else None,
+        "paired": counted["paired"],
+        "dead_unmarked": counted["dead_unmarked"],
         "cases": None if agency else published["cases"],
     }
 
 
-def _field(
-    space: Workspace, field: str, parts: Sequence[Sequence[Any]], relations: Sequence[int] | None
-) -> Found:
-    filled, repaired, elsewhere = (sum(p[place] for p in parts) for place in range(3))
-    read = field in space.coded.arrays
+def _field(counted: Sequence[Any], relations: Sequence[int] | None) -> Found:
+    filled, repaired, elsewhere, readable = counted
     return {
         "filled": filled,
         "repaired": min(filled, repaired),
-        "readable": min(filled, sum(p[3] for p in parts) + elsewhere) if read else None,
+        "readable": None if readable is None else min(filled, readable + elsewhere),
         "relations": None if relations is None else list(relations),
     }

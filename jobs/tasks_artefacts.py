@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from jobs import ordering
-from jobs.artefact_writer import join_pieces, write_piece
+from jobs.artefact_writer import join_pieces, write_pieces
 from jobs.ordering import Stretch, stretch
 from jobs.policies import policy_ids
 from jobs.shuffle import read_shuffled
@@ -66,10 +66,32 @@ class _Chunk:
     def names(self) -> list[str]:
         return [s.name for s in self.space.sources]
 
+    @property
+    def agency(self) -> bool:
+        """Whether all its records are an agency's."""
+        return self.at.size == len(self.all.ids)
+
     @functools.cached_property
     def ids(self) -> Texts:
         """Ids of the agency records."""
-        return self.all.ids if self.at.size == len(self.all.ids) else self.all.ids.take(self.at)
+        return self.all.ids if self.agency else self.all.ids.take(self.at)
+
+    # Columns that several artefacts have; each is encoded once.
+
+    @functools.cached_property
+    def source(self) -> pa.DictionaryArray:
+        """Sources of the agency records."""
+        return coded_text(self.all.source[self.at].astype(np.int64), self.names)
+
+    @functools.cached_property
+    def identity(self) -> pa.FixedSizeBinaryArray:
+        """Entity ids of the agency records."""
+        return id_array(self.entity if self.agency else self.entity[self.at])
+
+    @functools.cached_property
+    def usable(self) -> pa.BooleanArray:
+        """Whether each agency record holds an identifier that can be compared."""
+        return pa.array(self.known["usable"] != 0)
 
 
 def piece_file(space: Workspace, artefact: str, number: int) -> Path:
@@ -149,8 +171,9 @@ def _entities(
     agency[at] = True
     register = np.flatnonzero(~agency)
     entity[register] = person_entity_ids(held.ids if not at.size else held.ids.take(register))
-    linked = np.flatnonzero(known["decision"] == LINK) if at.size else at
-    entity[at[linked]] = person_entity_ids(person.take(linked))
+    if at.size:
+        # Of nearly all records: choosing the linked ones first would copy their persons' texts.
+        entity[at] = person_entity_ids(person)
     rest = np.flatnonzero(known["decision"] != LINK) if at.size else at
     own = known["anchor"][rest] == held.rows[at[rest]]
     mine = at[rest[own]]
@@ -171,16 +194,21 @@ def encode_chunk(work: str, number: int) -> dict[str, Any]:
         "links": _link_rows(chunk),
         "subgroups": _subgroup_rows(chunk),
     }
-    for name, columns in made.items():
-        write_piece(piece_file(space, name, number), tables.ARTEFACTS[name].check(pa.table(columns)))
+    write_pieces(
+        {
+            piece_file(space, name, number): tables.ARTEFACTS[name].check(pa.table(columns))
+            for name, columns in made.items()
+        }
+    )
     return {"rows_in": chunk.all.rows.shape[0]}
 
 
 def _entity_rows(chunk: _Chunk) -> dict[str, Any]:
+    source = chunk.source if chunk.agency else coded_text(chunk.all.source.astype(np.int64), chunk.names)
     return {
-        "source": coded_text(chunk.all.source.astype(np.int64), chunk.names),
+        "source": source,
         "record_id": chunk.all.ids.arrow(),
-        "entity_id": id_array(chunk.entity),
+        "entity_id": chunk.identity if chunk.agency else id_array(chunk.entity),
     }
 
 
@@ -195,10 +223,10 @@ def _decision_rows(chunk: _Chunk) -> dict[str, Any]:
     second = known["runner_up"] != NOBODY
     return {
         "decision_id": id_array(identity),
-        "source": coded_text(source, chunk.names),
+        "source": chunk.source,
         "record_id": ids.arrow(),
         "decision": coded_text(decision, DECISIONS),
-        "entity_id": id_array(chunk.entity[chunk.at]),
+        "entity_id": chunk.identity,
         "person_id": chunk.person.arrow(known["person"] != NOBODY),
         "runner_up_person_id": texts_at(space, known["runner_up"].astype(np.uint32)).arrow(second),
         "weight": numbers(known["weight"] / STEP, has),
@@ -209,7 +237,7 @@ def _decision_rows(chunk: _Chunk) -> dict[str, Any]:
         "reasons": reason_column(known["reasons"].astype(np.uint32)),
         "model_id": coded_text(np.zeros(n, np.int64), [model]),
         "policy_id": coded_text(source, policies),
-        "number_usable": pa.array(known["usable"] != 0),
+        "number_usable": chunk.usable,
     }
 
 
@@ -226,10 +254,15 @@ def _pair_rows(chunk: _Chunk) -> dict[str, Any]:
     held = _gathered(space, "pairs", chunk.all, chunk.number, names) if chunk.at.size else {}
     if not held:
         held = {name: np.zeros(0, np.int32) for name in names}
-    right = texts_at(space, held["right"].astype(np.uint32))
-    by = _within(held["place"], right)
-    held = {name: values[by] for name, values in held.items()}
-    record = np.searchsorted(chunk.at, held["place"])
+    record = _inverse(chunk)[held["place"]]
+    # The texts of most candidates are there already: those of their records' persons.
+    best = held["right"] == chunk.known["person"][record]
+    texts = Texts.join([chunk.person, texts_at(space, held["right"][~best].astype(np.uint32))])
+    right = np.where(best, record, len(chunk.person) - 1 + np.cumsum(~best))
+    by = _within(held["place"], texts, right)
+    if not _is_range(by):
+        held = {name: values[by] for name, values in held.items()}
+        record, right = record[by], right[by]
     known = chunk.known
     lead = power_of_two(held["weight"] - known["weight"][record])
     left = held["place"].astype(np.int64)
@@ -238,7 +271,7 @@ def _pair_rows(chunk: _Chunk) -> dict[str, Any]:
         "source_l": coded_text(chunk.all.source[left].astype(np.int64), chunk.names),
         "record_id_l": chunk.all.ids.take(left).arrow(),
         "source_r": coded_text(np.zeros(left.shape[0], np.int64), chunk.names),
-        "record_id_r": (right if _is_range(by) else right.take(by)).arrow(),
+        "record_id_r": texts.take(right).arrow(),
         "rule": rule,
         "pattern": pattern_texts(held["pattern"], space.programme, made=_patterns(space)),
         "weight": numbers(held["weight"] / STEP),
@@ -246,17 +279,27 @@ def _pair_rows(chunk: _Chunk) -> dict[str, Any]:
     }
 
 
+def _inverse(chunk: _Chunk) -> np.ndarray:
+    """Number of the agency record that stands at each place of a piece."""
+    out = np.zeros(chunk.all.rows.shape[0], np.int64)
+    out[chunk.at] = np.arange(chunk.at.shape[0])
+    return out
+
+
 def _is_range(order: np.ndarray) -> bool:
     return bool((order[1:] > order[:-1]).all())
 
 
-def _within(place: np.ndarray, texts: Texts, source: np.ndarray | None = None) -> np.ndarray:
-    """Order of rows by their place; those of one place by rank of the source, if given, and by text."""
+def _within(place: np.ndarray, texts: Texts, of: np.ndarray, source: np.ndarray | None = None) -> np.ndarray:
+    """Order of rows by their place; those of one place by rank of the source, if given, and by text.
+
+    of : int64[n], which of ``texts`` each row has
+    """
     order, shared = _by_place(place)
     tied = np.flatnonzero(shared)
     rows = order[tied]
     rank = np.empty(rows.shape[0], np.int64)
-    rank[texts.take(rows).order()] = np.arange(rows.shape[0])
+    rank[texts.take(of[rows]).order()] = np.arange(rows.shape[0])
     keys = (rank, place[rows]) if source is None else (rank, source[rows], place[rows])
     order[tied] = rows[np.lexsort(keys)]
     return order
@@ -275,17 +318,18 @@ def _link_rows(chunk: _Chunk) -> dict[str, Any]:
     right = np.concatenate([known["person"][own], held["right"]]).astype(np.uint32)
     kept = np.concatenate([~cut[own], held["kept"] != 0])
     reason = np.concatenate([np.where(cut[own], 3, 0), np.where(held["kept"] != 0, 1, 2)])
-    to = Texts.join([chunk.person.take(own), texts_at(space, held["right"].astype(np.uint32))])
+    texts = Texts.join([chunk.person, texts_at(space, held["right"].astype(np.uint32))])
+    to = np.concatenate([own, len(chunk.person) + np.arange(held["right"].shape[0])])
     source = source_of(space, right) if held["right"].size else np.zeros(right.shape[0], np.int64)
     by_name = np.argsort(np.argsort(chunk.names, kind="stable"))
-    by = _within(place, to, by_name[source])
+    by = _within(place, texts, to, by_name[source])
     place, source = place[by], source[by]
     return {
         "entity_id": id_array(chunk.entity[place]),
         "source_l": coded_text(chunk.all.source[place].astype(np.int64), chunk.names),
         "record_id_l": chunk.all.ids.take(place).arrow(),
         "source_r": coded_text(source, chunk.names),
-        "record_id_r": to.take(by).arrow(),
+        "record_id_r": texts.take(to[by]).arrow(),
         "kept": pa.array(kept[by]),
         "reason": coded_text(reason[by].astype(np.int64), _REASONS),
     }
@@ -294,12 +338,12 @@ def _link_rows(chunk: _Chunk) -> dict[str, Any]:
 def _subgroup_rows(chunk: _Chunk) -> dict[str, Any]:
     known = chunk.known
     return {
-        "source": coded_text(chunk.all.source[chunk.at].astype(np.int64), chunk.names),
+        "source": chunk.source,
         "record_id": chunk.ids.arrow(),
         "sex": coded_text(known["sex"].astype(np.int64) - 1, ("M", "F")),
         "birth_decade": pa.array(known["decade"].astype(np.int32)),
         "surname_band": coded_text(known["band"].astype(np.int64), _BANDS),
-        "number_usable": pa.array(known["usable"] != 0),
+        "number_usable": chunk.usable,
     }
 
 

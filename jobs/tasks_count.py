@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from jobs.gates import orders_path
 from jobs.linked_records import links_of, valid
-from jobs.store import read_arrays, read_parquet, read_table, write_arrays
+from jobs.store import checked, damaged, read_arrays, read_parquet, read_table, write_arrays
 from jobs.tasks_decide import load_outcomes
 from jobs.workspace import Workspace, frame
 from linkage.decisions import CONFLICT, REVIEW
@@ -40,12 +42,13 @@ def count_part(work: str, source: int, part: int) -> dict[str, Any]:
     standards = list(space.sources[source].contract.by_standard())
     repaired, elsewhere = _repairs(space, source, part)
     records = space.records(source, part, standards)
+    coded = space.coded.arrays  # once: looking whether it has changed lists every part
     fields: dict[str, list[int | None]] = {}
     for standard in standards:
         filled = valid(records, standard)
         readable = None
-        if standard in space.coded.arrays:
-            has = _has(np.asarray(space.coded.arrays[standard][start : start + rows]), space.kinds[standard])
+        if standard in coded:
+            has = _has(np.asarray(coded[standard][start : start + rows]), space.kinds[standard])
             readable = int((has & filled).sum())
         fields[standard] = [
             int(filled.sum()),
@@ -121,13 +124,7 @@ def count_published(work: str, out: str) -> dict[str, Any]:
     orders; ``cases``: register cases by kind, None in a run without corrections.
     """
     space, place = Workspace.open(work), Path(out)
-    held = frame(read_parquet(place / "queries.parquet", ["source", "line", "field", "code"]))
-    held = held.with_columns(pl.col("source", "field", "code").cast(pl.String))
-    counted = (
-        held.group_by("source", "field", "code")
-        .agg(pl.len().alias("rows"), pl.col("line").min())
-        .sort("source", "field", "code")
-    )
+    counted = _counted_queries(place / "queries.parquet")
     queries: dict[str, list[dict[str, Any]]] = {}
     for row in counted.iter_rows(named=True):
         queries.setdefault(row.pop("source"), []).append(row)
@@ -138,6 +135,23 @@ def count_published(work: str, out: str) -> dict[str, Any]:
         if space.loaded.project.corrections.make
         else None,
     }
+
+
+def _counted_queries(path: Path) -> pl.DataFrame:
+    """Queries of each source, field and code: how many, and the first line; a row group is held at a time."""
+    by = ("source", "field", "code")
+    found = []
+    checked(path)
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as held:
+            for number in range(held.num_row_groups):
+                rows = frame(held.read_row_group(number, [*by, "line"])).with_columns(
+                    pl.col(by).cast(pl.String)
+                )
+                found.append(rows.group_by(by).agg(pl.len().alias("rows"), pl.col("line").min()))
+    except (pa.ArrowException, OSError) as fault:
+        raise damaged(path, fault) from None
+    return pl.concat(found).group_by(by).agg(pl.col("rows").sum(), pl.col("line").min()).sort(by)
 
 
 def _tally(path: Path, column: str) -> dict[str, int]:

@@ -146,16 +146,15 @@ def gather_range(work: str, start: int, stop: int) -> dict[str, Any]:
         pattern=scored.pattern[chosen],
         weight=scored.weight[chosen],
     )
-    held = resolved(space)
-    mine = np.flatnonzero((held["edge_left"] >= start) & (held["edge_left"] < stop))
-    left = held["edge_left"][mine] - start
+    edges = _resolved_rows(space, "edge_left", start, stop, ("edge_right", "edge_kept"))
+    left = edges["edge_left"] - start
     write_shuffled(
         gathered_file(space, "edges", start),
         chunk[left],
         chunks,
         place=place[left],
-        right=held["edge_right"][mine].astype(np.uint32),
-        kept=held["edge_kept"][mine].astype(np.uint8),
+        right=edges["edge_right"].astype(np.uint32),
+        kept=edges["edge_kept"].astype(np.uint8),
     )
     return {"rows_in": stop - start}
 
@@ -173,7 +172,15 @@ def _published(space: Workspace, scored: Scored) -> np.ndarray:
 def _anchors(space: Workspace, start: int, stop: int) -> np.ndarray:
     """Of each record of a range the row whose key names its entity where no person does: uint32."""
     anchor = np.arange(start, stop, dtype=np.uint32)
-    held = resolved(space)
-    mine = np.flatnonzero((held["anchor_rows"] >= start) & (held["anchor_rows"] < stop))
-    anchor[held["anchor_rows"][mine] - start] = held["anchors"][mine]
+    held = _resolved_rows(space, "anchor_rows", start, stop, ("anchors",))
+    anchor[held["anchor_rows"] - start] = held["anchors"]
     return anchor
+
+
+def _resolved_rows(
+    space: Workspace, rows: str, start: int, stop: int, names: tuple[str, ...]
+) -> dict[str, np.ndarray]:
+    """What resolution left of the rows of a range, by rising ``rows``."""
+    held = open_arrays(space.path("resolved", "resolved.arrays"))
+    low, high = (int(v) for v in np.searchsorted(held[rows], [start, stop]))
+    return {name: held.cut(name, low, high) for name in (rows, *names)}

@@ -5,7 +5,7 @@ resolve/open-{start}      records of a range that no person was decided for
 resolve/linked-{p}        records that share a person, source and role, compared with the one that stays
 resolve/open              all open records, in the order that they are compared in
 resolve/blocks-{rule}-{k} their blocks under a rule, by the key's hash;  resolve/pairs-{rule}-{k} scored pairs
-resolved/resolved         groups, edges, duplicates, anchors
+resolved/resolved         groups, edges by their left row, duplicates, anchors by row
 """
 
 from __future__ import annotations
@@ -130,10 +130,9 @@ def compare_linked(work: str, partition: int) -> dict[str, Any]:
         owned=False,
         keep_all=True,
     )
-    by_row = np.argsort(rows)
-    p_link = held["p_link"][by_row]
+    # Range after range, and in each as they stand: the rows rise.
     both = [
-        p_link[np.searchsorted(rows[by_row], side.astype(np.int64))]
+        held["p_link"][np.searchsorted(rows, side.astype(np.int64))]
         for side in (compared.left, compared.right)
     ]
     write_arrays(
@@ -314,15 +313,16 @@ def resolve_open(work: str, passes: int) -> dict[str, Any]:
     anchor_rows, anchors = resolve.anchors_of(
         groups, _place(space, groups.rows), _merged(both, keep, rows[held["fresh"] != 0])
     )
+    by_left = np.argsort(groups.left, kind="stable")
     write_arrays(
         space.path("resolved", "resolved.arrays"),
         **{name: getattr(both, name) for name in resolve.Duplicates.__dataclass_fields__},
         keep=keep,
         rows=groups.rows,
         roots=groups.roots,
-        edge_left=groups.left,
-        edge_right=groups.right,
-        edge_kept=groups.kept,
+        edge_left=groups.left[by_left],
+        edge_right=groups.right[by_left],
+        edge_kept=groups.kept[by_left],
         anchor_rows=anchor_rows,
         anchors=anchors,
     )

@@ -87,32 +87,35 @@ def _lines(space: Workspace, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int6
     return line
 
 
-def encode_values(work: str, number: int) -> dict[str, Any]:
-    """Encode the repairs and queries of one piece of the order."""
+def encode_values(work: str, first: int, stop: int) -> dict[str, Any]:
+    """Encode the repairs and queries of consecutive pieces of the order, from the ``first`` to ``stop``."""
     space = Workspace.open(work)
-    start = number * ordering.CHUNK_ROWS
-    held = stretch(space, start, min(start + ordering.CHUNK_ROWS, space.layout["rows"]))
+    rows, size = space.layout["rows"], ordering.CHUNK_ROWS
+    pieces = {n: stretch(space, n * size, min((n + 1) * size, rows)) for n in range(first, stop)}
+    sources = np.unique(np.concatenate([held.source for held in pieces.values()]))
+    starts = ranges_of(space, sources, register=None)
     outcome = pl.Series(OUTCOMES)
-    starts = ranges_of(space, np.unique(held.source), register=None)
-    repairs = _placed(space, "repairs", starts, number, _REPAIR, "kind")
+    repairs = _placed(space, "repairs", starts, first, stop, _REPAIR, "kind")
     repairs = repairs.with_columns(outcome=outcome.gather(repairs["outcome"].cast(pl.UInt32)))
-    _encode(space, tables.REPAIRS, number, held, repairs)
-    _encode(space, tables.QUERIES, number, held, _placed(space, "queries", starts, number, _QUERY, "code"))
-    return {"rows_out": held.rows.shape[0]}
+    queries = _placed(space, "queries", starts, first, stop, _QUERY, "code")
+    for table, held in ((tables.REPAIRS, repairs), (tables.QUERIES, queries)):
+        bounds = np.searchsorted(held["chunk"].to_numpy(), np.arange(first, stop + 1)).tolist()
+        for number, low, high in zip(pieces, bounds[:-1], bounds[1:], strict=True):
+            _encode(space, table, number, pieces[number], held.slice(low, high - low))
+    return {"rows_out": sum(held.rows.shape[0] for held in pieces.values())}
 
 
 def _placed(
-    space: Workspace, name: str, starts: list[int], number: int, columns: dict[str, Any], kind: str
+    space: Workspace, name: str, starts: list[int], first: int, stop: int, columns: dict[str, Any], kind: str
 ) -> pl.DataFrame:
-    """What was gathered for a piece of the order, in the order of its artefact."""
+    """What was gathered for some pieces of the order, in the order of its artefact."""
     found = [pl.DataFrame(schema={**_WHERE, **columns})]
     for start in starts:
         table = read_table(gathered_file(space, name, start))
-        chunk = table.column("chunk").to_numpy()
-        low, high = np.searchsorted(chunk, [number, number + 1])
+        low, high = np.searchsorted(table.column("chunk").to_numpy(), [first, stop])
         if high > low:
             found.append(frame(table.slice(low, high - low)))
-    return pl.concat(found).sort("place", "field", kind)
+    return pl.concat(found).sort("chunk", "place", "field", kind)
 
 
 def _encode(space: Workspace, table: tables.Table, number: int, order: Stretch, held: pl.DataFrame) -> None:

@@ -204,6 +204,40 @@ def _sip_round(
     return v0, v1, v2, v3
 
 
+@inline
+def sip_start(key0: np.uint64, key1: np.uint64) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
+    """The state that SipHash with 128 bits begins with."""
+    v0 = key0 ^ np.uint64(0x736F6D6570736575)
+    v1 = key1 ^ np.uint64(0x646F72616E646F6D) ^ np.uint64(0xEE)
+    v2 = key0 ^ np.uint64(0x6C7967656E657261)
+    v3 = key1 ^ np.uint64(0x7465646279746573)
+    return v0, v1, v2, v3
+
+
+@inline
+def sip_word(
+    word: np.uint64, v0: np.uint64, v1: np.uint64, v2: np.uint64, v3: np.uint64
+) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
+    """Eight bytes, the first the lowest, taken into a state."""
+    v3 ^= word
+    for _ in range(2):
+        v0, v1, v2, v3 = _sip_round(v0, v1, v2, v3)
+    return v0 ^ word, v1, v2, v3
+
+
+@inline
+def sip_end(v0: np.uint64, v1: np.uint64, v2: np.uint64, v3: np.uint64) -> tuple[np.uint64, np.uint64]:
+    """Both halves of the hash of what a state has taken in; its last word has the length in its top byte."""
+    v2 ^= np.uint64(0xEE)
+    for _ in range(4):
+        v0, v1, v2, v3 = _sip_round(v0, v1, v2, v3)
+    first = v0 ^ v1 ^ v2 ^ v3
+    v1 ^= np.uint64(0xDD)
+    for _ in range(4):
+        v0, v1, v2, v3 = _sip_round(v0, v1, v2, v3)
+    return first, v0 ^ v1 ^ v2 ^ v3
+
+
 @jit
 def siphash128(
     offsets: NDArray[np.int64],
@@ -219,10 +253,7 @@ def siphash128(
     for i in range(out.shape[0]):
         begin = offsets[i]
         length = offsets[i + 1] - begin
-        v0 = key0 ^ np.uint64(0x736F6D6570736575)
-        v1 = key1 ^ np.uint64(0x646F72616E646F6D) ^ np.uint64(0xEE)
-        v2 = key0 ^ np.uint64(0x6C7967656E657261)
-        v3 = key1 ^ np.uint64(0x7465646279746573)
+        v0, v1, v2, v3 = sip_start(key0, key1)
         whole = length // 8
         for w in range(whole + 1):
             word = np.uint64(0)
@@ -233,18 +264,8 @@ def siphash128(
                 for b in range(length - whole * 8):
                     word |= np.uint64(data[begin + w * 8 + b]) << np.uint64(8 * b)
                 word |= np.uint64(length & 0xFF) << np.uint64(56)
-            v3 ^= word
-            for _ in range(2):
-                v0, v1, v2, v3 = _sip_round(v0, v1, v2, v3)
-            v0 ^= word
-        v2 ^= np.uint64(0xEE)
-        for _ in range(4):
-            v0, v1, v2, v3 = _sip_round(v0, v1, v2, v3)
-        out[i, 0] = v0 ^ v1 ^ v2 ^ v3
-        v1 ^= np.uint64(0xDD)
-        for _ in range(4):
-            v0, v1, v2, v3 = _sip_round(v0, v1, v2, v3)
-        out[i, 1] = v0 ^ v1 ^ v2 ^ v3
+            v0, v1, v2, v3 = sip_word(word, v0, v1, v2, v3)
+        out[i, 0], out[i, 1] = sip_end(v0, v1, v2, v3)
 
 
 @jit

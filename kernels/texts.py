@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels._jit import inline, jit
-from kernels.keys import siphash128
+from kernels.keys import sip_end, sip_start, sip_word
 
 
 @inline
@@ -157,11 +157,127 @@ def copy_to_places(
             out[to + k] = data[begin + k]
 
 
+#: Lengths of a block of DELTA_BINARY_PACKED and of each of its four parts.
+_BLOCK, _PART = 128, 32
+
+
+def lengths_room(rows: int) -> int:
+    """Most bytes that :func:`delta_lengths` fills for so many rows."""
+    return 32 + -(-rows // _BLOCK) * (16 + 4 * _BLOCK)
+
+
 @inline
-def _put(buffer: NDArray[np.uint8], at: int, data: NDArray[np.uint8], begin: int, end: int) -> int:
-    for i in range(end - begin):
-        buffer[at + i] = data[begin + i]
-    return at + end - begin
+def _number(out: NDArray[np.uint8], at: int, value: int | np.int64) -> int:
+    while value >= 128:
+        out[at] = np.uint8(value & 127 | 128)
+        value >>= 7
+        at += 1
+    out[at] = np.uint8(value)
+    return at + 1
+
+
+@inline
+def _signed(out: NDArray[np.uint8], at: int, value: int | np.int64) -> int:
+    return _number(out, at, 2 * value if value >= 0 else -2 * value - 1)
+
+
+@jit
+def delta_lengths(offsets: NDArray[np.int64], known: NDArray[np.bool_], out: NDArray[np.uint8]) -> int:
+    """Lengths of the texts that are ``known`` (bool[n]), by Parquet's DELTA_BINARY_PACKED; bytes filled.
+
+    out : uint8, at least :func:`lengths_room` of n. The lengths are below 2**31.
+    """
+    n, first = 0, np.int64(0)
+    for i in range(known.shape[0]):
+        if known[i]:
+            if n == 0:
+                first = offsets[i + 1] - offsets[i]
+            n += 1
+    at = _number(out, 0, _BLOCK)
+    at = _number(out, at, _BLOCK // _PART)
+    at = _number(out, at, n)
+    at = _signed(out, at, first)
+    deltas = np.empty(_BLOCK, np.int64)
+    held, last, started = 0, np.int64(0), False
+    left = n - 1
+    for i in range(known.shape[0]):
+        if not known[i]:
+            continue
+        length = offsets[i + 1] - offsets[i]
+        if started:
+            deltas[held] = length - last
+            held += 1
+        last, started = length, True
+        if held == 0 or held < min(left, _BLOCK):
+            continue
+        least = deltas[0]
+        for k in range(held):
+            least = min(least, deltas[k])
+        at = _signed(out, at, least)
+        widths = at
+        at += _BLOCK // _PART
+        for part in range(_BLOCK // _PART):
+            begin, end = part * _PART, min(held, (part + 1) * _PART)
+            most = np.int64(0)
+            for k in range(begin, end):
+                most = max(most, deltas[k] - least)
+            width = 0
+            while most >> width:
+                width += 1
+            out[widths + part] = np.uint8(width)
+            if begin >= end or width == 0:
+                continue
+            bits, filled = np.uint64(0), 0
+            for k in range(begin, begin + _PART):
+                value = np.uint64(deltas[k] - least) if k < end else np.uint64(0)
+                bits |= value << np.uint64(filled)
+                filled += width
+                while filled >= 8:
+                    out[at] = np.uint8(bits & np.uint64(255))
+                    at += 1
+                    bits >>= np.uint64(8)
+                    filled -= 8
+        left -= held
+        held = 0
+    return at
+
+
+@inline
+def _taken(
+    data: NDArray[np.uint8],
+    begin: int,
+    end: int,
+    tail: np.uint64,
+    held: int,
+    v0: np.uint64,
+    v1: np.uint64,
+    v2: np.uint64,
+    v3: np.uint64,
+) -> tuple[np.uint64, int, np.uint64, np.uint64, np.uint64, np.uint64]:
+    """Take bytes into a SipHash state; ``tail``: the ``held`` (0 to 7) last bytes, which fill no word yet."""
+    shift = np.uint64(8 * held)
+    back = np.uint64(64) - shift
+    at = begin
+    while at + 8 <= end:
+        word = np.uint64(0)
+        for b in range(8):
+            word |= np.uint64(data[at + b]) << np.uint64(8 * b)
+        whole = tail | (word << shift)
+        tail = (word >> back) if held else np.uint64(0)
+        v0, v1, v2, v3 = sip_word(whole, v0, v1, v2, v3)
+        at += 8
+    left = end - at
+    if left:
+        word = np.uint64(0)
+        for b in range(left):
+            word |= np.uint64(data[at + b]) << np.uint64(8 * b)
+        tail |= word << shift
+        held += left
+        if held >= 8:
+            v0, v1, v2, v3 = sip_word(tail, v0, v1, v2, v3)
+            tail = word >> back
+            held -= 8
+    return tail, held, v0, v1, v2, v3
 
 
 @jit
@@ -182,23 +298,22 @@ def hash_framed(
     frames : int64[n, 3], which of the frame texts stand before, between and after
     a, b   : n texts each;  out : uint64[n, 2]
     """
-    n = frames.shape[0]
-    longest = np.int64(0)
-    for f in range(frame_offsets.shape[0] - 1):
-        longest = max(longest, frame_offsets[f + 1] - frame_offsets[f])
-    most = np.int64(0)
-    for i in range(n):
-        most = max(most, a_offsets[i + 1] - a_offsets[i] + b_offsets[i + 1] - b_offsets[i])
-    buffer = np.empty(3 * longest + most, np.uint8)
-    bounds = np.zeros(2, np.int64)
-    for i in range(n):
-        f = frames[i, 0]
-        at = _put(buffer, 0, frame_data, frame_offsets[f], frame_offsets[f + 1])
-        at = _put(buffer, at, a_data, a_offsets[i], a_offsets[i + 1])
-        f = frames[i, 1]
-        at = _put(buffer, at, frame_data, frame_offsets[f], frame_offsets[f + 1])
-        at = _put(buffer, at, b_data, b_offsets[i], b_offsets[i + 1])
-        f = frames[i, 2]
-        at = _put(buffer, at, frame_data, frame_offsets[f], frame_offsets[f + 1])
-        bounds[1] = at
-        siphash128(bounds, buffer, key0, key1, out[i : i + 1])
+    for i in range(frames.shape[0]):
+        v0, v1, v2, v3 = sip_start(key0, key1)
+        tail, held, length = np.uint64(0), 0, 0
+        for part in range(3):
+            f = frames[i, part]
+            begin, end = frame_offsets[f], frame_offsets[f + 1]
+            tail, held, v0, v1, v2, v3 = _taken(frame_data, begin, end, tail, held, v0, v1, v2, v3)
+            length += end - begin
+            if part == 0:
+                begin, end = a_offsets[i], a_offsets[i + 1]
+                tail, held, v0, v1, v2, v3 = _taken(a_data, begin, end, tail, held, v0, v1, v2, v3)
+                length += end - begin
+            elif part == 1:
+                begin, end = b_offsets[i], b_offsets[i + 1]
+                tail, held, v0, v1, v2, v3 = _taken(b_data, begin, end, tail, held, v0, v1, v2, v3)
+                length += end - begin
+        word = tail | (np.uint64(length & 0xFF) << np.uint64(56))
+        v0, v1, v2, v3 = sip_word(word, v0, v1, v2, v3)
+        out[i, 0], out[i, 1] = sip_end(v0, v1, v2, v3)

@@ -49,7 +49,7 @@ def person_groups(person: np.ndarray, source: np.ndarray, role: np.ndarray, rows
         return np.zeros((0, 2), np.int64)
     # Person and source sort as one number; roles, which few sources have, only tell apart what is left.
     key = person.astype(np.int64) * 256 + source
-    order = np.argsort(key, kind="stable")
+    order = np.argsort(key)
     again = np.flatnonzero(key[order][1:] == key[order][:-1])
     chosen = order[np.unique(np.concatenate([again, again + 1]))]
     by = chosen[np.lexsort((rows[chosen], role[chosen], key[chosen]))]
@@ -187,19 +187,31 @@ def anchors_of(groups: Groups, place: np.ndarray, merged: np.ndarray) -> tuple[n
     Of a group it is the first by ``place`` (int64, of ``groups.rows``). ``merged`` int64[k, 2]: a record that
     is absorbed by another takes what names that one, or the one that absorbs it in turn.
     """
-    named: dict[int, int] = {}
-    if groups.rows.size:
+    rows, anchors = groups.rows, np.empty(groups.rows.shape[0], np.int64)
+    if rows.size:
         by = np.lexsort((place, groups.roots))
         starts = np.flatnonzero(np.concatenate([[True], groups.roots[by][1:] != groups.roots[by][:-1]]))
-        first = np.repeat(groups.rows[by][starts], np.diff(np.append(starts, by.shape[0])))
-        named = dict(zip(groups.rows[by].tolist(), first.tolist(), strict=True))
-    into = dict(merged.tolist())
-    absorbed = {}
-    for gone, survivor in into.items():
-        stays = survivor
-        while stays in into:
-            stays = into[stays]
-        absorbed[gone] = named.get(stays, stays)
-    named |= absorbed
-    rows = np.array(sorted(row for row, anchor in named.items() if row != anchor), np.int64)
-    return rows, np.array([named[row] for row in rows.tolist()], np.int64)
+        anchors[by] = np.repeat(rows[by][starts], np.diff(np.append(starts, by.shape[0])))
+    gone, stays = merged[np.argsort(merged[:, 0], kind="stable")].T
+    into = stays
+    while True:
+        onward, further = _found(gone, stays)
+        if not further.any():
+            break
+        stays = np.where(further, into[onward], stays)
+    at, grouped = _found(rows, stays)
+    named = stays.copy()
+    named[grouped] = anchors[at[grouped]]
+    others = ~_found(gone, rows)[1]
+    rows, anchors = np.concatenate([rows[others], gone]), np.concatenate([anchors[others], named])
+    by = np.argsort(rows, kind="stable")
+    by = by[rows[by] != anchors[by]]
+    return rows[by], anchors[by]
+
+
+def _found(ordered: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Place of each wanted value among ordered ones, and whether it is there."""
+    if ordered.size == 0:
+        return np.zeros(wanted.shape[0], np.int64), np.zeros(wanted.shape[0], bool)
+    at = np.minimum(np.searchsorted(ordered, wanted), ordered.shape[0] - 1)
+    return at, ordered[at] == wanted

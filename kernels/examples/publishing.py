@@ -16,8 +16,10 @@ from kernels.places import order_by_place
 from kernels.texts import (
     copy_texts,
     copy_to_places,
+    delta_lengths,
     hash_framed,
     lengths_at,
+    lengths_room,
     places_among,
     rising,
     shared_prefix,
@@ -41,6 +43,11 @@ def _own(n: int) -> Texts:
 def _ids(n: int) -> Texts:
     """Record ids with a common beginning, in order."""
     return _packed([b"2026-%09d" % (3 * row) for row in range(n)])
+
+
+def _kept_ids(n: int) -> Texts:
+    offsets, data = _ids(n)
+    return mapped(offsets), mapped(data)
 
 
 def _chosen(n: int) -> NDArray[np.int64]:
@@ -98,6 +105,12 @@ def _places(*, kept: bool) -> Callable[[int], tuple[Any, ...]]:
     return make
 
 
+def _deltas(n: int) -> tuple[Any, ...]:
+    """Lengths of names, of which every seventh is not there."""
+    offsets, _ = _own(n)
+    return mapped(offsets), np.arange(n) % 7 > 0, np.zeros(lengths_room(n), np.uint8)
+
+
 def _edges(n: int) -> tuple[Any, ...]:
     """As many edges as records, of which a third are of sources that want one record a component."""
     rng = np.random.default_rng(35)
@@ -111,10 +124,12 @@ EXAMPLES = (
     Example(words_of, _words, "text"),
     Example(shared_prefix, _ids, "text"),
     Example(rising, _ids, "text"),
+    Example(rising, _kept_ids, "text", "mapped texts"),
     Example(places_among, _among, "text"),
     Example(lengths_at, _lengths, "text"),
     Example(copy_texts, _copied, "text"),
     Example(copy_to_places, _placed, "text"),
+    Example(delta_lengths, _deltas, "text"),
     Example(hash_framed, _framed(kept=False), "row"),
     Example(hash_framed, _framed(kept=True), "row", "kept frames"),
     Example(order_by_place, _places(kept=False), "row"),

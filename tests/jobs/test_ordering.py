@@ -91,10 +91,11 @@ SIZES = [(0, 0, 40), (0, 1, 0), (0, 2, 23), (1, 0, 1), (2, 0, 17), (2, 1, 30)]
 
 
 @pytest.mark.parametrize("in_order", [False, True])
-@pytest.mark.parametrize("partition", [5, 20, 1000])
-def test_order__is_that_of_a_sort_in_memory(tmp_path, monkeypatch, partition, in_order):
+@pytest.mark.parametrize(("partition", "together"), [(5, 1), (5, 50), (20, 1000), (1000, 70)])
+def test_order__is_that_of_a_sort_in_memory(tmp_path, monkeypatch, partition, together, in_order):
     space = Space(tmp_path, SIZES, 11, in_order)
     monkeypatch.setattr(ordering, "PARTITION_ROWS", partition)
+    monkeypatch.setattr(ordering, "SORTED_ROWS", together)
     monkeypatch.setattr(Workspace, "open", lambda _: space)
     make_order(Here(space), "publish", space)
     wanted = space.wanted()

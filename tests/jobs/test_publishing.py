@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.generator import generate
-from jobs import ordering, publishing, tasks_resolve, tasks_review
+from jobs import ordering, publishing, tasks_artefacts, tasks_resolve, tasks_review
 from jobs.publishing import publish_run, rounds
 from jobs.resolving import resolve_run
 from jobs.run import run_project
@@ -67,6 +67,9 @@ class Here:
             task = getattr(importlib.import_module(module), function)
             found.append(json.loads(json.dumps(task(*arguments))))
         return found
+
+    def free(self, *patterns):
+        pass
 
     def drop(self, *patterns):
         for pattern in patterns:
@@ -170,7 +173,7 @@ def test_artefacts__are_the_same_whatever_the_cut(run, tmp_path, monkeypatch):
     work = tmp_path / "work"
     work.mkdir()
     for place in (run / "work").iterdir():
-        if place.name not in ("order", "publish", "resolve", "resolved", "sums"):
+        if place.name not in ("counted", "order", "publish", "resolve", "resolved", "sums"):
             (work / place.name).symlink_to(place)
     monkeypatch.setattr(ordering, "PARTITION_ROWS", 150)
     monkeypatch.setattr(ordering, "CHUNK_ROWS", 200)
@@ -196,6 +199,80 @@ def test_artefacts__are_the_same_whatever_the_cut(run, tmp_path, monkeypatch):
         assert (run / page).read_bytes() == (out / page).read_bytes()
     one, other = (read_arrays(place / "resolved" / "resolved.arrays") for place in (work, run / "work"))
     assert all(np.array_equal(one[name], other[name]) for name in other)
+
+
+class Dropping(Here):
+    """Removes what is dropped, and notes what lies there when each round of tasks begins."""
+
+    def __init__(self, work: Path) -> None:
+        super().__init__(work)
+        self.seen: list[tuple[set[str], set[str]]] = []
+
+    def tasks(self, stage, calls, rows=None, memory=0):
+        held = {str(p.relative_to(self.work)) for p in self.work.rglob("*.arrays")}
+        self.seen.append(({name.rpartition(":")[2] for name, _ in calls}, held))
+        return super().tasks(stage, calls, rows, memory)
+
+
+def test_publish__without_corrections_drops_the_earlier_stages_once_all_is_gathered(tmp_path, monkeypatch):
+    generate(tmp_path / "nation", 400, seed=12)
+    project = tmp_path / "nation" / "project.toml"
+    project.write_text(project.read_text() + "\n[corrections]\nmake = false\n")
+    run_project(project, tmp_path / "run", parts=3, keep_work=True)
+    Workspace.open.cache_clear()
+    monkeypatch.setattr(ordering, "CHUNK_ROWS", 200)
+    monkeypatch.setattr(publishing, "ROUND_ROWS", 150)
+    work = tmp_path / "work"
+    shutil.copytree(tmp_path / "run" / "work", work)
+    shutil.rmtree(work / "publish")
+    shutil.rmtree(work / "order")
+    stages, space = Dropping(work), Workspace.open(str(work))
+    published = publish_run(stages, space, tmp_path / "out")
+    for name in ARTEFACTS:
+        assert read(tmp_path / "run" / f"{name}.parquet").equals(read(tmp_path / "out" / f"{name}.parquet"))
+    agencies = [f"{a:012d}" for a, _ in space.ranges(register=False)]
+    gathered = [held for names, held in stages.seen if "gather_range" in names]
+    encoded = [held for names, held in stages.seen if "encode_chunk" in names]
+    assert len(gathered) > 1
+    assert len(encoded) > 1
+    kept = [sum(f"judged/{start}.arrays" in held for start in agencies) for held in gathered]
+    assert kept[0] == len(agencies) > kept[-1]
+    for held in encoded:
+        folders = {name.partition("/")[0] for name in held}
+        assert not folders & {"columns", "side", "judged", "weighed", "resolved"}
+        assert not any(name.endswith(".records.arrays") for name in held)
+        assert any(name.endswith(".ids.arrays") for name in held)
+    assert [c["paired"] is None for c in published["counted"]] == [
+        s.role == "register" for s in space.sources
+    ]
+    Workspace.open.cache_clear()
+
+
+def test_publish__stopped_after_the_earlier_stages_are_gone_goes_on(tmp_path, monkeypatch):
+    generate(tmp_path / "nation", 400, seed=12)
+    project = tmp_path / "nation" / "project.toml"
+    project.write_text(project.read_text() + "\n[corrections]\nmake = false\n")
+    run_project(project, tmp_path / "whole", parts=3)
+    encode, join = tasks_artefacts.encode_chunk, tasks_artefacts.join_artefact
+
+    def stopped(*_):
+        raise OSError("stopped")
+
+    for name, task in (("encode_chunk", encode), ("join_artefact", join)):
+        monkeypatch.setattr(tasks_artefacts, name, stopped)
+        with pytest.raises(OSError, match="stopped"):
+            run_project(project, tmp_path / "run", parts=3)
+        work = tmp_path / "run" / "work"
+        assert not (work / "columns").exists()
+        assert not list(work.glob("judged/*.arrays"))
+        assert list(work.glob("publish/*.arrays"))
+        monkeypatch.setattr(tasks_artefacts, name, task)
+    run_project(project, tmp_path / "run", parts=3)
+    for path in sorted(p for p in (tmp_path / "whole").rglob("*") if p.suffix in (".parquet", ".csv")):
+        assert path.read_bytes() == (tmp_path / "run" / path.relative_to(tmp_path / "whole")).read_bytes()
+    one, other = (json.loads((tmp_path / name / "run.json").read_bytes()) for name in ("whole", "run"))
+    assert one["gates"] == other["gates"]
+    Workspace.open.cache_clear()
 
 
 class Laid:

@@ -48,6 +48,31 @@ def placed(given: Arguments) -> bytes:
     return b"".join(texts[at[place]] for place in sorted(at))
 
 
+def _varint(value: int) -> bytes:
+    return bytes([value]) if value < 128 else bytes([value % 128 + 128]) + _varint(value // 128)
+
+
+def _zigzag(value: int) -> bytes:
+    return _varint(2 * value if value >= 0 else -2 * value - 1)
+
+
+def packed_lengths(given: Arguments) -> bytes:
+    """DELTA_BINARY_PACKED as the Parquet format tells it: blocks of 128 differences in parts of 32."""
+    bounds = itertools.pairwise(given[0].tolist())
+    lengths = [b - a for (a, b), known in zip(bounds, given[1].tolist(), strict=True) if known]
+    out = _varint(128) + _varint(4) + _varint(len(lengths)) + _zigzag(lengths[0] if lengths else 0)
+    deltas = [b - a for a, b in itertools.pairwise(lengths)]
+    for start in range(0, len(deltas), 128):
+        block = deltas[start : start + 128]
+        parts = [[d - min(block) for d in block[k : k + 32]] for k in range(0, 128, 32)]
+        widths = [max(part, default=0).bit_length() for part in parts]
+        out += _zigzag(min(block)) + bytes(widths)
+        for part, width in zip(parts, widths, strict=True):
+            if part:
+                out += sum(d << (i * width) for i, d in enumerate(part)).to_bytes(4 * width, "little")
+    return out
+
+
 def framed(given: Arguments) -> list[bytes]:
     frames = byte_texts(given[0], given[1])
     columns = byte_texts(given[3], given[4]), byte_texts(given[5], given[6])
