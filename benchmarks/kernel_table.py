@@ -269,6 +269,7 @@ JUDGES: Mapping[str, Judge] = {
     "runs.count_runs": Judge(_counted, column_twins.counted),
     "runs.find_runs": Judge(_zipped(5, 6), column_twins.found_runs),
     "runs.count_repeats": Judge(_out, column_twins.repeats),
+    "runs.mark_known": Judge(_out, column_twins.known),
     "pairs.walk_blocks, agency with register": Judge(_walked, column_twins.block_pairs),
     "pairs.walk_blocks, kept keys": Judge(_walked, column_twins.block_pairs),
     "pairs.walk_blocks, of arrays that can be written": Judge(_walked, column_twins.block_pairs),
@@ -298,6 +299,10 @@ JUDGES: Mapping[str, Judge] = {
     "keys.siphash128": Judge(_ids, column_twins.content_ids),
     "keys.siphash128, of arrays that can be written": Judge(_ids, column_twins.content_ids),
     "texts.words_of": Judge(_out, publishing_twins.words),
+    "texts.mark_letters": Judge(lambda given, _: given[3].tolist(), publishing_twins.letters),
+    "texts.spell_words": Judge(
+        lambda given, _: (given[4].tolist(), given[5].tobytes()), publishing_twins.spelt
+    ),
     "texts.shared_prefix": Judge(_of_texts, publishing_twins.prefix),
     "texts.rising": Judge(_of_texts, publishing_twins.in_order),
     "texts.places_among": Judge(_out, publishing_twins.among),

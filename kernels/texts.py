@@ -37,20 +37,72 @@ def _compared(
 
 
 @jit
+def mark_letters(
+    offsets: NDArray[np.int64], data: NDArray[np.uint8], depth: int, seen: NDArray[np.bool_]
+) -> None:
+    """Set ``seen`` (bool[256]) of every byte that stands in some text behind its first ``depth``."""
+    for row in range(offsets.shape[0] - 1):
+        for at in range(offsets[row] + depth, offsets[row + 1]):
+            seen[data[at]] = True
+
+
+@jit
 def words_of(
     offsets: NDArray[np.int64],
     data: NDArray[np.uint8],
     rows: NDArray[np.int64],
     depth: int,
+    ranks: NDArray[np.uint8],
+    bits: int,
     out: NDArray[np.uint64],
 ) -> None:
-    """Eight bytes of each text from byte ``depth`` on, as numbers that sort as they do.
+    """As many bytes of each text from byte ``depth`` on as fit a number, which sorts as they do.
 
-    rows : int64[m], which texts;  out : uint64[m]
+    rows  : int64[m], which texts;  out : uint64[m]
+    ranks : uint8[256], of each byte its place, from 1, among those that occur: below 2**bits
+    bits  : of the number for each byte, 1 to 8; 64 // bits bytes fit. The end of a text is 0.
     """
+    fits = 64 // bits
     for i in range(rows.shape[0]):
-        row = rows[i]
-        out[i] = _word(data, offsets[row] + depth, offsets[row + 1])
+        begin = offsets[rows[i]] + depth
+        end = offsets[rows[i] + 1]
+        word = np.uint64(0)
+        for k in range(fits):
+            word <<= np.uint64(bits)
+            if begin + k < end:
+                word |= np.uint64(ranks[data[begin + k]])
+        out[i] = word
+
+
+@jit
+def spell_words(
+    words: NDArray[np.uint64],
+    bits: int,
+    letters: NDArray[np.uint8],
+    first: NDArray[np.uint8],
+    offsets: NDArray[np.int64],
+    out: NDArray[np.uint8],
+) -> None:
+    """The texts that begin with ``first`` and go on as :func:`words_of` put them into numbers.
+
+    letters : uint8[256], of each rank its byte;  offsets : int64[n + 1], filled;  out : as long as the texts
+    """
+    fits = 64 // bits
+    mask = np.uint64((1 << bits) - 1)
+    at = np.int64(0)
+    offsets[0] = 0
+    for i in range(words.shape[0]):
+        for k in range(first.shape[0]):
+            out[at] = first[k]
+            at += 1
+        word = words[i]
+        for k in range(fits):
+            rank = (word >> np.uint64(bits * (fits - 1 - k))) & mask
+            if rank == 0:
+                break
+            out[at] = letters[rank]
+            at += 1
+        offsets[i + 1] = at
 
 
 @jit

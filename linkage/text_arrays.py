@@ -10,8 +10,27 @@ import polars as pl
 import pyarrow as pa
 
 from kernels import texts as kernel
-from kernels.partition import partition_order
+from kernels.partition import partition_order, sort_by_key
 from linkage.columns import TextColumn
+
+
+@dataclass(frozen=True)
+class _Spelling:
+    """How texts become numbers that sort as they do, see :func:`kernels.texts.words_of`.
+
+    depth : bytes that all begin with;  bits : of a number for each byte;  ranks : uint8[256];
+    letters : uint8[256], the bytes by rank
+    """
+
+    depth: int
+    bits: int
+    ranks: np.ndarray
+    letters: np.ndarray
+
+    @property
+    def fits(self) -> int:
+        """Bytes that a number holds."""
+        return 64 // self.bits
 
 
 @dataclass(frozen=True)
@@ -82,38 +101,66 @@ class Texts:
 
     def order(self) -> np.ndarray:
         """Places of the texts in the order of their bytes, int64[n]; equal ones as they stand."""
-        n = len(self)
+        if kernel.rising(np.ascontiguousarray(self.offsets), self.data):
+            return np.arange(len(self), dtype=np.int64)
+        return self._order(self._spelling())[0]
+
+    def sorted(self) -> tuple[np.ndarray, Texts]:
+        """What :meth:`order` gives, and the texts in that order."""
+        if kernel.rising(np.ascontiguousarray(self.offsets), self.data):
+            return np.arange(len(self), dtype=np.int64), self.packed()
+        spelling = self._spelling()
+        order, words = self._order(spelling)
+        depth, longest = spelling.depth, int(np.diff(self.offsets).max())
+        if longest - depth > spelling.fits:
+            return order, self.take(order)
+        # A number holds all that tells the texts apart: they are written from these, in the order of memory.
+        begin = int(self.offsets[0])
+        offsets = np.empty(len(self) + 1, np.int64)
+        data = np.empty(int(self.offsets[-1]) - begin, np.uint8)
+        first = np.array(self.data[begin : begin + depth])
+        kernel.spell_words(words, spelling.bits, spelling.letters, first, offsets, data)
+        return order, Texts(offsets, data)
+
+    def _spelling(self) -> _Spelling:
         offsets, data = np.ascontiguousarray(self.offsets), self.data
-        if kernel.rising(offsets, data):
-            return np.arange(n, dtype=np.int64)
-        depth = kernel.shared_prefix(offsets, data)
-        lengths = np.diff(offsets)
-        longest = int(lengths.max())
-        words = np.empty(n, np.uint64)
-        kernel.words_of(offsets, data, np.arange(n, dtype=np.int64), depth, words)
-        order = np.argsort(words)
-        held = words[order]
+        depth = int(kernel.shared_prefix(offsets, data))
+        seen = np.zeros(256, np.bool_)
+        kernel.mark_letters(offsets, data, depth, seen)
+        # At most 243 different bytes stand in UTF-8, so that eight bits do.
+        bits = max(1, int(np.count_nonzero(seen)).bit_length())
+        ranks = np.cumsum(seen).astype(np.uint8)
+        letters = np.zeros(256, np.uint8)
+        letters[ranks[seen]] = np.flatnonzero(seen)
+        return _Spelling(depth, bits, ranks, letters)
+
+    def _order(self, spelling: _Spelling) -> tuple[np.ndarray, np.ndarray]:
+        """The order, and the first number of each text in that order."""
+        n, depth, bits, ranks = len(self), spelling.depth, spelling.bits, spelling.ranks
+        offsets, data = np.ascontiguousarray(self.offsets), self.data
+        longest = int(np.diff(offsets).max())
+        held, places = np.empty(n, np.uint64), np.arange(n, dtype=np.uint32)
+        kernel.words_of(offsets, data, np.arange(n, dtype=np.int64), depth, ranks, bits, held)
+        sort_by_key(held, places)
+        order = places.astype(np.int64)
         same = held[1:] == held[:-1]
         tied = np.flatnonzero(np.append(same, False) | np.insert(same, 0, False))
         groups = np.cumsum(np.insert(~same, 0, True))[tied]
         while tied.size:
-            depth += 8
-            rows = order[tied]
-            words = np.empty(rows.shape[0], np.uint64)
-            if depth < longest:
-                kernel.words_of(offsets, data, rows, depth, words)
-            else:
-                words[:] = lengths[rows]
-            by = np.lexsort((rows, words, groups))
-            order[tied] = rows[by]
+            depth += spelling.fits
             if depth >= longest:
                 break
+            rows = order[tied]
+            words = np.empty(rows.shape[0], np.uint64)
+            kernel.words_of(offsets, data, rows, depth, ranks, bits, words)
+            by = np.lexsort((rows, words, groups))
+            order[tied] = rows[by]
             words, groups = words[by], groups[by]
             again = (words[1:] == words[:-1]) & (groups[1:] == groups[:-1])
             still = np.append(again, False) | np.insert(again, 0, False)
             tied = tied[still]
             groups = np.cumsum(np.insert(~again, 0, True))[still]
-        return order
+        return order, held
 
     def arrow(self, known: np.ndarray | None = None) -> pa.LargeStringArray:
         """As an Arrow column, null where ``known`` (bool[n]) is False: such a text must be empty."""

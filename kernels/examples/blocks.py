@@ -15,7 +15,7 @@ from kernels.keys import fold_column, index_keys, look_up_keys, start_keys
 from kernels.pairs import count_block_pairs, owned_pairs, walk_blocks
 from kernels.partition import partition_order, partition_rows, rank_rows, run_starts, sort_by_key
 from kernels.probe import index_codes, probe_neighbours
-from kernels.runs import count_repeats, count_runs, find_runs
+from kernels.runs import count_repeats, count_runs, find_runs, mark_known
 
 #: Records that share a key, on average.
 _SHARING = 4
@@ -121,6 +121,11 @@ def _repeats(n: int) -> tuple[Any, ...]:
     return (*_sorted_keys(n), _groups(n), np.zeros(n, np.int32))
 
 
+def _known(n: int) -> tuple[Any, ...]:
+    keys, places = _sorted_keys(n)
+    return keys[::3].copy(), keys, places, np.zeros(n, np.uint8)
+
+
 @functools.lru_cache(maxsize=2)
 def _blocks(n: int) -> tuple[Any, ...]:
     """About ``n`` pairs or more under the second of two rules: blocks of two to six records."""
@@ -201,6 +206,7 @@ EXAMPLES = (
     Example(count_runs, _counted, "key", consumed=(8,)),
     Example(find_runs, _found, "key"),
     Example(count_repeats, _repeats, "key"),
+    Example(mark_known, _known, "key", consumed=(3,)),
     Example(walk_blocks, _walk(0), "pair", "agency with register", consumed=(5,)),
     Example(walk_blocks, _walk(0, kept=1), "pair", "kept keys", consumed=(5,)),
     Example(walk_blocks, _walk(1, kept=0), "pair", "of arrays that can be written", consumed=(5,)),

@@ -18,9 +18,11 @@ from kernels.texts import (
     copy_to_places,
     hash_framed,
     lengths_at,
+    mark_letters,
     places_among,
     rising,
     shared_prefix,
+    spell_words,
     words_of,
 )
 
@@ -48,7 +50,23 @@ def _chosen(n: int) -> NDArray[np.int64]:
 
 
 def _words(n: int) -> tuple[Any, ...]:
-    return *_own(n), np.arange(n), 3, np.empty(n, np.uint64)
+    ranks = np.random.default_rng(36).integers(1, 256, 256).astype(np.uint8)
+    return *_own(n), np.arange(n), 3, ranks, 8, np.empty(n, np.uint64)
+
+
+def _marked(n: int) -> tuple[Any, ...]:
+    return *_own(n), 3, np.zeros(256, np.bool_)
+
+
+def _spelt(n: int) -> tuple[Any, ...]:
+    """Ids of ten digits behind a letter."""
+    digits = np.random.default_rng(37).integers(1, 11, (n, 10)).astype(np.uint64)
+    words = np.zeros(n, np.uint64)
+    for place in range(16):
+        words = (words << np.uint64(4)) | (digits[:, place] if place < 10 else np.uint64(0))
+    letters = np.zeros(256, np.uint8)
+    letters[1:11] = np.frombuffer(b"0123456789", np.uint8)
+    return words, 4, letters, np.array([80], np.uint8), np.empty(n + 1, np.int64), np.empty(11 * n, np.uint8)
 
 
 def _among(n: int) -> tuple[Any, ...]:
@@ -109,6 +127,8 @@ def _edges(n: int) -> tuple[Any, ...]:
 
 EXAMPLES = (
     Example(words_of, _words, "text"),
+    Example(mark_letters, _marked, "text", consumed=(3,)),
+    Example(spell_words, _spelt, "text"),
     Example(shared_prefix, _ids, "text"),
     Example(rising, _ids, "text"),
     Example(places_among, _among, "text"),
