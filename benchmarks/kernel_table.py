@@ -294,6 +294,10 @@ JUDGES: Mapping[str, Judge] = {
     "screens.dates": Judge(_lists, intake_twins.date_codes),
     "words.word_bits": Judge(_lists, intake_twins.bits_of_words),
     "words.count_words": Judge(_out, intake_twins.word_counts),
+    "words.renumber": Judge(lambda given, _: given[0].tolist(), intake_twins.renumbered),
+    "words.number_short_texts": Judge(
+        lambda _, found: (found[0].tolist(), found[1].tolist()), intake_twins.numbered
+    ),
     "keys.hash_bytes": Judge(_out, column_twins.hashes),
     "keys.hash_bytes, of arrays that can be written": Judge(_out, column_twins.hashes),
     "keys.siphash128": Judge(_ids, column_twins.content_ids),
