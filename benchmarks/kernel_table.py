@@ -257,9 +257,6 @@ JUDGES: Mapping[str, Judge] = {
         column_twins.ranks,
         {"NumPy": peers.numpy_ranks},
     ),
-    "partition.rank_rows, of arrays that can be written": Judge(
-        lambda given, found: (given[1][:found].tolist(), given[2].tolist()), column_twins.ranks
-    ),
     "partition.sort_by_key": Judge(_zipped(0, 1), column_twins.ordered, {"NumPy": peers.numpy_sort}),
     "partition.run_starts": Judge(
         lambda given, found: given[1][: found + 1].tolist(),
@@ -271,8 +268,7 @@ JUDGES: Mapping[str, Judge] = {
     "runs.count_repeats": Judge(_out, column_twins.repeats),
     "runs.mark_known": Judge(_out, column_twins.known),
     "pairs.walk_blocks, agency with register": Judge(_walked, column_twins.block_pairs),
-    "pairs.walk_blocks, kept keys": Judge(_walked, column_twins.block_pairs),
-    "pairs.walk_blocks, of arrays that can be written": Judge(_walked, column_twins.block_pairs),
+    "pairs.walk_blocks, register with register": Judge(_walked, column_twins.block_pairs),
     "pairs.walk_blocks, every pair": Judge(_walked, column_twins.block_pairs),
     "pairs.owned_pairs": Judge(_out, column_twins.owned),
     "pairs.count_block_pairs": Judge(_out, column_twins.block_counts),
@@ -314,9 +310,7 @@ JUDGES: Mapping[str, Judge] = {
     "texts.copy_texts": Judge(_bytes, publishing_twins.copied),
     "texts.copy_to_places": Judge(_bytes, publishing_twins.placed),
     "texts.hash_framed": Judge(_ids, publishing_twins.framed),
-    "texts.hash_framed, kept frames": Judge(_ids, publishing_twins.framed),
     "places.order_by_place": Judge(_last_two, publishing_twins.ordered),
-    "places.order_by_place, kept places": Judge(_last_two, publishing_twins.ordered),
     "components.join_in_order": Judge(_last_two, publishing_twins.joined),
     "votes.group_rows": Judge(_last_two, correction_twins.grouped),
     "votes.count_votes": Judge(_zipped(-3, -2, -1), correction_twins.voted),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels._door import reading
 from kernels._jit import inline, jit
 from kernels.keys import siphash128
 
@@ -210,13 +211,47 @@ def copy_to_places(
 
 
 @inline
-def _put(buffer: NDArray[np.uint8], at: int, data: NDArray[np.uint8], begin: int, end: int) -> int:
+def _put(buffer: NDArray[np.uint8], at: int | np.int64, data: NDArray[np.uint8], begin: int, end: int) -> int:
     for i in range(end - begin):
         buffer[at + i] = data[begin + i]
-    return at + end - begin
+    return int(at) + end - begin
 
 
 @jit
+def _hash_framed(
+    frame_offsets: NDArray[np.int64],
+    frame_data: NDArray[np.uint8],
+    frames: NDArray[np.int64],
+    a_offsets: NDArray[np.int64],
+    a_data: NDArray[np.uint8],
+    b_offsets: NDArray[np.int64],
+    b_data: NDArray[np.uint8],
+    key0: np.uint64,
+    key1: np.uint64,
+    out: NDArray[np.uint64],
+) -> None:
+    n = frames.shape[0]
+    longest = np.int64(0)
+    for f in range(frame_offsets.shape[0] - 1):
+        longest = max(longest, frame_offsets[f + 1] - frame_offsets[f])
+    most = np.int64(0)
+    for i in range(n):
+        most = max(most, a_offsets[i + 1] - a_offsets[i] + b_offsets[i + 1] - b_offsets[i])
+    buffer = np.empty(3 * longest + most, np.uint8)
+    bounds = np.zeros(2, np.int64)
+    for i in range(n):
+        f = frames[i, 0]
+        at = _put(buffer, np.int64(0), frame_data, frame_offsets[f], frame_offsets[f + 1])
+        at = _put(buffer, at, a_data, a_offsets[i], a_offsets[i + 1])
+        f = frames[i, 1]
+        at = _put(buffer, at, frame_data, frame_offsets[f], frame_offsets[f + 1])
+        at = _put(buffer, at, b_data, b_offsets[i], b_offsets[i + 1])
+        f = frames[i, 2]
+        at = _put(buffer, at, frame_data, frame_offsets[f], frame_offsets[f + 1])
+        bounds[1] = at
+        siphash128(bounds, buffer, key0, key1, out[i : i + 1])
+
+
 def hash_framed(
     frame_offsets: NDArray[np.int64],
     frame_data: NDArray[np.uint8],
@@ -234,23 +269,15 @@ def hash_framed(
     frames : int64[n, 3], which of the frame texts stand before, between and after
     a, b   : n texts each;  out : uint64[n, 2]
     """
-    n = frames.shape[0]
-    longest = np.int64(0)
-    for f in range(frame_offsets.shape[0] - 1):
-        longest = max(longest, frame_offsets[f + 1] - frame_offsets[f])
-    most = np.int64(0)
-    for i in range(n):
-        most = max(most, a_offsets[i + 1] - a_offsets[i] + b_offsets[i + 1] - b_offsets[i])
-    buffer = np.empty(3 * longest + most, np.uint8)
-    bounds = np.zeros(2, np.int64)
-    for i in range(n):
-        f = frames[i, 0]
-        at = _put(buffer, 0, frame_data, frame_offsets[f], frame_offsets[f + 1])
-        at = _put(buffer, at, a_data, a_offsets[i], a_offsets[i + 1])
-        f = frames[i, 1]
-        at = _put(buffer, at, frame_data, frame_offsets[f], frame_offsets[f + 1])
-        at = _put(buffer, at, b_data, b_offsets[i], b_offsets[i + 1])
-        f = frames[i, 2]
-        at = _put(buffer, at, frame_data, frame_offsets[f], frame_offsets[f + 1])
-        bounds[1] = at
-        siphash128(bounds, buffer, key0, key1, out[i : i + 1])
+    _hash_framed(
+        reading(frame_offsets, np.int64, "frame_offsets"),
+        reading(frame_data, np.uint8, "frame_data"),
+        reading(frames, np.int64, "frames", columns=3),
+        reading(a_offsets, np.int64, "a_offsets"),
+        reading(a_data, np.uint8, "a_data"),
+        reading(b_offsets, np.int64, "b_offsets"),
+        reading(b_data, np.uint8, "b_data"),
+        key0,
+        key1,
+        out,
+    )

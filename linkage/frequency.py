@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kernels._door import reading
 from kernels.keys import index_keys, look_up_keys
 from kernels.partition import sort_by_key
 from kernels.probe import index_codes, probe_neighbours
@@ -127,11 +128,12 @@ def count_bearers(keys: np.ndarray, group: np.ndarray) -> tuple[Bearers, NameCou
     n = keys.shape[0]
     ordered, places = np.array(keys, np.uint64), np.arange(n, dtype=np.uint32)
     sort_by_key(ordered, places)
+    held = reading(group, np.uint8, "group")
     everywhere, here = np.zeros(n, np.int32), np.zeros(n, np.int32)
     table_keys, table_group = np.empty(n, np.uint64), np.empty(n, np.uint8)
     table_count = np.empty(n, np.int32)
     totals = np.zeros(3, np.int64)
-    k = count_runs(ordered, places, group, everywhere, here, table_keys, table_group, table_count, totals)
+    k = count_runs(ordered, places, held, everywhere, here, table_keys, table_group, table_count, totals)
     table: dict[str, np.ndarray] = {
         "keys": table_keys[:k],
         "group": table_group[:k],
@@ -229,6 +231,10 @@ class Holders:
         sort_by_key(ordered, owners)
         return Holders(ordered.view(np.int64), owners)
 
+    def holds(self, codes: np.ndarray) -> np.ndarray:
+        """Whether some register person holds each code (int64[n], 0 for none): bool[n]."""
+        return known_keys(self.codes.view(np.uint64), codes.view(np.uint64))
+
 
 def neighbours(holders: Holders, codes: np.ndarray, limit: int = 64) -> tuple[np.ndarray, np.ndarray]:
     """Pairs (place in ``codes``, register row) of identifiers one slip apart; at most ``limit`` a code."""
@@ -253,7 +259,7 @@ def known_keys(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     ordered, places = np.array(wanted, np.uint64), np.arange(wanted.shape[0], dtype=np.uint32)
     sort_by_key(ordered, places)
     out = np.zeros(wanted.shape[0], np.uint8)
-    mark_known(keys, ordered, places, out)
+    mark_known(reading(keys, np.uint64, "keys"), ordered, places, out)
     return out.view(np.bool_)
 
 
@@ -268,6 +274,6 @@ def held_and_repeated(
     ordered, places = codes.view(np.uint64).copy(), np.arange(codes.shape[0], dtype=np.uint32)
     sort_by_key(ordered, places)
     held, repeats = np.zeros(codes.shape[0], np.uint8), np.zeros(codes.shape[0], np.int32)
-    mark_known(holders.codes.view(np.uint64), ordered, places, held)
-    count_repeats(ordered, places, source, repeats)
+    mark_known(reading(holders.codes.view(np.uint64), np.uint64, "codes"), ordered, places, held)
+    count_repeats(ordered, places, reading(source, np.uint8, "source"), repeats)
     return held, repeats

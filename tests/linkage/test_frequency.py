@@ -177,6 +177,7 @@ def test_holders__are_everybody_with_the_number_now_or_before(
     source = np.zeros(len(asked), np.uint8)
     held, _ = held_and_repeated(holders, wanted_codes, source)
     assert held.tolist() == [bool(v) and v in known for v in asked]
+    assert holders.holds(wanted_codes).tolist() == [bool(v) and v in known for v in asked]
     without = Holders.of(codes, rows, None)
     held, _ = held_and_repeated(without, wanted_codes, source)
     assert held.tolist() == [bool(v) and v in own for v in asked]
