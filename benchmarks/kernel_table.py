@@ -274,9 +274,6 @@ JUDGES: Mapping[str, Judge] = {
         column_twins.ranks,
         {"NumPy": peers.numpy_ranks},
     ),
-    "partition.rank_rows, of arrays that can be written": Judge(
-        lambda given, found: (given[1][:found].tolist(), given[2].tolist()), column_twins.ranks
-    ),
     "partition.sort_by_key": Judge(_zipped(0, 1), column_twins.ordered, {"NumPy": peers.numpy_sort}),
     "partition.run_starts": Judge(
         lambda given, found: given[1][: found + 1].tolist(),
@@ -286,9 +283,9 @@ JUDGES: Mapping[str, Judge] = {
     "runs.count_runs": Judge(_counted, column_twins.counted),
     "runs.find_runs": Judge(_zipped(5, 6), column_twins.found_runs),
     "runs.count_repeats": Judge(_out, column_twins.repeats),
+    "runs.mark_known": Judge(_out, column_twins.known),
     "pairs.walk_blocks, agency with register": Judge(_walked, column_twins.block_pairs),
-    "pairs.walk_blocks, kept keys": Judge(_walked, column_twins.block_pairs),
-    "pairs.walk_blocks, of arrays that can be written": Judge(_walked, column_twins.block_pairs),
+    "pairs.walk_blocks, register with register": Judge(_walked, column_twins.block_pairs),
     "pairs.walk_blocks, every pair": Judge(_walked, column_twins.block_pairs),
     "pairs.owned_pairs": Judge(_out, column_twins.owned),
     "pairs.count_block_pairs": Judge(_out, column_twins.block_counts),
@@ -310,11 +307,19 @@ JUDGES: Mapping[str, Judge] = {
     "screens.dates": Judge(_lists, intake_twins.date_codes),
     "words.word_bits": Judge(_lists, intake_twins.bits_of_words),
     "words.count_words": Judge(_out, intake_twins.word_counts),
+    "words.renumber": Judge(lambda given, _: given[0].tolist(), intake_twins.renumbered),
+    "words.number_short_texts": Judge(
+        lambda _, found: (found[0].tolist(), found[1].tolist()), intake_twins.numbered
+    ),
     "keys.hash_bytes": Judge(_out, column_twins.hashes),
     "keys.hash_bytes, of arrays that can be written": Judge(_out, column_twins.hashes),
     "keys.siphash128": Judge(_ids, column_twins.content_ids),
     "keys.siphash128, of arrays that can be written": Judge(_ids, column_twins.content_ids),
     "texts.words_of": Judge(_out, publishing_twins.words),
+    "texts.mark_letters": Judge(lambda given, _: given[3].tolist(), publishing_twins.letters),
+    "texts.spell_words": Judge(
+        lambda given, _: (given[4].tolist(), given[5].tobytes()), publishing_twins.spelt
+    ),
     "texts.shared_prefix": Judge(_of_texts, publishing_twins.prefix),
     "texts.rising": Judge(_of_texts, publishing_twins.in_order),
     "texts.rising, mapped texts": Judge(_of_texts, publishing_twins.in_order),
@@ -324,9 +329,7 @@ JUDGES: Mapping[str, Judge] = {
     "texts.copy_to_places": Judge(_bytes, publishing_twins.placed),
     "texts.delta_lengths": Judge(_filled, publishing_twins.packed_lengths),
     "texts.hash_framed": Judge(_ids, publishing_twins.framed),
-    "texts.hash_framed, kept frames": Judge(_ids, publishing_twins.framed),
     "places.order_by_place": Judge(_last_two, publishing_twins.ordered),
-    "places.order_by_place, kept places": Judge(_last_two, publishing_twins.ordered),
     "components.join_in_order": Judge(_last_two, publishing_twins.joined),
     "votes.group_rows": Judge(_last_two, correction_twins.grouped),
     "votes.count_votes": Judge(_zipped(-3, -2, -1), correction_twins.voted),

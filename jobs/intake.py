@@ -137,7 +137,7 @@ def _plans(loaded: LoadedProject, space: Workspace, parts: int | None, threads: 
     del loaded
     share = space.settings.get("share")
     most = MOST_ROWS if share is None else min(MOST_ROWS, max(LEAST_ROWS, share // 3 // ROW_BYTES))
-    wanted = (parts, 1, most) if parts else (2 * threads, LEAST_ROWS, most)
+    wanted = (parts, 1, most) if parts else (threads, LEAST_ROWS, most)
     return [
         ("jobs.tasks_intake:plan_source", (str(space.work), number, *wanted))
         for number in range(len(space.sources))

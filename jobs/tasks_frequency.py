@@ -24,10 +24,11 @@ from linkage.frequency import (
     frequency_terms,
     group_sizes,
     groups,
+    held_and_repeated,
+    known_keys,
     look_up_bearers,
     name_keys,
     neighbours,
-    repeats_of,
 )
 from linkage.model import FREQUENCIES
 
@@ -91,10 +92,7 @@ def count_names(work: str, form: str, partition: int) -> dict[str, Any]:
     write_arrays(space.path("nametable", f"{form}-{partition:05d}.arrays"), **table)
     if form == "exact" and space.ranges(register=False):
         asked = read(register=False)
-        names = table["keys"]
-        at = np.minimum(np.searchsorted(names, asked["keys"]), max(0, names.shape[0] - 1))
-        borne = names[at] == asked["keys"] if names.size else np.zeros(asked["keys"].shape[0], bool)
-        rows = asked["rows"][borne]
+        rows = asked["rows"][known_keys(table["keys"], asked["keys"])]
         write_shuffled(
             space.path("bearers", f"known-{partition:05d}.arrays"),
             space.range_of(rows, register=False),
@@ -179,13 +177,14 @@ def find_holders(work: str, column: str, partition: int) -> dict[str, Any]:
         space.path("holders", f"{column}-{partition:05d}.arrays"), codes=holders.codes, rows=holders.rows
     )
     asked = read(register=False)
+    held, repeats = held_and_repeated(holders, asked["codes"], asked["source"])
     write_shuffled(
         space.path("held", f"{column}-{partition:05d}.arrays"),
         space.range_of(asked["rows"], register=False),
         max(1, len(space.ranges(register=False))),
         rows=asked["rows"],
-        held=holders.holds(asked["codes"]).astype(np.uint8),
-        repeats=repeats_of(asked["codes"], asked["source"]),
+        held=held,
+        repeats=repeats,
     )
     return {"rows_in": int(own["rows"].shape[0] + asked["rows"].shape[0])}
 

@@ -72,7 +72,7 @@ def part_ids(work: str, source: int, part: int, partitions: int) -> dict[str, An
 
 
 def _gathered(space: Workspace, source: int, partition: int, partitions: int) -> tuple[np.ndarray, Texts]:
-    """Rows and ids of one partition of a source, as they stand in its parts."""
+    """Rows, rising, and ids of one partition of a source, as they stand in its parts."""
     parts = [(s, p, at, n) for s, p, at, n in space.layout["parts"] if s == source and n]
     if partitions == 1:
         rows = np.concatenate([np.arange(at, at + n, dtype=np.uint32) for _, _, at, n in parts])
@@ -94,9 +94,11 @@ def sort_ids(work: str, number: int, source: int, partition: int, partitions: in
     """Sort one partition of a source: the ``number``-th of all."""
     space = Workspace.open(work)
     rows, ids = _gathered(space, source, partition, partitions)
-    order = ids.order()
-    rows, ids = rows[order], ids.take(order)
-    by_row = np.argsort(rows).astype(np.uint32)
+    order, ids = ids.sorted()
+    # Rows come rising: where each went is their order.
+    by_row = np.empty(rows.shape[0], np.uint32)
+    by_row[order] = np.arange(rows.shape[0], dtype=np.uint32)
+    rows = rows[order]
     bounds = np.array([*(a for a, _ in space.ranges()), space.layout["rows"]], np.int64)
     write_arrays(
         partition_file(space, number),

@@ -171,6 +171,7 @@ class Workspace:
                 "communes_after": reference.communes_after(),
                 "commune_changes": reference.commune_changes(),
             },
+            any(field.codes == "address" for s in self.sources for field in s.contract.fields),
         )
 
     @once

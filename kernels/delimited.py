@@ -57,7 +57,7 @@ def _record(
     most_lines: int,
     most_bytes: int,
     wanted: NDArray[Any],
-    row: int,
+    row: int | np.int64,
     begin: NDArray[Any],
     end: NDArray[Any],
     doubled: NDArray[Any],
@@ -278,8 +278,8 @@ def walk(
         if pos >= size:
             break
         what, _, following, lines = _record(
-            buf, pos, size, final, delimiter, quote, width, most_lines, most_bytes, wanted, 0, none, none,
-            flags,
+            buf, pos, size, final, delimiter, quote, width, most_lines, most_bytes, wanted, np.int64(0), none,
+            none, flags,
         )  # fmt: skip
         if what == MORE:
             break

@@ -183,8 +183,8 @@ def identifier_neighbours(code: np.int64, out: NDArray[np.int64]) -> int:
 
 
 @inline
-def _rotate(word: np.uint64, bits: int) -> np.uint64:
-    return (word << np.uint64(bits)) | (word >> np.uint64(64 - bits))
+def _rotate(word: np.uint64, bits: np.uint64) -> np.uint64:
+    return (word << bits) | (word >> (np.uint64(64) - bits))
 
 
 @inline
@@ -192,15 +192,15 @@ def _sip_round(
     v0: np.uint64, v1: np.uint64, v2: np.uint64, v3: np.uint64
 ) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
     v0 += v1
-    v1 = _rotate(v1, 13) ^ v0
-    v0 = _rotate(v0, 32)
+    v1 = _rotate(v1, np.uint64(13)) ^ v0
+    v0 = _rotate(v0, np.uint64(32))
     v2 += v3
-    v3 = _rotate(v3, 16) ^ v2
+    v3 = _rotate(v3, np.uint64(16)) ^ v2
     v0 += v3
-    v3 = _rotate(v3, 21) ^ v0
+    v3 = _rotate(v3, np.uint64(21)) ^ v0
     v2 += v1
-    v1 = _rotate(v1, 17) ^ v2
-    v2 = _rotate(v2, 32)
+    v1 = _rotate(v1, np.uint64(17)) ^ v2
+    v2 = _rotate(v2, np.uint64(32))
     return v0, v1, v2, v3
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels._door import reading
 from kernels._jit import inline, jit
 
 
@@ -24,7 +25,7 @@ def _shares_key(keys: NDArray[np.uint64], left: int, right: int) -> bool:
 
 
 @jit
-def walk_blocks(
+def _walk_blocks(
     starts: NDArray[np.int64],
     members: NDArray[np.int64],
     n_register: NDArray[np.int32],
@@ -37,21 +38,6 @@ def walk_blocks(
     left: NDArray[np.int64],
     right: NDArray[np.int64],
 ) -> int:
-    """Fill a batch with the next pairs of the blocks that belong to ``rule``; returns how many.
-
-    starts     : int64[blocks + 1], where each block begins in ``members``
-    members    : int64[k], local rows; the register's rows come first in every block
-    n_register : int32[blocks], how many of a block's members are register rows
-    block_keys : uint64[blocks], the effective key of each block
-    mode       : 0 agency with register, 1 register with register, 2 every member with every other
-    position   : int64[3], block, and the two places in it; the walk goes on from there and leaves it where it
-                 stops
-    keys       : uint64[rows, sum of widths], the effective keys of every rule, zeros last
-    widths     : int64[rules + 1], where each rule's columns begin in ``keys``
-    rule       : which rule these blocks are of; a pair that shares a key of an earlier rule is left out, and
-                 of several shared keys of this rule only the smallest counts
-    left, right: int64[batch], filled; ``left`` is the agency's row (mode 0), or the earlier member
-    """
     n = 0
     block = position[0]
     a = position[1]
@@ -120,6 +106,51 @@ def walk_blocks(
     position[1] = 0
     position[2] = 0
     return n
+
+
+def walk_blocks(
+    starts: NDArray[np.int64],
+    members: NDArray[np.int64],
+    n_register: NDArray[np.int32],
+    block_keys: NDArray[np.uint64],
+    mode: int,
+    position: NDArray[np.int64],
+    keys: NDArray[np.uint64],
+    widths: NDArray[np.int64],
+    rule: int,
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+) -> int:
+    """Fill a batch with the next pairs of the blocks that belong to ``rule``; returns how many.
+
+    starts     : int64[blocks + 1], where each block begins in ``members``
+    members    : int64[k], local rows; the register's rows come first in every block
+    n_register : int32[blocks], how many of a block's members are register rows
+    block_keys : uint64[blocks], the effective key of each block
+    mode       : 0 agency with register, 1 register with register, 2 every member with every other
+    position   : int64[3], block, and the two places in it; the walk goes on from there and leaves it where it
+                 stops
+    keys       : uint64[rows, sum of widths], the effective keys of every rule, zeros last
+    widths     : int64[rules + 1], where each rule's columns begin in ``keys``
+    rule       : which rule these blocks are of; a pair that shares a key of an earlier rule is left out, and
+                 of several shared keys of this rule only the smallest counts
+    left, right: int64[batch], filled; ``left`` is the agency's row (mode 0), or the earlier member
+    """
+    return int(
+        _walk_blocks(
+            reading(starts, np.int64, "starts"),
+            members,
+            reading(n_register, np.int32, "n_register"),
+            reading(block_keys, np.uint64, "block_keys"),
+            mode,
+            position,
+            keys,
+            widths,
+            rule,
+            left,
+            right,
+        )
+    )
 
 
 @jit

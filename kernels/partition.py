@@ -180,25 +180,29 @@ def sort_by_key(keys: NDArray[np.uint64], rows: NDArray[np.uint32]) -> None:
 
 
 @jit
-def rank_rows(rows: NDArray[np.uint32], distinct: NDArray[np.uint32], rank: NDArray[np.int64]) -> int:
-    """Distinct rows in rising order and the place of every row among them; returns how many there are.
-
-    rows : uint32[n], in any order;  distinct : uint32[n], filled from the front;  rank : int64[n], as given
-    """
-    n = rows.shape[0]
-    keys = np.empty(n, np.uint64)
-    places = np.empty(n, np.uint32)
-    for i in range(n):
-        keys[i] = rows[i]
-        places[i] = i
-    sort_by_key(keys, places)
+def _rank_sorted(
+    keys: NDArray[np.uint64],
+    places: NDArray[np.uint32],
+    distinct: NDArray[np.uint32],
+    rank: NDArray[np.int64],
+) -> int:
     count = 0
-    for i in range(n):
+    for i in range(keys.shape[0]):
         if i == 0 or keys[i] != keys[i - 1]:
             distinct[count] = np.uint32(keys[i])
             count += 1
         rank[places[i]] = count - 1
     return count
+
+
+def rank_rows(rows: NDArray[np.uint32], distinct: NDArray[np.uint32], rank: NDArray[np.int64]) -> int:
+    """Distinct rows in rising order and the place of every row among them; returns how many there are.
+
+    rows : uint32[n], in any order;  distinct : uint32[n], filled from the front;  rank : int64[n], as given
+    """
+    keys, places = rows.astype(np.uint64), np.arange(rows.shape[0], dtype=np.uint32)
+    sort_by_key(keys, places)
+    return int(_rank_sorted(keys, places, distinct, rank))
 
 
 @jit

@@ -5,16 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels._door import reading
 from kernels._jit import jit
 
 
 @jit
-def order_by_place(place: NDArray[np.uint32], starts: NDArray[np.int64], order: NDArray[np.int64]) -> None:
-    """Stable order of rows by their place.
-
-    place : uint32[n], below ``len(starts) - 1``;  starts : int64[places + 1], filled with where the rows of
-    each place begin;  order : int64[n], filled with the rows of the first place, of the second, and so on
-    """
+def _order_by_place(place: NDArray[np.uint32], starts: NDArray[np.int64], order: NDArray[np.int64]) -> None:
     for p in range(starts.shape[0]):
         starts[p] = 0
     for i in range(place.shape[0]):
@@ -27,3 +23,12 @@ def order_by_place(place: NDArray[np.uint32], starts: NDArray[np.int64], order: 
     for p in range(starts.shape[0] - 1, 0, -1):
         starts[p] = starts[p - 1]
     starts[0] = 0
+
+
+def order_by_place(place: NDArray[np.uint32], starts: NDArray[np.int64], order: NDArray[np.int64]) -> None:
+    """Stable order of rows by their place.
+
+    place : uint32[n], below ``len(starts) - 1``;  starts : int64[places + 1], filled with where the rows of
+    each place begin;  order : int64[n], filled with the rows of the first place, of the second, and so on
+    """
+    _order_by_place(reading(place, np.uint32, "place"), starts, order)

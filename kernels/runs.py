@@ -1,4 +1,4 @@
-"""Counting in sorted keys: runs of equal values, and who of them is of one kind."""
+"""Counting in sorted keys: runs of equal values, who of them is of one kind, and which are known."""
 
 from __future__ import annotations
 
@@ -120,3 +120,24 @@ def count_repeats(
             for i in range(start, stop):
                 counters[kind[places[i]]] = 0
         start = stop
+
+
+@jit
+def mark_known(
+    keys: NDArray[np.uint64],
+    wanted: NDArray[np.uint64],
+    places: NDArray[np.uint32],
+    out: NDArray[np.uint8],
+) -> None:
+    """Set ``out`` to 1 at the place of every wanted key that is among ``keys``.
+
+    keys : uint64[n] sorted;  wanted : uint64[m] sorted;  places : uint32[m];  out : uint8[m], by place
+    """
+    at = 0
+    for i in range(wanted.shape[0]):
+        while at < keys.shape[0] and keys[at] < wanted[i]:
+            at += 1
+        if at == keys.shape[0]:
+            return
+        if keys[at] == wanted[i]:
+            out[places[i]] = 1

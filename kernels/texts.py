@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels._door import reading
 from kernels._jit import inline, jit
 from kernels.keys import sip_end, sip_start, sip_word
 
@@ -37,20 +38,72 @@ def _compared(
 
 
 @jit
+def mark_letters(
+    offsets: NDArray[np.int64], data: NDArray[np.uint8], depth: int, seen: NDArray[np.bool_]
+) -> None:
+    """Set ``seen`` (bool[256]) of every byte that stands in some text behind its first ``depth``."""
+    for row in range(offsets.shape[0] - 1):
+        for at in range(offsets[row] + depth, offsets[row + 1]):
+            seen[data[at]] = True
+
+
+@jit
 def words_of(
     offsets: NDArray[np.int64],
     data: NDArray[np.uint8],
     rows: NDArray[np.int64],
     depth: int,
+    ranks: NDArray[np.uint8],
+    bits: int,
     out: NDArray[np.uint64],
 ) -> None:
-    """Eight bytes of each text from byte ``depth`` on, as numbers that sort as they do.
+    """As many bytes of each text from byte ``depth`` on as fit a number, which sorts as they do.
 
-    rows : int64[m], which texts;  out : uint64[m]
+    rows  : int64[m], which texts;  out : uint64[m]
+    ranks : uint8[256], of each byte its place, from 1, among those that occur: below 2**bits
+    bits  : of the number for each byte, 1 to 8; 64 // bits bytes fit. The end of a text is 0.
     """
+    fits = 64 // bits
     for i in range(rows.shape[0]):
-        row = rows[i]
-        out[i] = _word(data, offsets[row] + depth, offsets[row + 1])
+        begin = offsets[rows[i]] + depth
+        end = offsets[rows[i] + 1]
+        word = np.uint64(0)
+        for k in range(fits):
+            word <<= np.uint64(bits)
+            if begin + k < end:
+                word |= np.uint64(ranks[data[begin + k]])
+        out[i] = word
+
+
+@jit
+def spell_words(
+    words: NDArray[np.uint64],
+    bits: int,
+    letters: NDArray[np.uint8],
+    first: NDArray[np.uint8],
+    offsets: NDArray[np.int64],
+    out: NDArray[np.uint8],
+) -> None:
+    """The texts that begin with ``first`` and go on as :func:`words_of` put them into numbers.
+
+    letters : uint8[256], of each rank its byte;  offsets : int64[n + 1], filled;  out : as long as the texts
+    """
+    fits = 64 // bits
+    mask = np.uint64((1 << bits) - 1)
+    at = np.int64(0)
+    offsets[0] = 0
+    for i in range(words.shape[0]):
+        for k in range(first.shape[0]):
+            out[at] = first[k]
+            at += 1
+        word = words[i]
+        for k in range(fits):
+            rank = (word >> np.uint64(bits * (fits - 1 - k))) & mask
+            if rank == 0:
+                break
+            out[at] = letters[rank]
+            at += 1
+        offsets[i + 1] = at
 
 
 @jit
@@ -281,7 +334,7 @@ def _taken(
 
 
 @jit
-def hash_framed(
+def _hash_framed(
     frame_offsets: NDArray[np.int64],
     frame_data: NDArray[np.uint8],
     frames: NDArray[np.int64],
@@ -293,11 +346,6 @@ def hash_framed(
     key1: np.uint64,
     out: NDArray[np.uint64],
 ) -> None:
-    """SipHash-2-4-128 of *frame, text, frame, text, frame* for each row, which is nowhere written down whole.
-
-    frames : int64[n, 3], which of the frame texts stand before, between and after
-    a, b   : n texts each;  out : uint64[n, 2]
-    """
     for i in range(frames.shape[0]):
         v0, v1, v2, v3 = sip_start(key0, key1)
         tail, held, length = np.uint64(0), 0, 0
@@ -317,3 +365,34 @@ def hash_framed(
         word = tail | (np.uint64(length & 0xFF) << np.uint64(56))
         v0, v1, v2, v3 = sip_word(word, v0, v1, v2, v3)
         out[i, 0], out[i, 1] = sip_end(v0, v1, v2, v3)
+
+
+def hash_framed(
+    frame_offsets: NDArray[np.int64],
+    frame_data: NDArray[np.uint8],
+    frames: NDArray[np.int64],
+    a_offsets: NDArray[np.int64],
+    a_data: NDArray[np.uint8],
+    b_offsets: NDArray[np.int64],
+    b_data: NDArray[np.uint8],
+    key0: np.uint64,
+    key1: np.uint64,
+    out: NDArray[np.uint64],
+) -> None:
+    """SipHash-2-4-128 of *frame, text, frame, text, frame* for each row, which is nowhere written down whole.
+
+    frames : int64[n, 3], which of the frame texts stand before, between and after
+    a, b   : n texts each;  out : uint64[n, 2]
+    """
+    _hash_framed(
+        reading(frame_offsets, np.int64, "frame_offsets"),
+        reading(frame_data, np.uint8, "frame_data"),
+        reading(frames, np.int64, "frames", columns=3),
+        reading(a_offsets, np.int64, "a_offsets"),
+        reading(a_data, np.uint8, "a_data"),
+        reading(b_offsets, np.int64, "b_offsets"),
+        reading(b_data, np.uint8, "b_data"),
+        key0,
+        key1,
+        out,
+    )

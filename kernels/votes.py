@@ -33,7 +33,7 @@ def group_rows(person: NDArray[np.uint32], starts: NDArray[np.int64], order: NDA
 
 
 @inline
-def _mark(seen: NDArray[np.uint8], bit: int, source: int) -> int:
+def _mark(seen: NDArray[np.uint8], bit: np.uint8, source: int) -> int:
     """Note a source once: 1 the first time, 0 afterwards."""
     fresh = 1 if seen[source] & bit == 0 else 0
     seen[source] |= bit
@@ -54,7 +54,7 @@ def _held_by_few(
         count = 0
         for j in rows:
             if value[j] == value[i] and source[j] != source[i]:
-                count += _mark(seen, 4, source[j])
+                count += _mark(seen, np.uint8(4), source[j])
         for_held[i] = count
         if count:
             for j in rows:
@@ -76,7 +76,7 @@ def _held_by_many(
         stop = start
         count = 0
         while stop < by.shape[0] and value[rows[by[stop]]] == held:
-            count += _mark(seen, 4, source[rows[by[stop]]])
+            count += _mark(seen, np.uint8(4), source[rows[by[stop]]])
             stop += 1
         for i in range(start, stop):
             row = rows[by[i]]
@@ -138,9 +138,9 @@ def count_votes(
         agreeing, opposing, several = 0, 0, False
         for i in rows:
             if agrees[i]:
-                agreeing += _mark(seen, 1, source[i])
+                agreeing += _mark(seen, np.uint8(1), source[i])
             if contrary[i]:
-                opposing += _mark(seen, 2, source[i])
+                opposing += _mark(seen, np.uint8(2), source[i])
             several |= source[i] != source[rows[0]]
         for i in rows:
             own = seen[source[i]]

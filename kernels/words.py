@@ -251,3 +251,102 @@ def count_words(rows: NDArray[np.uint32], out: NDArray[np.int64]) -> None:
     if most >= out.shape[0]:
         raise ValueError(f"The rows hold word {most}. Wanted: below {out.shape[0]}. Pass a longer out.")
     _count_words(held, writing(out, np.int64, out.shape[0]))
+
+
+@jit
+def _renumber(rows: NDArray[np.uint32], numbers: NDArray[np.uint32]) -> None:
+    for row in range(rows.shape[0]):
+        for place in range(rows.shape[1]):
+            word = rows[row, place]
+            if word == 0:
+                break
+            rows[row, place] = numbers[word]
+
+
+def renumber(rows: NDArray[np.uint32], numbers: NDArray[np.uint32]) -> None:
+    """Replace each number of ``rows`` by what ``numbers`` (uint32[w + 1]) says of it.
+
+    ``rows`` is uint32[n, WORDS], 0 from a text's end on. Raises ValueError for other shapes and types; the
+    numbers are not checked.
+    """
+    if rows.ndim != 2 or rows.shape[1] != WORDS or not rows.flags.c_contiguous or not rows.flags.writeable:
+        raise ValueError(
+            f"rows is {rows.dtype}{list(rows.shape)}. Wanted: a writable contiguous uint32[n, {WORDS}]."
+            " Pass the rows of a table of words."
+        )
+    _renumber(rows, reading(numbers, np.uint32, "numbers"))
+
+
+#: Bytes of a text that :func:`number_short_texts` takes, and slots looked at for one.
+_SHORT, _PROBES = 7, 64
+
+
+@jit
+def _number_short(
+    offsets: NDArray[np.int64],
+    data: NDArray[np.uint8],
+    held: NDArray[np.bool_],
+    keys: NDArray[np.uint64],
+    slots: NDArray[np.int32],
+    firsts: NDArray[np.int64],
+    index: NDArray[np.int64],
+) -> int:
+    mask = np.uint64(slots.shape[0] - 1)
+    used = 0
+    for row in range(index.shape[0]):
+        if held.shape[0] != 0 and not held[row]:
+            index[row] = -1
+            continue
+        start, stop = offsets[row], offsets[row + 1]
+        if stop - start > _SHORT:
+            return -1
+        key = np.uint64(stop - start)
+        for at in range(start, stop):
+            key = (key << np.uint64(8)) | np.uint64(data[at])
+        slot = mix64(key) & mask
+        probes = 0
+        while slots[slot] >= 0 and keys[slots[slot]] != key:
+            slot = (slot + np.uint64(1)) & mask
+            probes += 1
+            if probes == _PROBES:
+                return -1
+        if slots[slot] < 0:
+            if used == keys.shape[0]:
+                return -1
+            slots[slot] = used
+            keys[used] = key
+            firsts[used] = row
+            used += 1
+        index[row] = slots[slot]
+    return used
+
+
+def number_short_texts(
+    offsets: NDArray[np.int64],
+    data: NDArray[np.uint8],
+    held: NDArray[np.bool_] | None,
+    most: int = 1 << 14,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    """Which distinct text each of n texts is, int64[n], and where each distinct one came first, int64[d].
+
+    Distinct texts are numbered from 0 in the order of their arrival; -1 where ``held`` (bool[n]) is false.
+    None where a text is longer than seven bytes, where there are more than ``most`` distinct ones, or where
+    somebody has built texts that collide. Raises ValueError for other shapes and types.
+    """
+    at = reading(offsets, np.int64, "offsets")
+    bytes_ = reading(data, np.uint8, "data")
+    if at.shape[0] == 0 or at[0] < 0 or at[-1] > bytes_.shape[0]:
+        raise ValueError(
+            f"The offsets end at {at[-1] if at.shape[0] else 'nothing'}."
+            f" Wanted: n + 1 offsets within {bytes_.shape[0]} bytes. Pass the column's own."
+        )
+    valid = reading(np.zeros(0, np.bool_) if held is None else held, np.bool_, "held")
+    if held is not None and valid.shape[0] != at.shape[0] - 1:
+        raise ValueError(
+            f"held is of {valid.shape[0]} rows. Wanted: one a text, {at.shape[0] - 1}. Pass the column's own."
+        )
+    index = np.empty(at.shape[0] - 1, np.int64)
+    keys, firsts = np.empty(most, np.uint64), np.empty(most, np.int64)
+    slots = np.full(1 << (2 * most - 1).bit_length(), -1, np.int32)
+    used = int(_number_short(at, bytes_, valid, keys, slots, firsts, index))
+    return None if used < 0 else (index, firsts[:used])

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kernels._door import reading
 from kernels.keys import index_keys, look_up_keys
 from kernels.partition import sort_by_key
 from kernels.probe import index_codes, probe_neighbours
-from kernels.runs import count_repeats, count_runs, find_runs
+from kernels.runs import count_repeats, count_runs, find_runs, mark_known
 from linkage.coded import Tokens
 from linkage.model import FREQUENCIES, STEP
 from linkage.name_keys import name_codes
@@ -127,11 +128,12 @@ def count_bearers(keys: np.ndarray, group: np.ndarray) -> tuple[Bearers, NameCou
     n = keys.shape[0]
     ordered, places = np.array(keys, np.uint64), np.arange(n, dtype=np.uint32)
     sort_by_key(ordered, places)
+    held = reading(group, np.uint8, "group")
     everywhere, here = np.zeros(n, np.int32), np.zeros(n, np.int32)
     table_keys, table_group = np.empty(n, np.uint64), np.empty(n, np.uint8)
     table_count = np.empty(n, np.int32)
     totals = np.zeros(3, np.int64)
-    k = count_runs(ordered, places, group, everywhere, here, table_keys, table_group, table_count, totals)
+    k = count_runs(ordered, places, held, everywhere, here, table_keys, table_group, table_count, totals)
     table: dict[str, np.ndarray] = {
         "keys": table_keys[:k],
         "group": table_group[:k],
@@ -230,11 +232,8 @@ class Holders:
         return Holders(ordered.view(np.int64), owners)
 
     def holds(self, codes: np.ndarray) -> np.ndarray:
-        """Whether some register person holds each code: bool[n]."""
-        if self.codes.size == 0:
-            return np.zeros(codes.shape[0], bool)
-        at = np.minimum(np.searchsorted(self.codes, codes), self.codes.size - 1)
-        return (self.codes[at] == codes) & (codes != 0)
+        """Whether some register person holds each code (int64[n], 0 for none): bool[n]."""
+        return known_keys(self.codes.view(np.uint64), codes.view(np.uint64))
 
 
 def neighbours(holders: Holders, codes: np.ndarray, limit: int = 64) -> tuple[np.ndarray, np.ndarray]:
@@ -255,13 +254,26 @@ def neighbours(holders: Holders, codes: np.ndarray, limit: int = 64) -> tuple[np
         room *= 4
 
 
-def repeats_of(codes: np.ndarray, source: np.ndarray) -> np.ndarray:
-    """How many rows of its own source bear each record's identifier: int32[n], 0 for none.
+def known_keys(keys: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Which of the ``wanted`` keys (uint64[m], any order) are among ``keys`` (uint64[n], sorted): bool[m]."""
+    ordered, places = np.array(wanted, np.uint64), np.arange(wanted.shape[0], dtype=np.uint32)
+    sort_by_key(ordered, places)
+    out = np.zeros(wanted.shape[0], np.uint8)
+    mark_known(reading(keys, np.uint64, "keys"), ordered, places, out)
+    return out.view(np.bool_)
+
+
+def held_and_repeated(
+    holders: Holders, codes: np.ndarray, source: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Whether some register person holds each record's identifier, uint8[n]; and how many rows of its own
+    source bear it, int32[n]: 0 for none.
 
     codes : int64[n];  source : uint8[n]. The rows given are all that bear any of these identifiers.
     """
     ordered, places = codes.view(np.uint64).copy(), np.arange(codes.shape[0], dtype=np.uint32)
     sort_by_key(ordered, places)
-    out = np.zeros(codes.shape[0], np.int32)
-    count_repeats(ordered, places, source, out)
-    return out
+    held, repeats = np.zeros(codes.shape[0], np.uint8), np.zeros(codes.shape[0], np.int32)
+    mark_known(reading(holders.codes.view(np.uint64), np.uint64, "codes"), ordered, places, held)
+    count_repeats(ordered, places, reading(source, np.uint8, "source"), repeats)
+    return held, repeats

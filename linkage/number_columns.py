@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kernels.identifiers import LONGEST, read_digits
+from kernels.words import number_short_texts
 from linkage.packs import Pack
 from linkage.queries import OF_ISSUES, QueryList, contradictions
 from linkage.repairs import UNSURE, RepairList, holding
@@ -52,7 +53,11 @@ class NumberColumn:
 
 
 def distinct(column: pa.ChunkedArray) -> tuple[Codes, pl.Series]:
-    """Index of every row's value among the distinct ones (-1 null), and those."""
+    """Index of every row's value among the distinct ones (-1 null), and those by arrival."""
+    offsets, data, held, array = text_buffers(column)
+    short = number_short_texts(offsets, data, held)
+    if short is not None:
+        return short[0], pl.Series(pl.from_arrow(array.take(pa.array(short[1])))).cast(pl.String)
     encoded = column.combine_chunks().dictionary_encode() if column.num_chunks else None
     if encoded is None or len(encoded.dictionary) == 0:
         return np.full(len(column), -1, np.int64), pl.Series([], dtype=pl.String)

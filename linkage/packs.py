@@ -95,15 +95,16 @@ class Pack(Protocol):
         """Units as submitted in standard form, ``code@day``; null for what is none."""
 
 
-def pack_of(locale: tuple[str, ...], reference: Mapping[str, pl.DataFrame]) -> Pack:
+def pack_of(locale: tuple[str, ...], reference: Mapping[str, pl.DataFrame], addresses: bool = True) -> Pack:
     """The pack of a project's first locale; ``reference`` are the tables it needs.
 
+    addresses : whether :meth:`Pack.addresses` is used: without it fewer sets of units are made
     Raises ConfigError E-CONFIG-009 for a locale without a pack.
     """
     if locale and locale[0] == "vietnam":
         from linkage.vietnam.pack import VietnamPack
 
-        return VietnamPack(reference)
+        return VietnamPack(reference, addresses)
     raise _no_pack(locale)
 
 

@@ -11,9 +11,9 @@ result does not depend on the machine's mathematics library.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, localcontext
 
 import numpy as np
 
@@ -28,9 +28,15 @@ STRAY = 0.002
 
 
 def _power_table() -> np.ndarray:
-    with localcontext() as context:
-        context.prec = 40
-        return np.array([float(Decimal(2) ** (Decimal(i) / STEP)) for i in range(STEP)])
+    """2 ** (i / 1024) for i from 0 to 1023: powers of a root with 192 binary places, then rounded once."""
+    one = 1 << 192
+    root = 2 * one
+    for _ in range(STEP.bit_length() - 1):
+        root = math.isqrt(root * one)
+    powers = [one]
+    for _ in range(STEP - 1):
+        powers.append(powers[-1] * root // one)
+    return np.array([power / one for power in powers])
 
 
 _POWERS = _power_table()

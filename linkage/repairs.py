@@ -101,7 +101,10 @@ def words_code(texts: pl.Series, hash_of: Callable[[pl.Series], npt.NDArray[np.u
     """
     words = texts.str.normalize("NFC").str.to_lowercase().str.strip_chars().str.split(" ")
     cut = words.list.filter(pl.element() != "") if len(words) else words
-    count = cut.list.len().to_numpy()
+    count = cut.list.len().to_numpy().astype(np.int64)
+    starts = np.cumsum(count) - count
+    flat = cut.filter(cut.list.len() > 0).explode(empty_as_null=False)
+    hashes = np.maximum(hash_of(flat), np.uint64(1)) if len(flat) else np.zeros(0, np.uint64)
     states = np.ones(len(texts), np.uint64)
     for place in range(NAME_WIDTH):
         # A longer name keeps its first seven words and its last.
@@ -109,9 +112,8 @@ def words_code(texts: pl.Series, hash_of: Callable[[pl.Series], npt.NDArray[np.u
         inside = np.flatnonzero(count > place)
         if not inside.size:
             break
-        word = cut.gather(inside).list.get(-1 if last else place)
-        hashes = np.maximum(hash_of(word), np.uint64(1))
-        states[inside] = fold_codes(states[inside], hashes)
+        at = starts[inside] + (count[inside] - 1 if last else place)
+        states[inside] = fold_codes(states[inside], hashes[at])
     return pl.Series("unrepaired", np.where(count > 0, states, np.uint64(0)).view(np.int64))
 
 

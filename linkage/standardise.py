@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from kernels.words import renumber
 from linkage.coded import NAME_WIDTH
 from linkage.contract import Contract, Field
 from linkage.dates import parse_dates, settled_dates
@@ -274,7 +275,8 @@ def _merge_names(
     for (name, column), (_, own_counts) in zip(names.items(), parts[1:], strict=True):
         ids = token_ids(column.vocabulary, merged)
         np.add.at(total, ids[1:], own_counts)
-        out = to_merged[column.words]
+        out = column.words
+        renumber(out, to_merged)
         doubtful = np.flatnonzero(column.index >= 0)
         out[doubtful] = ids[column.rows[column.index[doubtful]]]
         arrays[name] = out

@@ -10,8 +10,28 @@ import polars as pl
 import pyarrow as pa
 
 from kernels import texts as kernel
-from kernels.partition import partition_order
+from kernels._door import reading
+from kernels.partition import partition_order, sort_by_key
 from linkage.columns import TextColumn
+
+
+@dataclass(frozen=True)
+class _Spelling:
+    """How texts become numbers that sort as they do, see :func:`kernels.texts.words_of`.
+
+    depth : bytes that all begin with;  bits : of a number for each byte;  ranks : uint8[256];
+    letters : uint8[256], the bytes by rank
+    """
+
+    depth: int
+    bits: int
+    ranks: np.ndarray
+    letters: np.ndarray
+
+    @property
+    def fits(self) -> int:
+        """Bytes that a number holds."""
+        return 64 // self.bits
 
 
 @dataclass(frozen=True)
@@ -72,48 +92,80 @@ class Texts:
 
     def take(self, rows: np.ndarray) -> Texts:
         """The texts at ``rows``, in that order; empty where a row is -1."""
-        rows = np.ascontiguousarray(rows, np.int64)
-        offsets = np.empty(rows.shape[0] + 1, np.int64)
-        own = np.ascontiguousarray(self.offsets)
-        kernel.lengths_at(own, rows, offsets)
+        chosen = reading(rows, np.int64, "rows")
+        offsets = np.empty(chosen.shape[0] + 1, np.int64)
+        own, held = self._read()
+        kernel.lengths_at(own, chosen, offsets)
         data = np.empty(int(offsets[-1]), np.uint8)
-        kernel.copy_texts(own, self.data, rows, offsets, data)
+        kernel.copy_texts(own, held, chosen, offsets, data)
         return Texts(offsets, data)
+
+    def _read(self) -> tuple[np.ndarray, np.ndarray]:
+        """Offsets and bytes as kernels take them."""
+        return reading(self.offsets, np.int64, "offsets"), reading(self.data, np.uint8, "data")
 
     def order(self) -> np.ndarray:
         """Places of the texts in the order of their bytes, int64[n]; equal ones as they stand."""
-        n = len(self)
-        offsets, data = np.ascontiguousarray(self.offsets), self.data
-        if kernel.rising(offsets, data):
-            return np.arange(n, dtype=np.int64)
-        depth = kernel.shared_prefix(offsets, data)
-        lengths = np.diff(offsets)
-        longest = int(lengths.max())
-        words = np.empty(n, np.uint64)
-        kernel.words_of(offsets, data, np.arange(n, dtype=np.int64), depth, words)
-        order = np.argsort(words)
-        held = words[order]
+        if kernel.rising(*self._read()):
+            return np.arange(len(self), dtype=np.int64)
+        return self._order(self._spelling())[0]
+
+    def sorted(self) -> tuple[np.ndarray, Texts]:
+        """What :meth:`order` gives, and the texts in that order."""
+        if kernel.rising(*self._read()):
+            return np.arange(len(self), dtype=np.int64), self.packed()
+        spelling = self._spelling()
+        order, words = self._order(spelling)
+        depth, longest = spelling.depth, int(np.diff(self.offsets).max())
+        if longest - depth > spelling.fits:
+            return order, self.take(order)
+        # A number holds all that tells the texts apart: they are written from these, in the order of memory.
+        begin = int(self.offsets[0])
+        offsets = np.empty(len(self) + 1, np.int64)
+        data = np.empty(int(self.offsets[-1]) - begin, np.uint8)
+        first = np.array(self.data[begin : begin + depth])
+        kernel.spell_words(words, spelling.bits, spelling.letters, first, offsets, data)
+        return order, Texts(offsets, data)
+
+    def _spelling(self) -> _Spelling:
+        offsets, data = self._read()
+        depth = int(kernel.shared_prefix(offsets, data))
+        seen = np.zeros(256, np.bool_)
+        kernel.mark_letters(offsets, data, depth, seen)
+        # At most 243 different bytes stand in UTF-8, so that eight bits do.
+        bits = max(1, int(np.count_nonzero(seen)).bit_length())
+        ranks = np.cumsum(seen).astype(np.uint8)
+        letters = np.zeros(256, np.uint8)
+        letters[ranks[seen]] = np.flatnonzero(seen)
+        return _Spelling(depth, bits, ranks, letters)
+
+    def _order(self, spelling: _Spelling) -> tuple[np.ndarray, np.ndarray]:
+        """The order, and the first number of each text in that order."""
+        n, depth, bits, ranks = len(self), spelling.depth, spelling.bits, spelling.ranks
+        offsets, data = self._read()
+        longest = int(np.diff(offsets).max())
+        held, places = np.empty(n, np.uint64), np.arange(n, dtype=np.uint32)
+        kernel.words_of(offsets, data, reading(np.arange(n), np.int64, "rows"), depth, ranks, bits, held)
+        sort_by_key(held, places)
+        order = places.astype(np.int64)
         same = held[1:] == held[:-1]
         tied = np.flatnonzero(np.append(same, False) | np.insert(same, 0, False))
         groups = np.cumsum(np.insert(~same, 0, True))[tied]
         while tied.size:
-            depth += 8
-            rows = order[tied]
-            words = np.empty(rows.shape[0], np.uint64)
-            if depth < longest:
-                kernel.words_of(offsets, data, rows, depth, words)
-            else:
-                words[:] = lengths[rows]
-            by = np.lexsort((rows, words, groups))
-            order[tied] = rows[by]
+            depth += spelling.fits
             if depth >= longest:
                 break
+            rows = order[tied]
+            words = np.empty(rows.shape[0], np.uint64)
+            kernel.words_of(offsets, data, reading(rows, np.int64, "rows"), depth, ranks, bits, words)
+            by = np.lexsort((rows, words, groups))
+            order[tied] = rows[by]
             words, groups = words[by], groups[by]
             again = (words[1:] == words[:-1]) & (groups[1:] == groups[:-1])
             still = np.append(again, False) | np.insert(again, 0, False)
             tied = tied[still]
             groups = np.cumsum(np.insert(~again, 0, True))[still]
-        return order
+        return order, held
 
     def arrow(self, known: np.ndarray | None = None) -> pa.LargeStringArray:
         """As an Arrow column, null where ``known`` (bool[n]) is False: such a text must be empty."""
@@ -133,9 +185,7 @@ class Texts:
 def places_among(texts: Texts, cuts: Texts) -> np.ndarray:
     """How many of ``cuts`` (sorted, at most 65,535) do not stand after each text: uint16[n]."""
     out = np.empty(len(texts), np.uint16)
-    kernel.places_among(
-        np.ascontiguousarray(texts.offsets), texts.data, np.ascontiguousarray(cuts.offsets), cuts.data, out
-    )
+    kernel.places_among(*texts._read(), *cuts._read(), out)
     return out
 
 
@@ -167,5 +217,5 @@ def texts_at(column: TextColumn, rows: np.ndarray) -> Texts:
     offsets = np.cumsum(lengths)
     data = np.empty(int(offsets[-1]), np.uint8)
     for held, own, places in found:
-        kernel.copy_to_places(np.ascontiguousarray(held.offsets), held.data, own, places, offsets, data)
+        kernel.copy_to_places(*held._read(), own, places, offsets, data)
     return Texts(offsets, data)

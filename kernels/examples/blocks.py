@@ -15,7 +15,7 @@ from kernels.keys import fold_column, index_keys, look_up_keys, start_keys
 from kernels.pairs import count_block_pairs, owned_pairs, walk_blocks
 from kernels.partition import partition_order, partition_rows, rank_rows, run_starts, sort_by_key
 from kernels.probe import index_codes, probe_neighbours
-from kernels.runs import count_repeats, count_runs, find_runs
+from kernels.runs import count_repeats, count_runs, find_runs, mark_known
 
 #: Records that share a key, on average.
 _SHARING = 4
@@ -87,11 +87,6 @@ def _ranked(n: int) -> tuple[Any, ...]:
     return mapped(rows), np.empty(n, np.uint32), np.empty(n, np.int64)
 
 
-def _ranked_own(n: int) -> tuple[Any, ...]:
-    rows, *out = _ranked(n)
-    return rows.copy(), *out
-
-
 def _sort(n: int) -> tuple[Any, ...]:
     return _keys(n).copy(), _rows(n)
 
@@ -121,6 +116,11 @@ def _repeats(n: int) -> tuple[Any, ...]:
     return (*_sorted_keys(n), _groups(n), np.zeros(n, np.int32))
 
 
+def _marked(n: int) -> tuple[Any, ...]:
+    keys, places = _sorted_keys(n)
+    return mapped(keys[::3].copy()), keys, places, np.zeros(n, np.uint8)
+
+
 @functools.lru_cache(maxsize=2)
 def _blocks(n: int) -> tuple[Any, ...]:
     """About ``n`` pairs or more under the second of two rules: blocks of two to six records."""
@@ -141,13 +141,9 @@ def _blocks(n: int) -> tuple[Any, ...]:
     return starts, members, registers.astype(np.int32), own, keys, np.array([0, 1, 2], np.int64)
 
 
-def _walk(mode: int, *, kept: int = 2) -> Callable[[int], tuple[Any, ...]]:
+def _walk(mode: int) -> Callable[[int], tuple[Any, ...]]:
     def make(n: int) -> tuple[Any, ...]:
         starts, members, registers, own, keys, widths = _blocks(n)
-        if kept > 0:
-            own = mapped(own)
-        if kept > 1:
-            starts, registers = mapped(starts), mapped(registers)
         position, left, right = np.zeros(3, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
         return starts, members, registers, own, mode, position, keys, widths, 1, left, right
 
@@ -195,15 +191,14 @@ EXAMPLES = (
     Example(partition_rows, _partition, "record"),
     Example(partition_order, _order, "record"),
     Example(rank_rows, _ranked, "record"),
-    Example(rank_rows, _ranked_own, "record", "of arrays that can be written"),
     Example(sort_by_key, _sort, "record", consumed=(0, 1)),
     Example(run_starts, _runs, "key"),
     Example(count_runs, _counted, "key", consumed=(8,)),
     Example(find_runs, _found, "key"),
     Example(count_repeats, _repeats, "key"),
+    Example(mark_known, _marked, "key", consumed=(3,)),
     Example(walk_blocks, _walk(0), "pair", "agency with register", consumed=(5,)),
-    Example(walk_blocks, _walk(0, kept=1), "pair", "kept keys", consumed=(5,)),
-    Example(walk_blocks, _walk(1, kept=0), "pair", "of arrays that can be written", consumed=(5,)),
+    Example(walk_blocks, _walk(1), "pair", "register with register", consumed=(5,)),
     Example(walk_blocks, _walk(2), "pair", "every pair", consumed=(5,)),
     Example(owned_pairs, _owned, "pair"),
     Example(count_block_pairs, _block_counts, "block"),

@@ -11,7 +11,7 @@ from kernels import screens
 from kernels.delimited import as_they_are, gather_clean, has_control, scan
 from kernels.examples._form import Example
 from kernels.examples.text import QUOTE, file_lines, name_texts, scan_arguments
-from kernels.words import WordTable, count_words, word_bits
+from kernels.words import WordTable, count_words, number_short_texts, renumber, word_bits
 
 _RUNS = np.array([1111, 123456, 654321, 1234567890, 111111111111, 123456789012], np.int64)
 
@@ -59,6 +59,9 @@ def _dates(n: int) -> tuple[Any, ...]:
 
 def _words(n: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8], int]:
     table = WordTable(5)
+    # So many words that the table grows.
+    held = [b"%d" % word for word in range(2100)]
+    table.cut(np.cumsum([0, *map(len, held)]), np.frombuffer(b"".join(held), np.uint8))
     rows, counts = table.cut(*name_texts(n))
     return rows, counts, len(table)
 
@@ -73,6 +76,18 @@ def _bits(n: int) -> tuple[Any, ...]:
 def _count(n: int) -> tuple[Any, ...]:
     rows, _, words = _words(n)
     return rows, np.zeros(words + 1, np.int64)
+
+
+def _renumbered(n: int) -> tuple[Any, ...]:
+    rows, _, words = _words(n)
+    return rows, np.random.default_rng(24).permutation(words + 1).astype(np.uint32)
+
+
+def _short(n: int) -> tuple[Any, ...]:
+    """Codes of communes."""
+    codes = np.random.default_rng(25).integers(0, 10_000, n).tolist()
+    data = np.frombuffer(b"".join(b"%05d" % code for code in codes), np.uint8)
+    return np.arange(n + 1) * 5, data, None
 
 
 def _gather(n: int) -> tuple[Any, ...]:
@@ -98,6 +113,8 @@ EXAMPLES = (
     Example(screens.dates, _dates, "date"),
     Example(word_bits, _bits, "name"),
     Example(count_words, _count, "name", consumed=(1,)),
+    Example(renumber, _renumbered, "name", consumed=(0,)),
+    Example(number_short_texts, _short, "text"),
     Example(has_control, lambda n: (file_lines(n),), "line"),
     Example(gather_clean, _gather, "cell"),
     Example(as_they_are, _as_they_are, "cell"),

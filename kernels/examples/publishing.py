@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,9 +19,11 @@ from kernels.texts import (
     hash_framed,
     lengths_at,
     lengths_room,
+    mark_letters,
     places_among,
     rising,
     shared_prefix,
+    spell_words,
     words_of,
 )
 
@@ -31,12 +32,12 @@ Texts = tuple[NDArray[np.int64], NDArray[np.uint8]]
 
 def _packed(texts: list[bytes]) -> Texts:
     offsets = np.cumsum([0, *map(len, texts)]).astype(np.int64)
-    return offsets, np.frombuffer(b"".join(texts), np.uint8).copy()
+    return mapped(offsets), np.frombuffer(b"".join(texts), np.uint8)
 
 
 def _own(n: int) -> Texts:
     offsets, data = name_texts(n)
-    return offsets, data.copy()
+    return mapped(offsets), mapped(data)
 
 
 @functools.lru_cache(maxsize=2)
@@ -55,7 +56,23 @@ def _chosen(n: int) -> NDArray[np.int64]:
 
 
 def _words(n: int) -> tuple[Any, ...]:
-    return *_own(n), np.arange(n), 3, np.empty(n, np.uint64)
+    ranks = np.random.default_rng(36).integers(1, 256, 256).astype(np.uint8)
+    return *_own(n), mapped(np.arange(n)), 3, ranks, 8, np.empty(n, np.uint64)
+
+
+def _marked(n: int) -> tuple[Any, ...]:
+    return *_own(n), 3, np.zeros(256, np.bool_)
+
+
+def _spelt(n: int) -> tuple[Any, ...]:
+    """Ids of ten digits behind a letter."""
+    digits = np.random.default_rng(37).integers(1, 11, (n, 10)).astype(np.uint64)
+    words = np.zeros(n, np.uint64)
+    for place in range(16):
+        words = (words << np.uint64(4)) | (digits[:, place] if place < 10 else np.uint64(0))
+    letters = np.zeros(256, np.uint8)
+    letters[1:11] = np.frombuffer(b"0123456789", np.uint8)
+    return words, 4, letters, np.array([80], np.uint8), np.empty(n + 1, np.int64), np.empty(11 * n, np.uint8)
 
 
 def _among(n: int) -> tuple[Any, ...]:
@@ -66,7 +83,7 @@ def _among(n: int) -> tuple[Any, ...]:
 def _lengths(n: int) -> tuple[Any, ...]:
     rows = _chosen(n)
     rows[::50] = -1
-    return _own(n)[0], rows, np.empty(n + 1, np.int64)
+    return _own(n)[0], mapped(rows), np.empty(n + 1, np.int64)
 
 
 def _copied(n: int) -> tuple[Any, ...]:
@@ -81,28 +98,21 @@ def _placed(n: int) -> tuple[Any, ...]:
     at_places = np.empty(n, np.int64)
     at_places[places] = rows
     out_offsets = np.empty(n + 1, np.int64)
-    lengths_at(offsets.copy(), at_places, out_offsets)
+    lengths_at(mapped(offsets), mapped(at_places), out_offsets)
     out = np.zeros(int(out_offsets[-1]), np.uint8)
     return mapped(offsets), mapped(data), rows, places, out_offsets, out
 
 
-def _framed(*, kept: bool) -> Callable[[int], tuple[Any, ...]]:
-    def make(n: int) -> tuple[Any, ...]:
-        frames = np.random.default_rng(33).integers(0, 4, (n, 3))
-        chosen = mapped(frames) if kept else frames
-        texts = (*_packed([b"{", b"name", b"|", b"}"]), chosen, *_own(n), *_ids(n))
-        return *texts, np.uint64(7), np.uint64(8), np.empty((n, 2), np.uint64)
-
-    return make
+def _framed(n: int) -> tuple[Any, ...]:
+    frames = np.random.default_rng(33).integers(0, 4, (n, 3))
+    texts = (*_packed([b"{", b"name", b"|", b"}"]), frames, *_own(n), *_ids(n))
+    return *texts, np.uint64(7), np.uint64(8), np.empty((n, 2), np.uint64)
 
 
-def _places(*, kept: bool) -> Callable[[int], tuple[Any, ...]]:
-    def make(n: int) -> tuple[Any, ...]:
-        taken = max(1, n // 2)
-        place = np.random.default_rng(34).integers(0, taken, n).astype(np.uint32)
-        return mapped(place) if kept else place, np.empty(taken + 1, np.int64), np.empty(n, np.int64)
-
-    return make
+def _places(n: int) -> tuple[Any, ...]:
+    taken = max(1, n // 2)
+    place = np.random.default_rng(34).integers(0, taken, n).astype(np.uint32)
+    return place, np.empty(taken + 1, np.int64), np.empty(n, np.int64)
 
 
 def _deltas(n: int) -> tuple[Any, ...]:
@@ -122,6 +132,8 @@ def _edges(n: int) -> tuple[Any, ...]:
 
 EXAMPLES = (
     Example(words_of, _words, "text"),
+    Example(mark_letters, _marked, "text", consumed=(3,)),
+    Example(spell_words, _spelt, "text"),
     Example(shared_prefix, _ids, "text"),
     Example(rising, _ids, "text"),
     Example(rising, _kept_ids, "text", "mapped texts"),
@@ -130,9 +142,7 @@ EXAMPLES = (
     Example(copy_texts, _copied, "text"),
     Example(copy_to_places, _placed, "text"),
     Example(delta_lengths, _deltas, "text"),
-    Example(hash_framed, _framed(kept=False), "row"),
-    Example(hash_framed, _framed(kept=True), "row", "kept frames"),
-    Example(order_by_place, _places(kept=False), "row"),
-    Example(order_by_place, _places(kept=True), "row", "kept places"),
+    Example(hash_framed, _framed, "row"),
+    Example(order_by_place, _places, "row"),
     Example(join_in_order, _edges, "edge"),
 )

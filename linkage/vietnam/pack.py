@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import threading
 from collections.abc import Mapping
 
 import numpy as np
@@ -27,16 +28,39 @@ class VietnamPack:
     """Names, numbers, telephones and units of Vietnam.
 
     reference : ``provinces``, ``communes_before``, ``communes_after``, ``commune_changes``
+    addresses : whether units are read from addresses: the sets that only these need are then among the sets
+
+    Tables are made when they are first asked for: the one of addresses takes half a second.
     """
 
     defaults = DEFAULTS
 
-    def __init__(self, reference: Mapping[str, pl.DataFrame]) -> None:
-        tables = tuple(
-            reference[name] for name in ("provinces", "communes_before", "communes_after", "commune_changes")
-        )
-        self._addresses = AddressBook(UnitTable.from_reference(*tables), *tables)
-        self._units = self._addresses.units
+    def __init__(self, reference: Mapping[str, pl.DataFrame], addresses: bool = True) -> None:
+        self._reference, self._addressed = reference, addresses
+        self._lock = threading.RLock()
+        self._plain: UnitTable | None = None
+        self._book: AddressBook | None = None
+
+    def _tables(self) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+        own = self._reference
+        return own["provinces"], own["communes_before"], own["communes_after"], own["commune_changes"]
+
+    @property
+    def _addresses(self) -> AddressBook:
+        with self._lock:
+            if self._book is None:
+                tables = self._tables()
+                self._book = AddressBook(UnitTable.from_reference(*tables), *tables)
+            return self._book
+
+    @property
+    def _units(self) -> UnitTable:
+        if self._addressed:
+            return self._addresses.units
+        with self._lock:
+            if self._plain is None:
+                self._plain = UnitTable.from_reference(*self._tables())
+            return self._plain
 
     def name_reader(self, secret: int) -> NameReader:
         """See :class:`linkage.vietnam.name_rows.NameReader`."""

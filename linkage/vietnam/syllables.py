@@ -177,15 +177,14 @@ def canonical_syllables() -> dict[str, str]:
         for rime in RIMES | _AFTER_QU | _AFTER_GI:
             if not _onset_allows(onset, rime) or split_syllable(onset + rime) != (onset, rime):
                 continue
-            for tone in range(6):
-                if not is_syllable(onset + rime, tone):
-                    continue
+            whole = onset + rime
+            vowels = [
+                (whole[:at], letter, whole[at + 1 :]) for at, letter in enumerate(whole) if letter in VOWELS
+            ]
+            for tone in (_ACUTE, _DOT_BELOW) if rime.endswith(_STOPS) else range(6):
                 canonical = place_tone(onset, rime, tone)
                 spellings[canonical] = canonical
-                if tone == 0:
-                    continue
-                whole = onset + rime
-                for at, letter in enumerate(whole):
-                    if letter in VOWELS:
-                        spellings[whole[:at] + TONED[letter, tone] + whole[at + 1 :]] = canonical
+                if tone:
+                    for before, letter, after in vowels:
+                        spellings[before + TONED[letter, tone] + after] = canonical
     return spellings

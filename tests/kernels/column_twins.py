@@ -217,6 +217,12 @@ def repeats(given: Arguments) -> list[int]:
     return out
 
 
+def known(given: Arguments) -> list[int]:
+    keys, wanted, places = (column.tolist() for column in given[:3])
+    own, there = set(keys), dict(zip(places, wanted, strict=True))
+    return [int(there[place] in own) for place in range(len(wanted))]
+
+
 def block_pairs(given: Arguments) -> list[tuple[int, int]]:
     """Pairs of a rule's blocks that share no key of the rule before it, in the order of blocks and places."""
     starts, members, registers, _, mode, _, keys = given[:7]

@@ -107,6 +107,20 @@ def word_counts(given: Arguments) -> list[int]:
     return [counted[word] for word in range(given[1].shape[0])]
 
 
+def renumbered(given: Arguments) -> list[list[int]]:
+    numbers = [0, *given[1].tolist()[1:]]
+    return [[numbers[word] for word in row] for row in given[0].tolist()]
+
+
+def numbered(given: Arguments) -> tuple[list[int], list[int]]:
+    texts = byte_texts(given[0], given[1])
+    first: dict[bytes, int] = {}
+    for row, text in enumerate(texts):
+        first.setdefault(text, row)
+    place = {text: number for number, text in enumerate(first)}
+    return [place[text] for text in texts], list(first.values())
+
+
 def controls(given: Arguments) -> tuple[bool, int]:
     text = given[0].tobytes().decode("utf-8")
     found = re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", text)

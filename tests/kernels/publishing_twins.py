@@ -12,8 +12,25 @@ from tests.kernels.name_twins import Arguments, byte_texts
 
 
 def words(given: Arguments) -> list[int]:
-    texts, depth = byte_texts(given[0], given[1]), given[3]
-    return [int.from_bytes(texts[r][depth : depth + 8].ljust(8, b"\0"), "big") for r in given[2].tolist()]
+    """Of eight bits a byte."""
+    texts, depth, ranks = byte_texts(given[0], given[1]), given[3], given[4].tolist()
+    found = [bytes(ranks[b] for b in texts[r][depth : depth + 8]) for r in given[2].tolist()]
+    return [int.from_bytes(word.ljust(8, b"\0"), "big") for word in found]
+
+
+def letters(given: Arguments) -> list[bool]:
+    standing = {byte for text in byte_texts(given[0], given[1]) for byte in text[given[2] :]}
+    return [byte in standing for byte in range(256)]
+
+
+def spelt(given: Arguments) -> tuple[list[int], bytes]:
+    """Of four bits a byte."""
+    first, letters_ = given[3].tobytes(), given[2].tolist()
+    texts = []
+    for word in given[0].tolist():
+        ranks = [int(digit, 16) for digit in f"{word:016x}".rstrip("0")]
+        texts.append(first + bytes(letters_[rank] for rank in ranks))
+    return [0, *itertools.accumulate(map(len, texts))], b"".join(texts)
 
 
 def prefix(given: Arguments) -> tuple[int, int]:

@@ -18,11 +18,28 @@ def packed(many: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
 
 
 @settings(deadline=None)
-@given(values, st.integers(0, 14))
-def test_words__sort_as_eight_bytes_do(many: list[bytes], depth: int) -> None:
-    out = np.empty(len(many), np.uint64)
-    texts.words_of(*packed(many), np.arange(len(many)), depth, out)
-    assert out.tolist() == [int.from_bytes(v[depth : depth + 8].ljust(8, b"\0"), "big") for v in many]
+@given(st.lists(st.text("abcdefghij", max_size=20), min_size=1, max_size=12), st.integers(0, 14))
+def test_words__sort_as_their_bytes_do_and_spell_them(many: list[str], depth: int) -> None:
+    own = [text.encode() for text in many]
+    seen = np.zeros(256, np.bool_)
+    texts.mark_letters(*packed(own), depth, seen)
+    assert {chr(byte) for byte in np.flatnonzero(seen)} == {
+        letter for text in many for letter in text[depth:]
+    }
+    ranks = np.cumsum(seen).astype(np.uint8)
+    bits = max(1, int(seen.sum()).bit_length())
+    fits = 64 // bits
+    out = np.empty(len(own), np.uint64)
+    texts.words_of(*packed(own), np.arange(len(own)), depth, ranks, bits, out)
+    parts = [text[depth : depth + fits] for text in own]
+    assert np.argsort(out, kind="stable").tolist() == sorted(range(len(own)), key=parts.__getitem__)
+    letters = np.zeros(256, np.uint8)
+    letters[ranks[seen]] = np.flatnonzero(seen)
+    wanted = [b"id-" + part for part in parts]
+    offsets, spelt = np.empty(len(own) + 1, np.int64), np.empty(sum(map(len, wanted)), np.uint8)
+    texts.spell_words(out, bits, letters, np.frombuffer(b"id-", np.uint8), offsets, spelt)
+    assert spelt.tobytes() == b"".join(wanted)
+    assert np.diff(offsets).tolist() == [len(text) for text in wanted]
 
 
 @settings(deadline=None)

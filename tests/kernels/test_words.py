@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels.words import IRREGULAR, WORDS, WordTable, count_words, word_bits
+from kernels.words import (
+    IRREGULAR,
+    WORDS,
+    WordTable,
+    count_words,
+    number_short_texts,
+    renumber,
+    word_bits,
+)
 
 words = st.sampled_from(["Nguyễn", "Văn", "An", "a", "ab", "abcdefgh", "abcdefghi", "x" * 30, "é", "\u00a0"])
 texts = st.one_of(st.lists(words, max_size=11).map(" ".join), st.text("ab ", max_size=9))
@@ -92,3 +100,49 @@ def test_count_words__adds_to_what_is_there_and_refuses_a_word_beyond() -> None:
     rows[1, 0] = 2
     with pytest.raises(ValueError, match="Wanted"):
         count_words(rows, out)
+
+
+@settings(deadline=None)
+@given(st.lists(st.one_of(st.none(), st.text("ab\x00é", max_size=4)), max_size=20), st.booleans())
+def test_short_texts__are_numbered_by_arrival(values: list[str | None], none: bool) -> None:
+    if not none:
+        values = [value or "" for value in values]
+    held = np.array([value is not None for value in values], np.bool_) if none else None
+    offsets, data = buffers([value or "" for value in values])
+    found = number_short_texts(offsets, data, held)
+    if any(len((value or "").encode()) > 7 for value in values):
+        assert found is None
+        return
+    assert found is not None
+    first: dict[str, int] = {}
+    for row, value in enumerate(values):
+        if value is not None:
+            first.setdefault(value, row)
+    place = {value: number for number, value in enumerate(first)}
+    assert found[0].tolist() == [-1 if value is None else place[value] for value in values]
+    assert found[1].tolist() == list(first.values())
+
+
+def test_short_texts__too_many_or_with_offsets_of_another_column_are_left() -> None:
+    offsets, data = buffers([f"{number:04d}" for number in range(100)])
+    assert number_short_texts(offsets, data, None, most=99) is None
+    assert number_short_texts(offsets, data, None, most=100) is not None
+    with pytest.raises(ValueError, match="The offsets end at 400"):
+        number_short_texts(offsets, data[:399], None)
+    with pytest.raises(ValueError, match="held is of 3 rows"):
+        number_short_texts(offsets, data, np.ones(3, np.bool_))
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(st.integers(1, 5), max_size=WORDS), max_size=6), st.permutations(range(6)))
+def test_renumber__replaces_every_word_and_no_empty_place(
+    given_: list[list[int]], numbers: list[int]
+) -> None:
+    rows = np.array([row + [0] * (WORDS - len(row)) for row in given_], np.uint32).reshape(-1, WORDS)
+    renumber(rows, np.array(numbers, np.uint32))
+    assert rows.tolist() == [[numbers[w] for w in row] + [0] * (WORDS - len(row)) for row in given_]
+
+
+def test_renumber__wants_rows_that_it_can_write() -> None:
+    with pytest.raises(ValueError, match="Wanted: a writable contiguous"):
+        renumber(np.zeros((2, 3), np.uint32), np.zeros(1, np.uint32))

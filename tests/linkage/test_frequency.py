@@ -19,10 +19,11 @@ from linkage.frequency import (
     frequency_terms,
     group_sizes,
     groups,
+    held_and_repeated,
+    known_keys,
     look_up_bearers,
     name_keys,
     neighbours,
-    repeats_of,
 )
 from tests.kernels import twins
 from tests.linkage import small
@@ -173,9 +174,13 @@ def test_holders__are_everybody_with_the_number_now_or_before(
     assert list(zip(holders.codes.tolist(), holders.rows.tolist(), strict=True)) == wanted
     wanted_codes = np.array([twins.identifier_code(v) for v in asked], np.int64)
     known = {v for person in zip(own, earlier, strict=True) for v in (person[0], *person[1])}
+    source = np.zeros(len(asked), np.uint8)
+    held, _ = held_and_repeated(holders, wanted_codes, source)
+    assert held.tolist() == [bool(v) and v in known for v in asked]
     assert holders.holds(wanted_codes).tolist() == [bool(v) and v in known for v in asked]
     without = Holders.of(codes, rows, None)
-    assert without.holds(wanted_codes).tolist() == [bool(v) and v in own for v in asked]
+    held, _ = held_and_repeated(without, wanted_codes, source)
+    assert held.tolist() == [bool(v) and v in own for v in asked]
     left, right = neighbours(holders, wanted_codes)
     near = {
         (i, 100 + row)
@@ -202,7 +207,17 @@ def test_neighbours__make_room_for_many() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(1, 3)), max_size=30))
-def test_repeats_of__count_within_the_source(rows: list[tuple[int, int]]) -> None:
+def test_repeats__count_within_the_source(rows: list[tuple[int, int]]) -> None:
     known = Counter(rows)
-    out = repeats_of(np.array([c for c, _ in rows], np.int64), np.array([s for _, s in rows], np.uint8))
+    nobody = Holders.sorted(np.zeros(0, np.int64), np.zeros(0, np.uint32))
+    codes, source = np.array([c for c, _ in rows], np.int64), np.array([s for _, s in rows], np.uint8)
+    held, out = held_and_repeated(nobody, codes, source)
+    assert not held.any()
     assert out.tolist() == [known[row] if row[0] else 0 for row in rows]
+
+
+@settings(deadline=None)
+@given(values, values)
+def test_known_keys__are_those_among_the_others(own: list[int], asked: list[int]) -> None:
+    found = known_keys(np.array(sorted(own), np.uint64), np.array(asked, np.uint64))
+    assert found.tolist() == [key in own for key in asked]

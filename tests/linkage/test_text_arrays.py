@@ -61,11 +61,17 @@ def test_take__gives_texts_in_any_order(values: list[str], data: st.DataObject) 
 def test_order__is_that_of_the_bytes(values: list[str]) -> None:
     found = Texts.of(values).order().tolist()
     assert found == sorted(range(len(values)), key=lambda row: values[row].encode())
+    order, ordered = Texts.of(values).sorted()
+    assert order.tolist() == found
+    assert read(ordered) == sorted(values, key=str.encode)
 
 
 def test_order__of_many_numbers_and_of_what_is_sorted() -> None:
     values = [f"VN-{number * 7919 % 100_003:09d}" for number in range(5000)]
     assert [values[row] for row in Texts.of(values).order()] == sorted(values)
+    order, ordered = Texts.of(["one more", *values]).slice(1, 5001).sorted()
+    assert order.tolist() == Texts.of(values).order().tolist()
+    assert read(ordered) == sorted(values)
     assert Texts.of(sorted(values)).order().tolist() == list(range(5000))
 
 
