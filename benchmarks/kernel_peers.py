@@ -224,13 +224,8 @@ def _ranks(given: Arguments) -> Asked:
     )
 
 
-def _runs(given: Arguments) -> Asked:
-    keys = given[0]
-
-    def run() -> Any:
-        return np.concatenate([[0], np.flatnonzero(keys[1:] != keys[:-1]) + 1, [keys.shape[0]]])
-
-    return Asked(run, np.ndarray.tolist)
+def _among(given: Arguments) -> Asked:
+    return Asked(lambda: np.isin(given[0], given[1]) & (given[0] != 0), np.ndarray.tolist)
 
 
 def _lines(given: Arguments) -> Asked:
@@ -247,5 +242,5 @@ numpy_look_up = Peer((), _look_up)
 numpy_order = Peer((), _order)
 numpy_sort = Peer((), _sort)
 numpy_ranks = Peer((), _ranks)
-numpy_runs = Peer((), _runs)
+numpy_among = Peer((), _among)
 numpy_lines = Peer((), _lines)

@@ -111,6 +111,17 @@ def _counted(given: Arguments, rows: Any) -> Any:
     return given[3].tolist(), given[4].tolist(), list(table), given[8].tolist()
 
 
+def _blocks_split(given: Arguments, _: Any) -> Any:
+    totals = given[11].tolist()
+    columns = zip(*(column[: totals[0]].tolist() for column in given[6:10]), strict=True)
+    return given[5][: totals[1]].tolist(), list(columns), given[10][: totals[4]].tolist(), totals
+
+
+def _unsettled(given: Arguments, found: Any) -> Any:
+    starts = given[6][: found + 1].tolist()
+    return given[5][: starts[-1]].tolist(), starts, given[7][:found].tolist()
+
+
 def _walked(given: Arguments, found: Any) -> Any:
     return list(zip(given[-2][:found].tolist(), given[-1][:found].tolist(), strict=True))
 
@@ -275,11 +286,13 @@ JUDGES: Mapping[str, Judge] = {
         {"NumPy": peers.numpy_ranks},
     ),
     "partition.sort_by_key": Judge(_zipped(0, 1), column_twins.ordered, {"NumPy": peers.numpy_sort}),
-    "partition.run_starts": Judge(
-        lambda given, found: given[1][: found + 1].tolist(),
-        column_twins.run_starts,
-        {"NumPy": peers.numpy_runs},
-    ),
+    "partition.split_blocks": Judge(_blocks_split, column_twins.blocks_split),
+    "partition.split_blocks, among all": Judge(_blocks_split, column_twins.blocks_split),
+    "keys.fold_any": Judge(_out, column_twins.folded_any),
+    "keys.sort_falling": Judge(_out, lambda given: [sorted(row, reverse=True) for row in given[0].tolist()]),
+    "keys.find_among": Judge(_out, column_twins.among, {"NumPy": peers.numpy_among}),
+    "keys.set_codes": Judge(_out, column_twins.codes_of_sets),
+    "pairs.unsettled_blocks": Judge(_unsettled, column_twins.unsettled),
     "runs.count_runs": Judge(_counted, column_twins.counted),
     "runs.find_runs": Judge(_zipped(5, 6), column_twins.found_runs),
     "runs.count_repeats": Judge(_out, column_twins.repeats),

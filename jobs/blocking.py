@@ -32,14 +32,12 @@ def block_records(stages: Tasks, space: Workspace) -> dict[str, Any]:
             [b - a for a, b in space.ranges()],
         )
         calls: list[Call] = [
-            ("jobs.tasks_block:make_blocks", (work, r, p, BLOCK_CANDIDATES))
-            for r in group
-            for p in partitions
+            ("jobs.tasks_block:make_blocks", (work, group, p, BLOCK_CANDIDATES)) for p in partitions
         ]
         made = stages.tasks("block", calls)
         for place, rule in enumerate(group):
-            results[rule] = made[place * len(partitions) : (place + 1) * len(partitions)]
-        stages.drop(*(f"keys/{rule:02d}-*" for rule in group))
+            results[rule] = [of_partition["rules"][place] for of_partition in made]
+        stages.drop(f"keys/{group[0]:02d}-*")
     by_rule: dict[str, dict[str, int]] = {}
     for rule in ordinary:
         total = by_rule.setdefault(space.rules[rule].name, {})

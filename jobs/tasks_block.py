@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jobs.shuffle import partition_of, read_shuffled, write_shuffled
-from jobs.store import read_arrays, write_arrays
+from jobs.store import Arrays, open_arrays, read_arrays, write_arrays
 from jobs.workspace import Workspace, slice_of
+from kernels.partition import partition_rows
 from linkage.block import plan_blocks
 from linkage.coded import Coded
-from linkage.rules import base_keys, many_keys
+from linkage.rules import KeyPart, base_keys, many_keys
 from linkage.scored import Blocks
 
 
@@ -24,36 +25,53 @@ def make_keys(work: str, start: int, stop: int, rules: Sequence[int]) -> dict[st
     columns |= {f"{c}.alias" for c in columns}
     coded = slice_of(space.coded, start, stop, sorted(columns))
     rows = np.arange(start, stop, dtype=np.uint32)
+    codes: dict[KeyPart, np.ndarray] = {}
+    arrays: dict[str, np.ndarray] = {}
     for index in rules:
         if space.rules[index].relatives and start >= space.layout["n_register"]:
             keys = np.zeros((0, 1), np.uint64)
         else:
-            keys = base_keys(coded, space.meaning, space.rules[index], space.key_secret)
+            keys = base_keys(coded, space.meaning, space.rules[index], space.key_secret, codes)
         flat = np.ascontiguousarray(keys.ravel())
-        has = np.flatnonzero(flat)
-        owners = rows if keys.shape[1] == 1 else np.repeat(rows, keys.shape[1])
-        write_shuffled(
-            space.path("keys", f"{index:02d}-{start:012d}.arrays"),
-            partition_of(flat[has], bits),
-            1 << bits,
-            keys=flat[has],
-            rows=owners[has],
-        )
+        owners = rows[: flat.shape[0]] if keys.shape[1] == 1 else np.repeat(rows, keys.shape[1])
+        starts = np.empty((1 << bits) + 1, np.int64)
+        sorted_keys, sorted_rows = np.empty_like(flat), np.empty_like(owners)
+        partition_rows(flat, owners, bits, starts, sorted_keys, sorted_rows)
+        arrays[f"keys{index}"] = sorted_keys[: starts[-1]]
+        arrays[f"rows{index}"] = sorted_rows[: starts[-1]]
+        arrays[f"starts{index}"] = starts
+    write_arrays(_keys_file(space, rules, start), **arrays)
     return {"rows_in": stop - start}
 
 
-def make_blocks(work: str, rule: int, partition: int, candidates: int) -> dict[str, Any]:
-    """Blocks of one partition of one rule, refined where they are hot."""
+def _keys_file(space: Workspace, rules: Sequence[int], start: int) -> Path:
+    """The keys of a range under rules that are blocked together, a partition after the other."""
+    return space.path("keys", f"{rules[0]:02d}-{start:012d}.arrays")
+
+
+def make_blocks(work: str, rules: Sequence[int], partition: int, candidates: int) -> dict[str, Any]:
+    """Blocks of one partition of some rules, refined where they are hot."""
     space = Workspace.open(work)
-    paths = [space.path("keys", f"{rule:02d}-{start:012d}.arrays") for start, _ in space.ranges()]
-    held = read_shuffled(paths, partition, ("keys", "rows"))
+    held = [open_arrays(_keys_file(space, rules, start)) for start, _ in space.ranges()]
+    made = [_make_blocks(space, held, rule, partition, candidates) for rule in rules]
+    return {"rules": made, "rows_in": sum(m["rows_in"] for m in made)}
+
+
+def _make_blocks(
+    space: Workspace, held: Sequence[Arrays], rule: int, partition: int, candidates: int
+) -> dict[str, Any]:
+    keys, rows = [], []
+    for arrays in held:
+        start, stop = (int(v) for v in arrays[f"starts{rule}"][partition : partition + 2])
+        keys.append(arrays.cut(f"keys{rule}", start, stop))
+        rows.append(arrays.cut(f"rows{rule}", start, stop))
 
     def coded_of(wanted: np.ndarray, columns: tuple[str, ...]) -> Coded:
-        return space.coded.take(wanted, columns)
+        return space.coded.take(wanted, columns, marks=False)
 
     blocks = plan_blocks(
-        held["keys"],
-        held["rows"],
+        np.concatenate(keys),
+        np.concatenate(rows),
         coded_of,
         space.meaning,
         space.rules[rule],
@@ -71,7 +89,7 @@ def make_blocks(work: str, rule: int, partition: int, candidates: int) -> dict[s
     )
     return {
         "counts": blocks.counts,
-        "rows_in": int(held["rows"].shape[0]),
+        "rows_in": sum(part.shape[0] for part in rows),
         "hot": int(blocks.hot.shape[0]),
     }
 

@@ -42,6 +42,5 @@ def measure_lost(work: str, rule: int, first: int, stop: int, share: float) -> d
         strong.left.astype(np.int64),
         strong.right.astype(np.int64),
         tuple(without),
-        space.gathered,
     )
     return {"matches": int(found.shape[0]), "lost": int((~found).sum())}

@@ -116,6 +116,87 @@ def name_hashes(
 
 
 @jit
+def fold_any(keys: NDArray[np.uint64], codes: NDArray[np.uint64], out: NDArray[np.uint64]) -> None:
+    """Keys of records that have any of several codes of the last column: one a code, each once.
+
+    keys  : uint64[n], keys so far, ``NO_KEY`` for none
+    codes : uint64[n, k], 0 for none;  out : uint64[n, k], ``NO_KEY`` where there is none or it came before
+    """
+    for i in range(keys.shape[0]):
+        for a in range(codes.shape[1]):
+            key = _folded(keys[i], codes[i, a])
+            for b in range(a):
+                if out[i, b] == key:
+                    key = NO_KEY
+            out[i, a] = key
+
+
+@jit
+def sort_falling(keys: NDArray[np.uint64]) -> None:
+    """Sort each row of ``keys`` (uint64[n, k], k small) so that it falls, in place: ``NO_KEY`` comes last."""
+    for i in range(keys.shape[0]):
+        for a in range(1, keys.shape[1]):
+            key = keys[i, a]
+            b = a
+            while b > 0 and keys[i, b - 1] < key:
+                keys[i, b] = keys[i, b - 1]
+                b -= 1
+            keys[i, b] = key
+
+
+@jit
+def find_among(keys: NDArray[np.uint64], ordered: NDArray[np.uint64], out: NDArray[np.bool_]) -> None:
+    """Whether each key is one of ``ordered``; ``NO_KEY`` never is.
+
+    keys : uint64[n], hashes;  ordered : uint64[h], rising;  out : bool[n]. A table of the upper bits that
+    occur answers nearly all that are not among them.
+    """
+    bits = 8
+    while bits < 16 and (1 << bits) < 16 * ordered.shape[0]:
+        bits += 1
+    shift = np.uint64(64 - bits)
+    known = np.zeros(1 << bits, np.bool_)
+    for i in range(ordered.shape[0]):
+        known[ordered[i] >> shift] = True
+    for i in range(keys.shape[0]):
+        key = keys[i]
+        out[i] = False
+        if key == NO_KEY or not known[key >> shift]:
+            continue
+        low, high = 0, ordered.shape[0]
+        while low < high:
+            middle = (low + high) // 2
+            if ordered[middle] < key:
+                low = middle + 1
+            else:
+                high = middle
+        out[i] = low < ordered.shape[0] and ordered[low] == key
+
+
+@jit
+def set_codes(
+    sets: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    members: NDArray[np.int32],
+    out: NDArray[np.uint64],
+) -> None:
+    """Codes of the first members of each row's set.
+
+    sets : int32[n], set numbers, -1 for none;  offsets, members : int64[sets + 1], int32[k]
+    out  : uint64[n, width], member plus one, 0 where there are fewer
+    """
+    for i in range(sets.shape[0]):
+        held = 0
+        if sets[i] >= 0:
+            begin = offsets[sets[i]]
+            held = min(offsets[sets[i] + 1] - begin, out.shape[1])
+            for a in range(held):
+                out[i, a] = np.uint64(members[begin + a]) + np.uint64(1)
+        for a in range(held, out.shape[1]):
+            out[i, a] = NO_KEY
+
+
+@jit
 def hash_bytes(
     offsets: NDArray[np.int64], data: NDArray[np.uint8], secret: np.uint64, out: NDArray[np.uint64]
 ) -> None:

@@ -190,6 +190,49 @@ def count_block_pairs(
 
 
 @jit
+def unsettled_blocks(
+    starts: NDArray[np.int64],
+    members: NDArray[np.uint32],
+    n_register: NDArray[np.int32],
+    settled: NDArray[np.uint8],
+    first: int,
+    out: NDArray[np.uint32],
+    out_starts: NDArray[np.int64],
+    kept: NDArray[np.int64],
+) -> int:
+    """Blocks without their settled agency records; returns how many have any left.
+
+    starts     : int64[blocks + 1], where each block begins in ``members``
+    members    : uint32[k], rows; the register's come first in every block, ``n_register`` of them
+    settled    : uint8, a bit for each row from ``first`` on, the lowest bit of a byte first
+    out        : uint32[k], filled with the members of the blocks that are kept
+    out_starts : int64[blocks + 1], where they begin;  kept : int64[blocks], which they are
+    """
+    n = 0
+    at = np.int64(0)
+    out_starts[0] = 0
+    for block in range(starts.shape[0] - 1):
+        begin = at
+        middle = starts[block] + n_register[block]
+        for place in range(starts[block], middle):
+            out[at] = members[place]
+            at += 1
+        agencies = at
+        for place in range(middle, starts[block + 1]):
+            row = np.int64(members[place]) - first
+            if (settled[row >> 3] >> np.uint8(row & 7)) & np.uint8(1) == 0:
+                out[at] = members[place]
+                at += 1
+        if at == agencies:
+            at = begin
+            continue
+        kept[n] = block
+        n += 1
+        out_starts[n] = at
+    return n
+
+
+@jit
 def set_relations(
     left_sets: NDArray[np.int32],
     right_sets: NDArray[np.int32],

@@ -229,15 +229,69 @@ def partition_order(
 
 
 @jit
-def run_starts(keys: NDArray[np.uint64], out: NDArray[np.int64]) -> int:
-    """Starts of the runs of equal keys in sorted ``keys``; returns their number.
+def split_blocks(
+    keys: NDArray[np.uint64],
+    rows: NDArray[np.uint32],
+    n_register: int,
+    candidates: int,
+    among: bool,
+    members: NDArray[np.uint32],
+    sizes: NDArray[np.int64],
+    registers: NDArray[np.int32],
+    block_keys: NDArray[np.uint64],
+    numbers: NDArray[np.int64],
+    burning: NDArray[np.int64],
+    totals: NDArray[np.int64],
+) -> None:
+    """Part the blocks of sorted keys in those that have pairs, those that are too large, and the rest.
 
-    out : int64[at least runs + 1]; ``out[runs]`` is ``len(keys)``.
+    keys : uint64[n] sorted;  rows : uint32[n];  a block's register rows are those below ``n_register``, or
+    with ``among`` all of its rows. It is too large with more of them than ``candidates``. Its pairs are those
+    of a register row with another row, and those of register rows.
+
+    members : uint32[n], rows of the blocks that have pairs;  sizes, registers, block_keys, numbers : int64,
+    int32, uint64, int64, each at least n // 2 long, of each such block: rows, register rows, key, and its
+    number among all blocks
+    burning : int64[at least n // (candidates + 1), 3], of each block that is too large its number, and where
+    it begins and ends
+    totals  : int64[7]: blocks that have pairs, their members, their pairs with other rows, their register
+    pairs, blocks that are too large, pairs of all blocks of both kinds, rows of the largest block. All are
+    filled, from the front.
     """
-    n = 0
-    for i in range(keys.shape[0]):
-        if i == 0 or keys[i] != keys[i - 1]:
-            out[n] = i
-            n += 1
-    out[n] = keys.shape[0]
-    return n
+    for i in range(7):
+        totals[i] = 0
+    n = keys.shape[0]
+    number = 0
+    start = 0
+    while start < n:
+        stop = start
+        held = 0
+        while stop < n and keys[stop] == keys[start]:
+            if among or rows[stop] < n_register:
+                held += 1
+            stop += 1
+        size = stop - start
+        mixed = np.int64(held) * (size - held)
+        own = np.int64(held) * (held - 1) // 2
+        totals[5] += mixed + own
+        totals[6] = max(totals[6], size)
+        if held > candidates:
+            at = totals[4]
+            burning[at, 0] = number
+            burning[at, 1] = start
+            burning[at, 2] = stop
+            totals[4] += 1
+        elif mixed + own:
+            at = totals[0]
+            sizes[at] = size
+            registers[at] = held
+            block_keys[at] = keys[start]
+            numbers[at] = number
+            for i in range(start, stop):
+                members[totals[1] + i - start] = rows[i]
+            totals[0] += 1
+            totals[1] += size
+            totals[2] += mixed
+            totals[3] += own
+        number += 1
+        start = stop

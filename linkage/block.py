@@ -46,57 +46,70 @@ def plan_blocks(
     counts = dict.fromkeys(
         ("pairs", "register_pairs", "refined_pairs", "given_up_pairs", "largest", "blocks"), 0
     )
-    order = np.argsort(rows, kind="stable")
-    keys, rows = keys[order].copy(), rows[order].copy()
+    if bool((rows[1:] < rows[:-1]).any()):
+        order = np.argsort(rows, kind="stable")
+        keys, rows = keys[order], rows[order]
+    else:
+        keys, rows = keys.copy(), rows.copy()
     entering = 0
     for depth in range(len(rule.refine) + 1):
         partition_kernels.sort_by_key(keys, rows)
-        starts = np.empty(keys.shape[0] + 1, np.int64)
-        n_blocks = partition_kernels.run_starts(keys, starts)
-        starts = starts[: n_blocks + 1].copy()
-        is_register = np.concatenate([[0], np.cumsum(rows < n_register)])
-        sizes = np.diff(starts)
-        registers = (sizes if among else is_register[starts[1:]] - is_register[starts[:-1]]).astype(np.int32)
-        if depth == 0 and n_blocks:
-            counts["largest"] = int(sizes.max())
-        pairs = np.empty((n_blocks, 2), np.int64)
-        count_block_pairs(starts, registers, pairs)
-        if depth:
-            counts["refined_pairs"] += entering - int(pairs.sum())
-        burning = registers > candidates
-        useful = (pairs.sum(axis=1) > 0) & ~burning
-        counts["pairs"] += int(pairs[useful, 0].sum())
-        counts["register_pairs"] += int(pairs[useful, 1].sum())
-        counts["blocks"] += int(useful.sum())
-        member = np.repeat(useful, sizes)
-        if depth:
-            bases.append(base_of_block[useful])
+        n = keys.shape[0]
+        members, totals = np.empty(n, np.uint32), np.empty(7, np.int64)
+        sizes, registers = np.empty(n // 2 + 1, np.int64), np.empty(n // 2 + 1, np.int32)
+        block_keys, numbers = np.empty(n // 2 + 1, np.uint64), np.empty(n // 2 + 1, np.int64)
+        burning = np.empty((n // (candidates + 1) + 1, 3), np.int64)
+        partition_kernels.split_blocks(
+            keys,
+            rows,
+            n_register,
+            candidates,
+            among,
+            members,
+            sizes,
+            registers,
+            block_keys,
+            numbers,
+            burning,
+            totals,
+        )
+        useful, n_members, pairs, register_pairs, n_burning, all_pairs, largest = (int(v) for v in totals)
+        if depth == 0:
+            counts["largest"] = largest
         else:
-            base_of_block = keys[starts[:-1]]
-        done.append((rows[member], sizes[useful], registers[useful], keys[starts[:-1]][useful]))
-        burning_pairs = int(pairs[burning].sum())
-        if not burning.any():
+            counts["refined_pairs"] += entering - all_pairs
+            bases.append(base_of_block[numbers[:useful]])
+        counts["pairs"] += pairs
+        counts["register_pairs"] += register_pairs
+        counts["blocks"] += useful
+        done.append((members[:n_members], sizes[:useful], registers[:useful], block_keys[:useful]))
+        if not n_burning:
             break
-        hot.append(keys[starts[:-1]][burning])
+        burned = burning[:n_burning]
+        hot.append(keys[burned[:, 1]])
+        burning_pairs = all_pairs - pairs - register_pairs
         if depth == len(rule.refine):
             counts["given_up_pairs"] += burning_pairs
             break
-        burning_rows = np.repeat(burning, sizes)
+        burning_sizes = burned[:, 2] - burned[:, 1]
+        block_of = np.repeat(np.arange(n_burning), burning_sizes)
+        shift = burned[:, 1] - (np.cumsum(burning_sizes) - burning_sizes)
+        burning_rows = np.arange(block_of.shape[0]) + shift[block_of]
         keys, rows = keys[burning_rows], rows[burning_rows]
-        block_of = np.repeat(np.arange(int(burning.sum())), sizes[burning])
         codes = part_codes(coded_of(rows, (rule.refine[depth].column,)), meaning, rule.refine[depth])  # type: ignore[operator]
         keys = fold_codes(keys, codes)
         kept = keys != key_kernels.NO_KEY
         keys, rows, block_of = keys[kept], rows[kept], block_of[kept]
         # Who lacks the refining column leaves its block; the others' pairs enter the next depth.
-        members = np.bincount(block_of, minlength=int(burning.sum()))
-        held = members if among else np.bincount(block_of[rows < n_register], minlength=members.shape[0])
-        remaining = np.empty((members.shape[0], 2), np.int64)
-        count_block_pairs(np.concatenate([[0], np.cumsum(members)]), held.astype(np.int32), remaining)
+        left = np.bincount(block_of, minlength=n_burning)
+        held = left if among else np.bincount(block_of[rows < n_register], minlength=n_burning)
+        remaining = np.empty((n_burning, 2), np.int64)
+        count_block_pairs(np.concatenate([[0], np.cumsum(left)]), held.astype(np.int32), remaining)
         entering = int(remaining.sum())
         counts["given_up_pairs"] += burning_pairs - entering
         # The blocks of the next depth stand by rising key, as these do.
-        base_of_block = base_of_block[burning][block_of[np.unique(keys, return_index=True)[1]]]
+        base = base_of_block[burned[:, 0]] if depth else hot[0]
+        base_of_block = base[block_of[np.unique(keys, return_index=True)[1]]]
         by_row = np.argsort(rows, kind="stable")
         keys, rows = keys[by_row], rows[by_row]
     sizes_all = np.concatenate([d[1] for d in done]) if done else np.zeros(0, np.int64)

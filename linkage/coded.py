@@ -94,8 +94,11 @@ class Coded:
     def __len__(self) -> int:
         return int(self.source.shape[0])
 
-    def take(self, rows: np.ndarray, columns: Sequence[str] | None = None) -> Coded:
-        """The given rows, in that order; register rows must come first for ``n_register`` to mean a thing."""
+    def take(self, rows: np.ndarray, columns: Sequence[str] | None = None, *, marks: bool = True) -> Coded:
+        """The given rows, in that order; register rows must come first for ``n_register`` to mean a thing.
+
+        Without ``marks`` nobody asks for the rows' source and order, which are then not read: zeros.
+        """
         wanted = self.arrays if columns is None else {c: self.arrays[c] for c in columns if c in self.arrays}
         splits: dict[bytes, Split] = {}
 
@@ -109,7 +112,7 @@ class Coded:
 
         return Coded(
             arrays={name: taken(values) for name, values in wanted.items()},
-            source=taken(self.source),
-            order=taken(self.order),
+            source=taken(self.source) if marks else np.zeros(rows.shape[0], np.uint8),
+            order=taken(self.order) if marks else np.zeros(0, np.uint64),
             n_register=int((rows < self.n_register).sum()),
         )

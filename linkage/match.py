@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from kernels.pairs import owned_pairs, walk_blocks
+from kernels.pairs import owned_pairs, unsettled_blocks, walk_blocks
 from kernels.partition import rank_rows
 from kernels.patterns import count_patterns, weigh_pairs
 from linkage.coded import Coded, Meaning
-from linkage.columns import Column
 from linkage.compare import BATCH, Comparer
 from linkage.levels import Programme
 from linkage.model import STEP, Weights
-from linkage.rules import Rule, effective_keys
+from linkage.rules import Rule, effective_keys, many_keys
 from linkage.scored import Blocks, Counted, Scored
 
 AGENCY_REGISTER = 0
 REGISTER_REGISTER = 1
 EVERY = 2
+
+#: Candidate pairs of blocks that are taken together before the records they need are gathered.
+PAIRS = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,17 @@ class RuleKeys:
         """The same without any rule: nobody owns a pair."""
         return RuleKeys((), (), self.secret)
 
+    def keys(
+        self, coded: Coded, meaning: Meaning, wanted: Sequence[int], rows: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Effective keys of some rules for some rows: see :func:`linkage.rules.effective_keys`."""
+        if not wanted:
+            return np.zeros((rows.shape[0], 0), np.uint64), np.zeros(1, np.int64)
+        rules = [self.rules[i] for i in wanted]
+        columns = dict.fromkeys(c for rule in rules for c in rule.columns)
+        table = coded.take(rows, [name for c in columns for name in (c, f"{c}.alias")], marks=False)
+        return effective_keys(table, meaning, rules, [self.hot[i] for i in wanted], self.secret)
+
 
 def side_terms(table: Coded) -> tuple[np.ndarray, np.ndarray]:
     """Frequency terms int32[n, 3] and terms of repeated identifiers int32[n]; 0 where not known."""
@@ -50,51 +64,31 @@ def side_terms(table: Coded) -> tuple[np.ndarray, np.ndarray]:
     return frequency.astype(np.int32), table.arrays.get("repeats", np.zeros(n, np.int32)).astype(np.int32)
 
 
-class BlockTable:
-    """The records of a partition's blocks, gathered once, with effective keys of the rules that own pairs.
+class Walker:
+    """Batches of candidate pairs of one rule's blocks, each pair in the first rule that owns it.
 
-    rows : global rows of the table's local rows;  wanted : which rules' keys are held
+    local : int64, each member's place among the rows that ``keys`` and ``widths`` are of; these hold the keys
+    of rules that own pairs and, last, of the blocks' own rule, which may be left out (no column of it) where
+    a record has one key only
     """
 
     def __init__(
         self,
-        coded: Coded,
-        meaning: Meaning,
-        blocking: RuleKeys,
-        wanted: Sequence[int],
-        rows: np.ndarray,
-        columns: Sequence[str],
+        blocks: Blocks,
+        local: np.ndarray,
+        keys: np.ndarray,
+        widths: np.ndarray,
+        mode: int,
+        batch: int,
     ) -> None:
-        self.rows = rows
-        self.table = coded.take(rows, columns)
-        self.frequency, self.repeats = side_terms(self.table)
-        self.wanted = list(wanted)
-        self.keys, self.widths = effective_keys(
-            self.table,
-            meaning,
-            [blocking.rules[i] for i in wanted],
-            [blocking.hot[i] for i in wanted],
-            blocking.secret,
-        )
-        if not self.wanted:
-            self.keys = np.zeros((rows.shape[0], 0), np.uint64)
-
-
-class Walker:
-    """Batches of candidate pairs of one rule's blocks, each pair in the first rule that owns it.
-
-    The blocks' own rule is the last of those whose keys the table holds.
-    """
-
-    def __init__(self, table: BlockTable, blocks: Blocks, local: np.ndarray, mode: int) -> None:
-        self.table = table
         self.blocks = blocks
         self.local = local
-        self.rule = len(table.wanted) - 1
+        self.keys = keys
+        self.widths = widths
         self.mode = mode
         self.position = np.zeros(3, np.int64)
-        self.left = np.empty(BATCH, np.int64)
-        self.right = np.empty(BATCH, np.int64)
+        self.left = np.empty(batch, np.int64)
+        self.right = np.empty(batch, np.int64)
 
     def next(self) -> int:
         """Fill ``left`` and ``right``; returns the number of pairs, 0 at the end."""
@@ -106,13 +100,76 @@ class Walker:
                 self.blocks.keys,
                 self.mode,
                 self.position,
-                self.table.keys,
-                self.table.widths,
-                self.rule,
+                self.keys,
+                self.widths,
+                self.widths.shape[0] - 2,
                 self.left,
                 self.right,
             )
         )
+
+
+def owned_batches(
+    coded: Coded,
+    meaning: Meaning,
+    blocking: RuleKeys,
+    rule: int,
+    blocks: Blocks,
+    mode: int,
+    *,
+    owned: bool = True,
+    batch: int = PAIRS,
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """The pairs of a rule's blocks that no earlier rule owns (``owned`` False: all), batch by batch.
+
+    Gives distinct global rows in rising order, and the pairs as places among them. Most candidates of an
+    agency's record are the person whom its number found already: these fall first, by the number alone, and
+    of all others only the columns of the rules are read. What is gathered later is of few records.
+    """
+    rows, local = local_members(blocks.members)
+    earlier = earlier_and(blocking, rule)[:-1] if owned else []
+    first = _of_numbers(meaning, blocking, earlier) if mode == AGENCY_REGISTER else []
+    rest = earlier[len(first) :]
+    if many_keys(blocking.rules[rule]):
+        keys, widths = blocking.keys(coded, meaning, [*first, rule], rows)
+    else:
+        keys, widths = blocking.keys(coded, meaning, first, rows)
+        widths = np.append(widths, widths[-1])
+    walker = Walker(blocks, local, keys, widths, mode, batch)
+    while n := walker.next():
+        found, left, right = _narrowed(rows, walker.left[:n], walker.right[:n])
+        if rest:
+            keys, widths = blocking.keys(coded, meaning, rest, found)
+            taken = np.empty(n, np.uint8)
+            owned_pairs(keys, widths, len(rest), left, right, taken)
+            free = taken == 0
+            if not free.all():
+                found, left, right = _narrowed(found, left[free], right[free])
+        if left.size:
+            yield found, left, right
+
+
+def _of_numbers(meaning: Meaning, blocking: RuleKeys, rules: Sequence[int]) -> list[int]:
+    """The first of some rules as far as they are of an identifier alone."""
+
+    def one(rule: int) -> bool:
+        parts = blocking.rules[rule].on
+        return len(parts) == 1 and meaning.kinds[parts[0].column] == "identifier"
+
+    return list(itertools.takewhile(one, rules))
+
+
+def _narrowed(
+    rows: np.ndarray, left: np.ndarray, right: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Only those of ``rows`` that some pair has, and the pairs as places among these."""
+    held = np.zeros(rows.shape[0], np.bool_)
+    held[left] = True
+    held[right] = True
+    if held.all():
+        return rows, left, right
+    place = np.cumsum(held) - 1
+    return rows[held], place[left], place[right]
 
 
 def local_members(members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -122,21 +179,23 @@ def local_members(members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return distinct[:n].copy(), local
 
 
-def without(blocks: Blocks, settled: Column, n_register: int) -> Blocks:
-    """The blocks without settled agency records (flags over all rows); those left without any are dropped."""
-    keep = np.ones(blocks.members.shape[0], bool)
-    agency = np.flatnonzero(blocks.members >= n_register)
-    keep[agency] = settled.take(blocks.members[agency]) == 0
-    sizes = np.diff(blocks.starts)
-    block_of = np.repeat(np.arange(sizes.shape[0]), sizes)
-    left = np.bincount(block_of[keep], minlength=sizes.shape[0])
-    useful = left > blocks.n_register
-    keep &= useful[block_of]
+def without(blocks: Blocks, settled: np.ndarray, n_register: int) -> Blocks:
+    """The blocks without settled agency records; those left without any are dropped.
+
+    settled : uint8, a bit a record in the order of rows, those of the register apart
+    """
+    members = np.empty(blocks.members.shape[0], np.uint32)
+    starts = np.zeros(blocks.starts.shape[0], np.int64)
+    kept = np.empty(blocks.keys.shape[0], np.int64)
+    n = unsettled_blocks(
+        blocks.starts, blocks.members, blocks.n_register, settled, n_register, members, starts, kept
+    )
+    kept = kept[:n]
     return Blocks(
-        blocks.members[keep],
-        np.concatenate([[0], np.cumsum(left[useful])]).astype(np.int64),
-        blocks.n_register[useful],
-        blocks.keys[useful],
+        members[: starts[n]],
+        starts[: n + 1],
+        blocks.n_register[kept],
+        blocks.keys[kept],
         blocks.hot,
         {},
     )
@@ -188,33 +247,51 @@ def match_blocks(
     """Score one partition of one rule. Returns the pairs worth keeping and counts (``pairs``, ``kept``,
     ``identifier_only``: strong pairs of an identifier rule, and how many of them no other rule would find).
     """
-    rows, local = local_members(blocks.members)
-    table = BlockTable(coded, meaning, blocking, earlier_and(blocking, rule), rows, columns)
-    walker = Walker(table, blocks, local, mode)
-    comparer = Comparer(programme, meaning, table.table)
-    frequency, repeats = table.frequency, table.repeats
     kept: list[Scored] = []
     counts = {"pairs": 0, "kept": 0}
-    while n := walker.next():
-        left, right = walker.left[:n], walker.right[:n]
-        patterns = comparer.compare(left, right)
-        weight, blind = score_batch(scoring, patterns, left, right, frequency, repeats)
-        counts["pairs"] += n
-        good = np.maximum(weight, blind) >= scoring.floor
-        if good.any():
+    for rows, left, right in owned_batches(coded, meaning, blocking, rule, blocks, mode):
+        counts["pairs"] += left.shape[0]
+        kept += _scored(coded, meaning, programme, scoring, columns, rule, rows, left, right)
+    out = Scored.concatenate(kept)
+    counts["kept"] = int(out.left.shape[0])
+    return out, counts
+
+
+def _scored(
+    coded: Coded,
+    meaning: Meaning,
+    programme: Programme,
+    scoring: Scoring,
+    columns: Sequence[str],
+    rule: int,
+    rows: np.ndarray,
+    left: np.ndarray,
+    right: np.ndarray,
+    *,
+    keep_all: bool = False,
+) -> list[Scored]:
+    """Score pairs (places among ``rows``); those worth keeping, or all."""
+    table = coded.take(rows, columns, marks=False)
+    frequency, repeats = side_terms(table)
+    comparer = Comparer(programme, meaning, table, min(BATCH, left.shape[0]))
+    kept = []
+    for at in range(0, left.shape[0], BATCH):
+        l_b, r_b = left[at : at + BATCH], right[at : at + BATCH]
+        patterns = comparer.compare(l_b, r_b)
+        weight, blind = score_batch(scoring, patterns, l_b, r_b, frequency, repeats)
+        good = np.flatnonzero((np.maximum(weight, blind) >= scoring.floor) | keep_all)
+        if good.size:
             kept.append(
                 Scored(
-                    rows[left[good]],
-                    rows[right[good]],
-                    patterns[good].copy(),
-                    np.full(int(good.sum()), rule, np.uint8),
+                    rows[l_b[good]],
+                    rows[r_b[good]],
+                    patterns[good],
+                    np.full(good.shape[0], rule, np.uint8),
                     weight[good],
                     blind[good],
                 )
             )
-    out = Scored.concatenate(kept)
-    counts["kept"] = int(out.left.shape[0])
-    return out, counts
+    return kept
 
 
 def match_pairs(
@@ -234,28 +311,12 @@ def match_pairs(
     """Score given pairs of global rows; with ``owned`` those that an ordinary rule finds are left out."""
     rows, local = local_members(np.concatenate([left, right]))
     l_all, r_all = local[: left.shape[0]], local[left.shape[0] :]
-    table = BlockTable(coded, meaning, blocking, blocking.owners() if owned else (), rows, columns)
-    if owned and table.wanted:
+    owners = blocking.owners() if owned else []
+    if owners:
         taken = np.empty(l_all.shape[0], np.uint8)
-        owned_pairs(table.keys, table.widths, len(table.wanted), l_all, r_all, taken)
-        l_all, r_all = l_all[taken == 0], r_all[taken == 0]
-    comparer = Comparer(programme, meaning, table.table)
-    kept: list[Scored] = []
-    for at in range(0, l_all.shape[0], BATCH):
-        l_b, r_b = np.ascontiguousarray(l_all[at : at + BATCH]), np.ascontiguousarray(r_all[at : at + BATCH])
-        patterns = comparer.compare(l_b, r_b)
-        weight, blind = score_batch(scoring, patterns, l_b, r_b, table.frequency, table.repeats)
-        good = (np.maximum(weight, blind) >= scoring.floor) | keep_all
-        kept.append(
-            Scored(
-                table.rows[l_b[good]],
-                table.rows[r_b[good]],
-                patterns[good].copy(),
-                np.full(int(good.sum()), rule, np.uint8),
-                weight[good],
-                blind[good],
-            )
-        )
+        owned_pairs(*blocking.keys(coded, meaning, owners, rows), len(owners), l_all, r_all, taken)
+        rows, l_all, r_all = _narrowed(rows, l_all[taken == 0], r_all[taken == 0])
+    kept = _scored(coded, meaning, programme, scoring, columns, rule, rows, l_all, r_all, keep_all=keep_all)
     out = Scored.concatenate(kept)
     return out, {"pairs": int(l_all.shape[0]), "kept": int(out.left.shape[0])}
 
@@ -273,17 +334,27 @@ def count_block_patterns(
     owned: bool,
 ) -> Counted:
     """Counted patterns of the pairs of these blocks, for training; with ``owned`` of those the rule owns."""
-    rows, local = local_members(blocks.members)
-    table = BlockTable(
-        coded, meaning, blocking, earlier_and(blocking, rule) if owned else [rule], rows, columns
-    )
-    walker = Walker(table, blocks, local, mode)
-    comparer = Comparer(programme, meaning, table.table)
     histogram = np.zeros(programme.n_patterns, np.int64)
-    while n := walker.next():
-        patterns = comparer.compare(walker.left[:n], walker.right[:n])
-        count_patterns(patterns, n, histogram)
+    for rows, left, right in owned_batches(coded, meaning, blocking, rule, blocks, mode, owned=owned):
+        _count(coded, meaning, programme, columns, rows, left, right, histogram)
     return counted_of(histogram)
+
+
+def _count(
+    coded: Coded,
+    meaning: Meaning,
+    programme: Programme,
+    columns: Sequence[str],
+    rows: np.ndarray,
+    left: np.ndarray,
+    right: np.ndarray,
+    histogram: np.ndarray,
+) -> None:
+    """Count the patterns of pairs (places among ``rows``)."""
+    comparer = Comparer(programme, meaning, coded.take(rows, columns, marks=False), min(BATCH, left.shape[0]))
+    for at in range(0, left.shape[0], BATCH):
+        patterns = comparer.compare(left[at : at + BATCH], right[at : at + BATCH])
+        count_patterns(patterns, patterns.shape[0], histogram)
 
 
 def count_pairs(
@@ -296,15 +367,9 @@ def count_pairs(
 ) -> Counted:
     """Counted patterns of given pairs of global rows."""
     rows, local = local_members(np.concatenate([left, right]))
-    comparer = Comparer(programme, meaning, coded.take(rows, columns))
     histogram = np.zeros(programme.n_patterns, np.int64)
     n = left.shape[0]
-    for at in range(0, n, BATCH):
-        stop = min(n, at + BATCH)
-        patterns = comparer.compare(
-            np.ascontiguousarray(local[at:stop]), np.ascontiguousarray(local[n + at : n + stop])
-        )
-        count_patterns(patterns, stop - at, histogram)
+    _count(coded, meaning, programme, columns, rows, local[:n], local[n:], histogram)
     return counted_of(histogram)
 
 
@@ -341,14 +406,13 @@ def other_rules_find(
     left: np.ndarray,
     right: np.ndarray,
     without: Sequence[str],
-    columns: Sequence[str],
 ) -> np.ndarray:
     """Whether each pair (global rows) shares a key of a rule that reads no column of ``without``: bool[n]."""
     others = [i for i in blocking.owners() if not set(blocking.rules[i].columns) & set(without)]
     rows, local = local_members(np.concatenate([left, right]))
-    table = BlockTable(coded, meaning, blocking, others, rows, columns)
+    keys, widths = blocking.keys(coded, meaning, others, rows)
     found = np.empty(left.shape[0], np.uint8)
-    owned_pairs(table.keys, table.widths, len(others), local[: left.shape[0]], local[left.shape[0] :], found)
+    owned_pairs(keys, widths, len(others), local[: left.shape[0]], local[left.shape[0] :], found)
     return found.astype(bool)
 
 

@@ -163,9 +163,10 @@ def weigh(model: Model, programme: Programme) -> Weights:
             [groups.index(level.group) if level.group else 0 for level in parts[number].levels], np.int8
         )
         group[...] = _along(of_level, number, len(shape))
-    for index, part in enumerate(parts):
-        described = model.parts[index].levels
-        for g, name in enumerate(groups):
+    for g, name in enumerate(groups):
+        along = []
+        for index, part in enumerate(parts):
+            described = model.parts[index].levels
             weights = np.zeros(len(part.levels))
             for place, level in enumerate(part.levels):
                 if level.name == "null":
@@ -178,13 +179,17 @@ def weigh(model: Model, programme: Programme) -> Weights:
                     weights[place] = np.log2(one.m / one.u) + np.log2(mean)
                 else:
                     weights[place] = np.log2(one.m / one.u)
-            spread = np.broadcast_to(_along(weights, index, len(shape)), shape)
-            if index == number:
-                total += np.where(group == g, spread, 0.0)
-            else:
-                total += np.where(group == g, spread, 0.0)
-                if g == 0:
-                    blind += spread
+            along.append(weights)
+        if number < 0:
+            total = _added(along)
+            blind = total.copy()
+            continue
+        own = np.flatnonzero(of_level == g)
+        at: tuple[slice | np.ndarray, ...] = (*[slice(None)] * number, own)
+        total[at] = _added([w[own] if i == number else w for i, w in enumerate(along)])
+        if g == 0:
+            blind[...] = _added([np.zeros(1) if i == number else w for i, w in enumerate(along)])
+    for index, part in enumerate(parts):
         flags = np.array([level.link for level in part.levels])
         allowed &= _along(flags, index, len(shape))
         asked = np.array(
@@ -226,6 +231,17 @@ def correction_table(model: Model, programme: Programme) -> np.ndarray:
             at.insert(number, 0)
         table[tuple(at)] = one.bits
     return np.broadcast_to(table, shape)
+
+
+def _added(along: Sequence[np.ndarray]) -> np.ndarray:
+    """The sums of one value of each of some vectors, for all choices of them: an axis a vector.
+
+    They are added up in order, so that a sum does not depend on how many others there are.
+    """
+    out = np.zeros(())
+    for values in along:
+        out = out[..., None] + values
+    return out
 
 
 def _along(values: np.ndarray, axis: int, axes: int) -> np.ndarray:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kernels import keys as key_kernels
+from kernels._door import reading
 from linkage.coded import Coded, Meaning
 from linkage.config import Blocking
 from linkage.errors import ConfigError, did_you_mean
@@ -177,34 +178,39 @@ def _unit_codes(values: np.ndarray, meaning: Meaning, form: str) -> np.ndarray:
         province = units.province[at]
         return np.where(known & (province >= 0), province.astype(np.int64) + 1, 0).astype(np.uint64)
     width = max(1, min(_UNITS_KEPT, int(np.diff(units.offsets).max(initial=1))))
-    out = np.zeros((values.shape[0], width), np.uint64)
-    sizes = np.diff(units.offsets)[at]
-    for place in range(width):
-        has = known & (sizes > place)
-        out[has, place] = units.members[units.offsets[at[has]] + place].astype(np.uint64) + np.uint64(1)
+    out = np.empty((values.shape[0], width), np.uint64)
+    key_kernels.set_codes(
+        reading(values, np.int32, "values"),
+        reading(units.offsets, np.int64, "offsets"),
+        reading(units.members, np.int32, "members"),
+        out,
+    )
     return out
 
 
-def _fold_parts(coded: Coded, meaning: Meaning, parts: Sequence[KeyPart], secret: int) -> np.ndarray:
+def _fold_parts(
+    coded: Coded,
+    meaning: Meaning,
+    parts: Sequence[KeyPart],
+    secret: int,
+    known: dict[KeyPart, np.ndarray],
+) -> np.ndarray:
     n = len(coded)
     keys = np.empty(n, np.uint64)
     key_kernels.start_keys(np.uint64(secret), keys)
     many: np.ndarray | None = None
     for part in parts:
-        codes = part_codes(coded, meaning, part)
+        if part not in known:
+            known[part] = part_codes(coded, meaning, part)
+        codes = known[part]
         if codes.ndim == 2:
             many = codes
         else:
             key_kernels.fold_column(codes, np.uint64(0), keys)
     if many is None:
         return keys[:, None]
-    out = np.repeat(keys[:, None], many.shape[1], axis=1)
-    for place in range(many.shape[1]):
-        column = np.ascontiguousarray(out[:, place])
-        key_kernels.fold_column(np.ascontiguousarray(many[:, place]), np.uint64(0), column)
-        for earlier in range(place):
-            column[column == out[:, earlier]] = key_kernels.NO_KEY
-        out[:, place] = column
+    out = np.empty(many.shape, np.uint64)
+    key_kernels.fold_any(keys, np.ascontiguousarray(many), out)
     return out
 
 
@@ -217,23 +223,31 @@ def effective_keys(
     int64[rules + 1], where each rule's columns begin
     """
     out = []
+    codes: dict[KeyPart, np.ndarray] = {}
     for rule, burning in zip(rules, hot, strict=True):
-        base = base_keys(coded, meaning, rule, secret)
+        base = base_keys(coded, meaning, rule, secret, codes)
         effective = refine_keys(coded, meaning, rule, base, burning) if burning.size else base
-        out.append(_zeros_last(effective))
+        if effective.shape[1] > 1:
+            key_kernels.sort_falling(effective)
+        out.append(effective)
     widths = np.concatenate([[0], np.cumsum([k.shape[1] for k in out])]).astype(np.int64)
     return (
         np.ascontiguousarray(np.concatenate(out, axis=1)) if out else np.zeros((len(coded), 0), np.uint64)
     ), widths
 
 
-def _zeros_last(keys: np.ndarray) -> np.ndarray:
-    return np.sort(keys, axis=1)[:, ::-1] if keys.shape[1] > 1 else keys
+def base_keys(
+    coded: Coded,
+    meaning: Meaning,
+    rule: Rule,
+    secret: int,
+    codes: dict[KeyPart, np.ndarray] | None = None,
+) -> np.ndarray:
+    """Keys of every record under the rule before refinement: uint64[n, width], zero for none.
 
-
-def base_keys(coded: Coded, meaning: Meaning, rule: Rule, secret: int) -> np.ndarray:
-    """Keys of every record under the rule before refinement: uint64[n, width], zero for none."""
-    return _fold_parts(coded, meaning, rule.on, secret)
+    codes : of these records, by element of a key: what another rule has made is taken, what is made is kept
+    """
+    return _fold_parts(coded, meaning, rule.on, secret, {} if codes is None else codes)
 
 
 def refine_keys(coded: Coded, meaning: Meaning, rule: Rule, keys: np.ndarray, hot: np.ndarray) -> np.ndarray:
@@ -243,15 +257,16 @@ def refine_keys(coded: Coded, meaning: Meaning, rule: Rule, keys: np.ndarray, ho
         burning = _among(keys, hot)
         if not burning.any():
             return keys
-        codes = part_codes(coded, meaning, part)
         rows, places = np.nonzero(burning)
-        keys[rows, places] = fold_codes(keys[rows, places], codes[rows])
+        codes = part_codes(coded.take(rows, (part.column,), marks=False), meaning, part)
+        keys[rows, places] = fold_codes(keys[rows, places], codes)
     keys[_among(keys, hot)] = key_kernels.NO_KEY
     return keys
 
 
 def _among(keys: np.ndarray, ordered: np.ndarray) -> np.ndarray:
-    if ordered.size == 0:
-        return np.zeros(keys.shape, bool)
-    at = np.minimum(np.searchsorted(ordered, keys), ordered.size - 1)
-    return (ordered[at] == keys) & (keys != key_kernels.NO_KEY)
+    out = np.zeros(keys.shape, np.bool_)
+    if ordered.size:
+        flat = reading(keys.ravel(), np.uint64, "keys")
+        key_kernels.find_among(flat, reading(ordered, np.uint64, "ordered"), out.ravel())
+    return out

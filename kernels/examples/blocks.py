@@ -11,9 +11,18 @@ from numpy.typing import NDArray
 
 from kernels.examples._form import Example, mapped
 from kernels.examples.codes import numbers
-from kernels.keys import fold_column, index_keys, look_up_keys, start_keys
-from kernels.pairs import count_block_pairs, owned_pairs, walk_blocks
-from kernels.partition import partition_order, partition_rows, rank_rows, run_starts, sort_by_key
+from kernels.keys import (
+    find_among,
+    fold_any,
+    fold_column,
+    index_keys,
+    look_up_keys,
+    set_codes,
+    sort_falling,
+    start_keys,
+)
+from kernels.pairs import count_block_pairs, owned_pairs, unsettled_blocks, walk_blocks
+from kernels.partition import partition_order, partition_rows, rank_rows, sort_by_key, split_blocks
 from kernels.probe import index_codes, probe_neighbours
 from kernels.runs import count_repeats, count_runs, find_runs, mark_known
 
@@ -91,8 +100,51 @@ def _sort(n: int) -> tuple[Any, ...]:
     return _keys(n).copy(), _rows(n)
 
 
-def _runs(n: int) -> tuple[Any, ...]:
-    return _sorted_keys(n)[0], np.empty(n + 1, np.int64)
+def _split(among: bool) -> Callable[[int], tuple[Any, ...]]:
+    def make(n: int) -> tuple[Any, ...]:
+        keys, rows = _sorted_keys(n)
+        most = n // 2 + 1
+        sizes, registers = np.empty(most, np.int64), np.empty(most, np.int32)
+        block_keys, numbers = np.empty(most, np.uint64), np.empty(most, np.int64)
+        burning = np.empty((n // 5 + 1, 3), np.int64)
+        out = np.empty(n, np.uint32), sizes, registers, block_keys, numbers, burning, np.empty(7, np.int64)
+        return keys, rows, n // 2, 4, among, *out
+
+    return make
+
+
+def _fold_any(n: int) -> tuple[Any, ...]:
+    codes = np.random.default_rng(27).integers(0, 4, (n, 3)).astype(np.uint64)
+    return _keys(n).copy(), codes, np.empty((n, 3), np.uint64)
+
+
+def _falling(n: int) -> tuple[Any, ...]:
+    return (np.random.default_rng(28).integers(0, 9, (n, 6)).astype(np.uint64),)
+
+
+def _among(n: int) -> tuple[Any, ...]:
+    known = _known(n)
+    return mapped(_keys(n)), mapped(known[:: 1 + known.shape[0] // 200]), np.empty(n, np.bool_)
+
+
+def _set_codes(n: int) -> tuple[Any, ...]:
+    rng = np.random.default_rng(29)
+    offsets = np.concatenate([[0], np.cumsum(rng.integers(0, 4, 50))]).astype(np.int64)
+    members = rng.integers(0, 1_000, int(offsets[-1])).astype(np.int32)
+    sets = rng.integers(-1, 50, n).astype(np.int32)
+    return mapped(sets), mapped(offsets), mapped(members), np.empty((n, 2), np.uint64)
+
+
+def _unsettled(n: int) -> tuple[Any, ...]:
+    rng = np.random.default_rng(30)
+    registers, agencies = rng.integers(0, 3, n), rng.integers(0, 3, n)
+    starts = np.concatenate([[0], np.cumsum(registers + agencies)]).astype(np.int64)
+    place = np.arange(starts[-1]) - np.repeat(starts[:-1], registers + agencies)
+    of_register = place < np.repeat(registers, registers + agencies)
+    members = np.where(of_register, rng.integers(0, n, starts[-1]), rng.integers(n, 2 * n, starts[-1]))
+    settled = rng.integers(0, 256, n // 8 + 1).astype(np.uint8)
+    out = np.empty(members.shape[0], np.uint32), np.empty(n + 1, np.int64), np.empty(n, np.int64)
+    return starts, mapped(members.astype(np.uint32)), registers.astype(np.int32), settled, n, *out
 
 
 def _groups(n: int) -> NDArray[np.uint8]:
@@ -192,7 +244,13 @@ EXAMPLES = (
     Example(partition_order, _order, "record"),
     Example(rank_rows, _ranked, "record"),
     Example(sort_by_key, _sort, "record", consumed=(0, 1)),
-    Example(run_starts, _runs, "key"),
+    Example(split_blocks, _split(False), "record"),
+    Example(split_blocks, _split(True), "record", "among all"),
+    Example(fold_any, _fold_any, "record"),
+    Example(sort_falling, _falling, "record", consumed=(0,)),
+    Example(find_among, _among, "key"),
+    Example(set_codes, _set_codes, "record"),
+    Example(unsettled_blocks, _unsettled, "block"),
     Example(count_runs, _counted, "key", consumed=(8,)),
     Example(find_runs, _found, "key"),
     Example(count_repeats, _repeats, "key"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
+from typing import Any
 
 import numpy as np
 
@@ -177,9 +178,68 @@ def ranks(given: Arguments) -> tuple[list[int], list[int]]:
     return distinct, [place[row] for row in rows]
 
 
-def run_starts(given: Arguments) -> list[int]:
-    keys = given[0].tolist()
-    return [*(i for i, key in enumerate(keys) if i == 0 or key != keys[i - 1]), len(keys)]
+def blocks_split(given: Arguments) -> tuple[Any, ...]:
+    keys, rows = given[0].tolist(), given[1].tolist()
+    n_register, candidates, among = given[2:5]
+    members: list[int] = []
+    useful, burning = [], []
+    pairs = [0, 0, 0]
+    largest = start = 0
+    for number, (key, block) in enumerate(itertools.groupby(zip(keys, rows, strict=True), lambda kr: kr[0])):
+        own = [row for _, row in block]
+        held = sum(1 for row in own if among or row < n_register)
+        mixed, inner = held * (len(own) - held), held * (held - 1) // 2
+        pairs[2] += mixed + inner
+        largest = max(largest, len(own))
+        if held > candidates:
+            burning.append([number, start, start + len(own)])
+        elif mixed or inner:
+            useful.append((len(own), held, key, number))
+            members += own
+            pairs[0] += mixed
+            pairs[1] += inner
+        start += len(own)
+    totals = [len(useful), len(members), pairs[0], pairs[1], len(burning), pairs[2], largest]
+    return members, useful, burning, totals
+
+
+def folded_any(given: Arguments) -> list[list[int]]:
+    """Each code taken into the keys by itself; a key that came before is left out."""
+    keys, codes, _ = given
+    columns = [folded((column, 0, keys)) for column in codes.T]
+    return [
+        [key if key not in row[:place] else 0 for place, key in enumerate(row)]
+        for row in zip(*columns, strict=True)
+    ]
+
+
+def among(given: Arguments) -> list[bool]:
+    known = set(given[1].tolist()) - {0}
+    return [key in known for key in given[0].tolist()]
+
+
+def codes_of_sets(given: Arguments) -> list[list[int]]:
+    sets, offsets, members, out = given
+    width = out.shape[1]
+    inside = [members[a:b].tolist() for a, b in itertools.pairwise(offsets.tolist())]
+    rows = [[m + 1 for m in inside[one][:width]] if one >= 0 else [] for one in sets.tolist()]
+    return [row + [0] * (width - len(row)) for row in rows]
+
+
+def unsettled(given: Arguments) -> tuple[list[int], list[int], list[int]]:
+    starts, members, registers, settled, first = given[:5]
+    gone = {first + at for at in range(8 * settled.shape[0]) if settled[at // 8] >> (at % 8) & 1}
+    out: list[int] = []
+    edges, kept = [0], []
+    for block, (begin, stop) in enumerate(itertools.pairwise(starts.tolist())):
+        inside = members[begin:stop].tolist()
+        known = int(registers[block])
+        agencies = [row for row in inside[known:] if row not in gone]
+        if agencies:
+            out += inside[:known] + agencies
+            edges.append(len(out))
+            kept.append(block)
+    return out, edges, kept
 
 
 def counted(given: Arguments) -> tuple[list[int], list[int], list[tuple[int, int, int]], list[int]]:

@@ -60,16 +60,6 @@ def test_partition_rows__are_complete_and_stable(values: list[int], bits: int) -
     assert list(zip(out_keys.tolist(), out_rows.tolist(), strict=True))[: len(flat)] == flat
 
 
-@settings(deadline=None)
-@given(st.lists(st.integers(1, 5), max_size=30))
-def test_run_starts__cut_at_every_new_key(values: list[int]) -> None:
-    values = sorted(values)
-    out = np.zeros(len(values) + 1, np.int64)
-    n = partition.run_starts(np.array(values, np.uint64), out)
-    assert n == len(set(values))
-    assert out[: n + 1].tolist() == [*(values.index(v) for v in sorted(set(values))), len(values)]
-
-
 @pytest.mark.parametrize("n", [0, 1])
 def test_sort_by_key__leaves_nothing_and_one_alone(n: int) -> None:
     keys, rows = columns([7] * n)

@@ -16,11 +16,8 @@ from linkage.config import Blocking
 from linkage.match import (
     AGENCY_REGISTER,
     REGISTER_REGISTER,
-    BlockTable,
     RuleKeys,
-    Walker,
-    earlier_and,
-    local_members,
+    owned_batches,
 )
 from linkage.rules import Rule, base_keys, compile_rules
 from linkage.scored import Blocks
@@ -237,19 +234,23 @@ def test_plan_blocks__takes_nothing() -> None:
 
 
 def walked(
-    coded: Coded, meaning: Meaning, rules: tuple[Rule, ...], candidates: int, mode: int = AGENCY_REGISTER
+    coded: Coded,
+    meaning: Meaning,
+    rules: tuple[Rule, ...],
+    candidates: int,
+    mode: int = AGENCY_REGISTER,
+    batch: int = 1_000,
 ) -> list[list[tuple[int, int]]]:
     """Pairs of every rule, found as a run finds them: planned, refined, walked, each in its first rule."""
     plans = [blocks_of(coded, meaning, rule, candidates)[0] for rule in rules]
     blocking = RuleKeys(rules, [p.hot for p in plans], SECRET)
     out = []
     for index, blocks in enumerate(plans):
-        rows, local = local_members(blocks.members)
-        table = BlockTable(coded, meaning, blocking, earlier_and(blocking, index), rows, tuple(coded.arrays))
-        walker = Walker(table, blocks, local, mode)
         own = []
-        while n := walker.next():
-            own += list(zip(rows[walker.left[:n]].tolist(), rows[walker.right[:n]].tolist(), strict=True))
+        for rows, left, right in owned_batches(coded, meaning, blocking, index, blocks, mode, batch=batch):
+            assert (rows[1:] > rows[:-1]).all()
+            assert np.array_equal(np.unique([left, right]), np.arange(rows.shape[0]))
+            own += list(zip(rows[left].tolist(), rows[right].tolist(), strict=True))
         out.append(own)
     return out
 

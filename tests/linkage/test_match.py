@@ -422,7 +422,7 @@ def test_other_rules_find__looks_at_rules_without_the_columns(
     asked = sorted(by_number)[:80] + [(rng.randrange(first, n), rng.randrange(first)) for _ in range(40)]
     left, right = (np.array([p[side] for p in asked], np.int64) for side in (0, 1))
     without = ("personal_number", "old_number")
-    found = other_rules_find(nation.coded, nation.meaning, blocking, left, right, without, nation.columns)
+    found = other_rules_find(nation.coded, nation.meaning, blocking, left, right, without)
     wanted: set[tuple[int, int]] = set()
     for rule in ordinary:
         if not set(rule.columns) & set(without):
