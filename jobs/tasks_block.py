@@ -9,6 +9,7 @@ import numpy as np
 
 from jobs.shuffle import partition_of, read_shuffled, write_shuffled
 from jobs.store import read_arrays, write_arrays
+from jobs.tasks_heavy import read_spread, set_aside
 from jobs.workspace import Workspace, slice_of
 from linkage.block import plan_blocks
 from linkage.coded import Coded
@@ -24,6 +25,10 @@ def make_keys(work: str, start: int, stop: int, rules: Sequence[int]) -> dict[st
     columns |= {f"{c}.alias" for c in columns}
     coded = slice_of(space.coded, start, stop, sorted(columns))
     rows = np.arange(start, stop, dtype=np.uint32)
+
+    def gather(wanted: np.ndarray, names: tuple[str, ...]) -> Coded:
+        return coded.take(wanted - np.uint32(start), names)
+
     for index in rules:
         if space.rules[index].relatives and start >= space.layout["n_register"]:
             keys = np.zeros((0, 1), np.uint64)
@@ -32,12 +37,13 @@ def make_keys(work: str, start: int, stop: int, rules: Sequence[int]) -> dict[st
         flat = np.ascontiguousarray(keys.ravel())
         has = np.flatnonzero(flat)
         owners = rows if keys.shape[1] == 1 else np.repeat(rows, keys.shape[1])
+        made, makers = set_aside(space, index, start, flat[has], owners[has], gather)
         write_shuffled(
             space.path("keys", f"{index:02d}-{start:012d}.arrays"),
-            partition_of(flat[has], bits),
+            partition_of(made, bits),
             1 << bits,
-            keys=flat[has],
-            rows=owners[has],
+            keys=made,
+            rows=makers,
         )
     return {"rows_in": stop - start}
 
@@ -59,6 +65,7 @@ def make_blocks(work: str, rule: int, partition: int, candidates: int) -> dict[s
         space.rules[rule],
         space.layout["n_register"],
         candidates,
+        spread=read_spread(space, rule, partition),
     )
     write_arrays(
         space.path("blocks", f"{rule:02d}-{partition:05d}.arrays"),
@@ -107,6 +114,6 @@ def merge_plan(work: str) -> dict[str, Any]:
     for index, rule in enumerate(space.rules):
         partitions = range(0 if rule.near else 1 << space.layout["bits"])
         parts = [read_arrays(space.path("blocks", f"{index:02d}-{p:05d}.arrays"))["hot"] for p in partitions]
-        hot[f"rule{index}"] = np.sort(np.concatenate(parts)) if parts else np.zeros(0, np.uint64)
+        hot[f"rule{index}"] = np.sort(np.concatenate([space.heavy[index].keys, *parts]))
     write_arrays(space.path("plan", "hot.arrays"), **hot)
     return {"refined": {space.rules[i].name: int(hot[f"rule{i}"].shape[0]) for i in range(len(space.rules))}}
