@@ -105,4 +105,4 @@ def _lost(stages: Tasks, space: Workspace, groups: list[int]) -> dict[str, Any]:
         model = Model.from_json(read_bytes(path))
         told = (lost + 0.5) / (matches + 1.0)
         write_bytes(path, identify(msgspec.structs.replace(model, lost=told)).to_json())
-    return {"lost_of": matches, "lost": lost}
+    return {"lost_of": matches, "lost": lost, "parted": sum(m["parted"] for m in measured)}
