@@ -145,8 +145,8 @@ def run_record(
 
 
 def _parted(train: dict[str, Any], records: int) -> dict[str, Any] | None:
-    """What refinement loses: of ``matches`` that the identifier finds those ``parted``, and by their share the
-    ``links`` lost at most among the ``records`` that no identifier finds. None where it was not measured.
+    """What refinement loses: of ``matches`` that the identifier finds those ``parted``, and by their share
+    the ``links`` lost at most among the ``records`` that no identifier finds. None if it was not measured.
     """
     matches = train.get("lost_of", 0)
     if not matches:

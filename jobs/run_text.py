@@ -66,7 +66,10 @@ def _refined(run: Mapping[str, Any]) -> list[str]:
     """Rules with blocks that were refined, what that did to pairs, and the true links it may have cost."""
     keys = run["blocking"]["refined_keys"]
     rows = [
-        [name, *(f"{n:,}" for n in (keys[name], rule["largest"], rule["refined_pairs"], rule["given_up_pairs"]))]
+        [
+            name,
+            *(f"{n:,}" for n in (keys[name], rule["largest"], rule["refined_pairs"], rule["given_up_pairs"])),
+        ]
         for name, rule in run["blocking"]["rules"].items()
         if keys[name]
     ]
@@ -81,7 +84,11 @@ def _refined(run: Mapping[str, Any]) -> list[str]:
             "records whose number finds nobody."
         )
     head = ("", "keys refined", "largest block", "pairs parted", "pairs given up")
-    return ["Blocks too large to compare whole: refined, see refinement.parquet", _table(head, rows), _wrapped(told)]
+    return [
+        "Blocks too large to compare whole: refined, see refinement.parquet",
+        _table(head, rows),
+        _wrapped(told),
+    ]
 
 
 def _left_out(run: Mapping[str, Any]) -> list[str]:

@@ -38,9 +38,7 @@ def measure_lost(work: str, rule: int, first: int, stop: int, share: float) -> d
     if strong.left.shape[0] == 0:
         return {"matches": 0, "lost": 0, "parted": 0}
     without = {column, "personal_number", "old_number"} & set(space.kinds)
-    unrefined = RuleKeys(
-        space.rules, [np.zeros(0, np.uint64)] * len(space.rules), space.blocking.secret
-    )
+    unrefined = RuleKeys(space.rules, [np.zeros(0, np.uint64)] * len(space.rules), space.blocking.secret)
 
     def found(pairs: Scored, blocking: RuleKeys) -> np.ndarray:
         left, right = pairs.left.astype(np.int64), pairs.right.astype(np.int64)

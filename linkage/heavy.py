@@ -66,7 +66,7 @@ class Spread:
 
 
 def register_sample(n_register: int) -> np.ndarray:
-    """Rows of the register that are looked at for heavy keys, int64 and rising: runs spread over all of it."""
+    """Register rows that are looked at for heavy keys, int64 and rising: runs spread over all of it."""
     if n_register <= RUNS * RUN_ROWS:
         return np.arange(n_register, dtype=np.int64)
     first = np.arange(RUNS, dtype=np.int64) * n_register // RUNS
@@ -130,12 +130,14 @@ def spread_keys(
         tally[:, 1] += np.bincount(place[kept], minlength=tally.shape[0])
         keys, rows, base = keys[kept], rows[kept], base[kept]
     types = (np.uint64, np.uint32, np.uint64, np.uint8)
-    return Spread(*(np.concatenate([np.zeros(0, t), *(d[i] for d in done)]) for i, t in enumerate(types))), tally
+    return Spread(
+        *(np.concatenate([np.zeros(0, t), *(d[i] for d in done)]) for i, t in enumerate(types))
+    ), tally
 
 
 def heavy_counts(heavy: Heavy, last: int, registers: np.ndarray, agencies: np.ndarray) -> dict[str, int]:
-    """What refining heavy keys early did to pairs, by the names of :func:`linkage.block.plan_blocks`: added to
-    the counts of all partitions it gives those of a refinement inside them.
+    """What refining heavy keys early did to pairs, named as by :func:`linkage.block.plan_blocks`: with the
+    counts of all partitions it makes those of a refinement inside them.
 
     last : refining columns of the rule;  registers, agencies : int64[heavy, 2], see :func:`spread_keys`
     """

@@ -1,4 +1,4 @@
-"""Hot blocks: a value planted in most pairs, a block of everybody, values chosen so that their keys collide."""
+"""Hot blocks: a value planted in most pairs, a block of everybody, values whose keys collide."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,7 @@ from jobs import tasks_heavy
 from jobs.run import run_project
 from jobs.run_text import run_text
 from jobs.workspace import Workspace
+from linkage import rules
 from linkage.vietnam.defaults import DEFAULTS
 from tests.end_to_end.runs import digests, environment
 
@@ -73,6 +75,19 @@ def runs(nations: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("runs")
     run_project(nations["plain"] / "project.toml", folder / "plain", threads=2, keep_work=True)
     model = folder / "plain" / "model.json"
+    fold = rules._fold_parts
+
+    def collide(*given: Any) -> np.ndarray:
+        """Keys of ten bits: every block holds records of several values."""
+        keys = fold(*given)
+        return np.where(keys == 0, keys, (keys >> np.uint64(54) << np.uint64(54)) | np.uint64(1))
+
+    for name in ("apart", "collided"):
+        with pytest.MonkeyPatch.context() as patch:
+            if name == "collided":
+                patch.setattr(rules, "_fold_parts", collide)
+            run_project(nations["plain"] / "project.toml", folder / name, threads=2, model=model)
+        Workspace.open.cache_clear()
     for name, options in {"four": {"parts": 3}, "sixteen": {"parts": 16}, "late": {"parts": 3}}.items():
         with pytest.MonkeyPatch.context() as patch:
             if name == "late":
@@ -84,27 +99,27 @@ def runs(nations: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def blocking(run: Path) -> dict[str, dict[str, int]]:
-    rules: dict[str, dict[str, int]] = json.loads((run / "run.json").read_text())["blocking"]["rules"]
-    return rules
+    counted: dict[str, dict[str, int]] = json.loads((run / "run.json").read_text())["blocking"]["rules"]
+    return counted
 
 
 def test_planted_value__would_make_nearly_all_pairs_and_is_refined(runs: dict[str, Path]) -> None:
-    rules = blocking(runs["four"])
+    counted = blocking(runs["four"])
     kinds = ("pairs", "refined_pairs", "given_up_pairs")
-    before = {name: sum(rule[k] for k in kinds) for name, rule in rules.items() if name != "everyone"}
-    assert rules["phone_given"]["largest"] > PEOPLE / 2
+    before = {name: sum(rule[k] for k in kinds) for name, rule in counted.items() if name != "everyone"}
+    assert counted["phone_given"]["largest"] > PEOPLE / 2
     assert before["phone_given"] > 0.9 * (sum(before.values()) - before["hopeless"] - before["family_phone"])
     plain = sum(rule["pairs"] for rule in blocking(runs["plain"]).values())
-    assert sum(rule["pairs"] for rule in rules.values()) < 2 * plain
+    assert sum(rule["pairs"] for rule in counted.values()) < 2 * plain
     # Nothing is lost silently: the pairs of the one block are counted as parted, given up, or compared.
-    assert rules["phone_given"]["refined_pairs"] > 0.9 * before["phone_given"]
-    assert rules["hopeless"]["given_up_pairs"] > (PEOPLE / 2) ** 2 / 2
-    assert rules["everyone"]["largest"] > PEOPLE / 2
+    assert counted["phone_given"]["refined_pairs"] > 0.9 * before["phone_given"]
+    assert counted["hopeless"]["given_up_pairs"] > (PEOPLE / 2) ** 2 / 2
+    assert counted["everyone"]["largest"] > PEOPLE / 2
 
 
 def test_heavy_keys__refined_early_or_late_in_few_parts_or_many_leave_the_same(runs: dict[str, Path]) -> None:
     held = Workspace(runs["four"] / "work").heavy
-    assert sum(h.keys.size for h in held) > 10
+    assert sum(h.keys.size for h in held) > 5
     assert not any(h.keys.size for h in Workspace(runs["late"] / "work").heavy)
     for other in ("sixteen", "late"):
         assert digests(runs["four"]) == digests(runs[other])
@@ -125,9 +140,7 @@ def test_heavy_keys__leave_no_partition_with_a_whole_hot_block(runs: dict[str, P
     assert largest["late"] > 0.4
 
 
-def test_unaffected_records__keep_their_candidates(
-    nations: dict[str, Path], runs: dict[str, Path]
-) -> None:
+def test_unaffected_records__keep_their_candidates(nations: dict[str, Path], runs: dict[str, Path]) -> None:
     """Pairs of people who hold another telephone are found and weighed as without the planted one."""
     register = pl.read_parquet(nations["hot"] / "register.parquet")
     insurance = pl.read_csv(nations["hot"] / "insurance.csv", infer_schema=False)
@@ -146,6 +159,17 @@ def test_unaffected_records__keep_their_candidates(
     again = pairs["four"].join(pairs["plain"].select(columns[:2]).unique(), on=columns[:2], how="semi")
     assert both.height > 500
     assert both.sort(columns).equals(again.sort(columns))
+
+
+def test_values_whose_keys_collide__are_compared_by_what_they_are(runs: dict[str, Path]) -> None:
+    """A key brings records together and decides nothing: who shares one by chance is told apart."""
+    apart, collided = (pl.read_parquet(runs[name] / "decisions.parquet") for name in ("apart", "collided"))
+    more = [sum(r["pairs"] for r in blocking(runs[name]).values()) for name in ("apart", "collided")]
+    assert more[1] > 1.5 * more[0]
+    columns = ["source", "record_id", "decision", "person_id"]
+    assert apart.select(columns).equals(collided.select(columns))
+    linked = pl.col("decision") == "link"
+    assert apart.filter(linked)["weight"].equals(collided.filter(linked)["weight"])
 
 
 def test_run__says_which_rule_was_refined_and_what_was_given_up(runs: dict[str, Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kernels.keys import fold_column, start_keys
 from linkage.block import plan_blocks
 from linkage.coded import Coded, Meaning
 from linkage.heavy import (
@@ -38,7 +40,7 @@ def blocked(
     light: list[tuple[np.ndarray, np.ndarray]] = []
     deep: list[Spread] = []
     edges = sorted({0, registers, len(coded), *(min(c, len(coded)) for c in cuts)})
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in itertools.pairwise(edges):
         rows = np.arange(start, stop, dtype=np.uint32)
         table = base_keys(coded.take(rows), meaning, rule, SECRET)
         owners, keys = np.repeat(rows, table.shape[1]), table.ravel()
@@ -53,12 +55,12 @@ def blocked(
     parts = []
     for partition in range(1 << bits):
         here = (keys >> np.uint64(64 - bits)) == partition if bits else np.ones(keys.shape[0], bool)
-        own = all_deep.keys >> np.uint64(64 - bits) == partition if bits else np.ones(len(all_deep.keys), bool)
+        own = (
+            all_deep.keys >> np.uint64(64 - bits) == partition if bits else np.ones(len(all_deep.keys), bool)
+        )
         mine = Spread(*(getattr(all_deep, f)[own] for f in Spread.__dataclass_fields__))
         parts.append(
-            plan_blocks(
-                keys[here], rows[here], coded.take, meaning, rule, registers, candidates, spread=mine
-            )
+            plan_blocks(keys[here], rows[here], coded.take, meaning, rule, registers, candidates, spread=mine)
         )
     early = heavy_counts(heavy, len(rule.refine), *tallies)
     counts = {k: sum(p.counts[k] for p in parts) + early.get(k, 0) for k in COUNTED}
@@ -140,3 +142,51 @@ def test_register_sample__is_all_of_few_rows_and_runs_of_many() -> None:
         assert (np.diff(rows) > 0).all()
         assert rows[0] == 0
         assert n - rows[-1] <= n / RUNS + 1
+
+
+def keys_of_codes(codes: np.ndarray, secret: int) -> np.ndarray:
+    keys = np.empty(codes.shape[0], np.uint64)
+    start_keys(np.uint64(secret), keys)
+    fold_column(codes.astype(np.uint64), np.uint64(0), keys)
+    return keys
+
+
+def fullest(keys: np.ndarray) -> int:
+    """Records in the fullest of 256 partitions."""
+    return int(np.bincount((keys >> np.uint64(56)).astype(np.int64), minlength=256).max())
+
+
+@pytest.mark.parametrize("secret", [0, 1, 2**63, SECRET])
+@pytest.mark.parametrize("step", [1, 10, 1000, 10**9, 1 << 16, 1 << 32, 1 << 40, 1 << 50])
+def test_keys__of_neighbouring_values_spread_over_the_partitions_whatever_the_secret(
+    step: int, secret: int
+) -> None:
+    codes = (np.arange(1, 8193, dtype=np.uint64) * np.uint64(step)) + np.uint64(10 << 56)
+    keys = keys_of_codes(codes, secret)
+    assert np.unique(keys).size == keys.size
+    # 32 a partition are expected; among 256 Poisson counts one above 70 comes once in ten million tries.
+    assert fullest(keys) < 70
+    assert np.unique(keys >> np.uint64(32)).size > keys.size - 5
+    assert np.unique(keys & np.uint64(2**32 - 1)).size > keys.size - 5
+
+
+def test_keys__of_values_that_meet_under_a_guessed_secret_do_not_meet_under_the_true_one() -> None:
+    tried = np.arange(1, 2_000_000, dtype=np.uint64) + np.uint64(10 << 56)
+    guessed = keys_of_codes(tried, 12345)
+    planted = tried[guessed >> np.uint64(56) == 7]
+    assert planted.size > 7_000
+    assert fullest(keys_of_codes(planted, 12345)) == planted.size
+    assert fullest(keys_of_codes(planted, 12346)) < 75
+
+
+def test_plan_blocks__tells_keys_apart_that_share_either_half() -> None:
+    rng = random.Random(3)
+    people = [small.random_person(rng) for _ in range(60)]
+    coded, meaning = small.coded_nation(people[:30], [people[30:]])
+    halves = [5, 6, 7, 2**32 - 1]
+    made = [(a << 32) | b for a in halves for b in halves]
+    keys = np.array([made[i % len(made)] for i in range(60)], np.uint64)
+    rule = compiled(RULES[1])[0]
+    blocks = plan_blocks(keys, np.arange(60, dtype=np.uint32), coded.take, meaning, rule, 30, 50)
+    wanted = {key: tuple(np.flatnonzero(keys == np.uint64(key)).tolist()) for key in made}
+    assert as_sets([blocks]) == wanted
