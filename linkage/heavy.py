@@ -85,12 +85,14 @@ def heavy_keys(
     for depth in range(len(rule.refine) + 1):
         some = keys != key_kernels.NO_KEY
         keys, rows = keys[some], rows[some]
-        distinct, which, counts = np.unique(keys, return_inverse=True, return_counts=True)
-        burning = counts > candidates
-        found.append(distinct[burning])
-        some = burning[which]
-        if depth == len(rule.refine) or not some.any():
+        ordered = np.sort(keys)
+        here = np.unique(
+            ordered[candidates:][ordered[candidates:] == ordered[: max(0, ordered.size - candidates)]]
+        )
+        found.append(here)
+        if depth == len(rule.refine) or not here.size:
             break
+        some = here[np.minimum(np.searchsorted(here, keys), here.size - 1)] == keys
         keys, rows = keys[some], rows[some]
         part = rule.refine[depth]
         keys = fold_codes(keys, part_codes(gather(rows, (part.column,)), meaning, part))
