@@ -23,7 +23,7 @@ from linkage.rules import Rule, base_keys, part_codes
 Gather = Callable[[np.ndarray, tuple[str, ...]], Coded]
 
 #: The register's sample is this many runs of so many neighbouring rows: a page of a column is read once.
-RUNS, RUN_ROWS = 1024, 128
+RUNS, RUN_ROWS = 512, 128
 
 
 @dataclass(frozen=True)
