@@ -310,7 +310,7 @@ class Workspace:
     @property
     def heavy(self) -> list[Heavy]:
         """Keys of every rule that are refined where keys are made."""
-        return self.fresh("heavy", ("plan/heavy.arrays",), self._read_heavy)
+        return self.fresh("heavy", ("plan",), self._read_heavy)
 
     def _read_heavy(self) -> list[Heavy]:
         held = read_arrays(self.path("plan", "heavy.arrays"))

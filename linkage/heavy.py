@@ -23,7 +23,7 @@ from linkage.rules import Rule, base_keys, part_codes
 Gather = Callable[[np.ndarray, tuple[str, ...]], Coded]
 
 #: The register's sample is this many runs of so many neighbouring rows: a page of a column is read once.
-RUNS, RUN_ROWS = 1024, 128
+RUNS, RUN_ROWS = 512, 128
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,14 @@ def heavy_keys(
     for depth in range(len(rule.refine) + 1):
         some = keys != key_kernels.NO_KEY
         keys, rows = keys[some], rows[some]
-        distinct, which, counts = np.unique(keys, return_inverse=True, return_counts=True)
-        burning = counts > candidates
-        found.append(distinct[burning])
-        some = burning[which]
-        if depth == len(rule.refine) or not some.any():
+        ordered = np.sort(keys)
+        here = np.unique(
+            ordered[candidates:][ordered[candidates:] == ordered[: max(0, ordered.size - candidates)]]
+        )
+        found.append(here)
+        if depth == len(rule.refine) or not here.size:
             break
+        some = here[np.minimum(np.searchsorted(here, keys), here.size - 1)] == keys
         keys, rows = keys[some], rows[some]
         part = rule.refine[depth]
         keys = fold_codes(keys, part_codes(gather(rows, (part.column,)), meaning, part))
