@@ -25,6 +25,7 @@ def block_records(stages: Tasks, space: Workspace) -> dict[str, Any]:
     partitions = range(1 << space.layout["bits"])
     ordinary = [i for i, r in enumerate(space.rules) if not r.near]
     results: dict[int, list[dict[str, Any]]] = {}
+    heavy = stages.tasks("block", [("jobs.tasks_heavy:find_heavy", (work, BLOCK_CANDIDATES))])[0]["heavy"]
     for group in _groups(ordinary, n):
         stages.tasks(
             "block",
@@ -34,10 +35,15 @@ def block_records(stages: Tasks, space: Workspace) -> dict[str, Any]:
         calls: list[Call] = [
             ("jobs.tasks_block:make_blocks", (work, group, p, BLOCK_CANDIDATES)) for p in partitions
         ]
+        spread = [r for r in group if str(r) in heavy]
+        calls += [("jobs.tasks_heavy:tally_heavy", (work, r)) for r in spread]
         made = stages.tasks("block", calls)
         for place, rule in enumerate(group):
-            results[rule] = [of_partition["rules"][place] for of_partition in made]
-        stages.drop(f"keys/{group[0]:02d}-*")
+            of_rule = [of_partition["rules"][place] for of_partition in made[: len(partitions)]]
+            results[rule] = of_rule
+        for rule, tally in zip(spread, made[len(partitions) :], strict=True):
+            results[rule].append(tally)
+        stages.drop(*(f"keys/{rule:02d}-*" for rule in group))
     by_rule: dict[str, dict[str, int]] = {}
     for rule in ordinary:
         total = by_rule.setdefault(space.rules[rule].name, {})

@@ -25,7 +25,8 @@ def decide_records(stages: Tasks, space: Workspace) -> dict[str, Any]:
 
     answers = once("jobs.judgements:read_judgements")
     weighed = everywhere("weigh_range")
-    registered = once("jobs.tasks_decide:find_prior")["registered"]
+    prior = once("jobs.tasks_decide:find_prior")
+    registered = prior["registered"]
     everywhere("rehearse_range")
     rehearsal = once("jobs.tasks_decide:conclude_rehearsal")
     everywhere("judge_range")
@@ -41,6 +42,7 @@ def decide_records(stages: Tasks, space: Workspace) -> dict[str, Any]:
         "decisions": {d: sum(own[d] for own in by_source.values()) for d in DECISIONS},
         "estimates": {name: total["estimates"][s] for s, name in agencies},
         "registered": {name: registered[name] for _, name in agencies},
+        "without_holder": prior["without_holder"],
         "calibration": total["calibration"],
         "answers": answers,
         "rehearsal": rehearsal,

@@ -127,6 +127,7 @@ def run_record(
             "refined_keys": facts["block"]["refined"],
             "probed_pairs": facts["block"]["probed"],
             "lost_without_identifier": model["lost"],
+            "lost_to_refinement": _parted(facts["train"], decide["without_holder"]),
             "key": f"{read_json(work / 'keys.json')['secret']:016x}",
         },
         "model_id": model["model_id"],
@@ -141,3 +142,14 @@ def run_record(
         "order": [s.name for s in STAGES if s.name in facts],
     }
     return {**record, "exit_code": exit_code(record)}
+
+
+def _parted(train: dict[str, Any], records: int) -> dict[str, Any] | None:
+    """What refinement loses: of ``matches`` that the identifier finds those ``parted``, and by their share
+    the ``links`` lost at most among the ``records`` that no identifier finds. None if it was not measured.
+    """
+    matches = train.get("lost_of", 0)
+    if not matches:
+        return None
+    links = round(records * train["parted"] / matches, 1)
+    return {"matches": matches, "parted": train["parted"], "records": records, "links": links}

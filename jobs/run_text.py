@@ -35,7 +35,7 @@ def run_text(run: Mapping[str, Any], folder: str) -> str:
     if cases:
         told = ", ".join(f"{kind.replace('.', ': ')} {count:,}" for kind, count in cases.items())
         parts.append(_wrapped(f"Register cases: {sum(cases.values()):,} ({told})."))
-    parts += [*_left_out(run), *_gates(run)]
+    parts += [*_refined(run), *_left_out(run), *_gates(run)]
     if run["warnings"]:
         parts.append(f"{len(run['warnings'])} warnings about the model: see model.json.")
     return "\n".join(parts)
@@ -60,6 +60,35 @@ def _expected(run: Mapping[str, Any]) -> str:
         f"Of {links:,} links {false['expected']:,.1f} are expected to be wrong "
         f"(99 % interval {false['low']:,.0f} to {false['high']:,.0f})."
     )
+
+
+def _refined(run: Mapping[str, Any]) -> list[str]:
+    """Rules with blocks that were refined, what that did to pairs, and the true links it may have cost."""
+    keys = run["blocking"]["refined_keys"]
+    rows = [
+        [
+            name,
+            *(f"{n:,}" for n in (keys[name], rule["largest"], rule["refined_pairs"], rule["given_up_pairs"])),
+        ]
+        for name, rule in run["blocking"]["rules"].items()
+        if keys[name]
+    ]
+    if not rows:
+        return []
+    lost = run["blocking"]["lost_to_refinement"]
+    told = "What that loses is not measured: no identifier finds matches to try it on."
+    if lost is not None:
+        told = (
+            f"Of {lost['matches']:,} matches that the number finds, {lost['parted']:,} would be lost to it "
+            f"without the number: by that, at most {lost['links']:,.1f} links of the {lost['records']:,} "
+            "records whose number finds nobody."
+        )
+    head = ("", "keys refined", "largest block", "pairs parted", "pairs given up")
+    return [
+        "Blocks too large to compare whole: refined, see refinement.parquet",
+        _table(head, rows),
+        _wrapped(told),
+    ]
 
 
 def _left_out(run: Mapping[str, Any]) -> list[str]:

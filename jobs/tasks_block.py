@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from jobs.store import Arrays, open_arrays, read_arrays, write_arrays
+from jobs.tasks_heavy import read_spread, set_aside
 from jobs.workspace import Workspace, slice_of
 from kernels.partition import partition_rows
 from linkage.block import plan_blocks
@@ -27,6 +28,10 @@ def make_keys(work: str, start: int, stop: int, rules: Sequence[int]) -> dict[st
     rows = np.arange(start, stop, dtype=np.uint32)
     codes: dict[KeyPart, np.ndarray] = {}
     arrays: dict[str, np.ndarray] = {}
+
+    def gather(wanted: np.ndarray, names: tuple[str, ...]) -> Coded:
+        return coded.take(wanted - np.uint32(start), names)
+
     for index in rules:
         if space.rules[index].relatives and start >= space.layout["n_register"]:
             keys = np.zeros((0, 1), np.uint64)
@@ -34,9 +39,10 @@ def make_keys(work: str, start: int, stop: int, rules: Sequence[int]) -> dict[st
             keys = base_keys(coded, space.meaning, space.rules[index], space.key_secret, codes)
         flat = np.ascontiguousarray(keys.ravel())
         owners = rows[: flat.shape[0]] if keys.shape[1] == 1 else np.repeat(rows, keys.shape[1])
+        made, makers = set_aside(space, index, start, flat, owners, gather)
         starts = np.empty((1 << bits) + 1, np.int64)
-        sorted_keys, sorted_rows = np.empty_like(flat), np.empty_like(owners)
-        partition_rows(flat, owners, bits, starts, sorted_keys, sorted_rows)
+        sorted_keys, sorted_rows = np.empty_like(made), np.empty_like(makers)
+        partition_rows(made, makers, bits, starts, sorted_keys, sorted_rows)
         arrays[f"keys{index}"] = sorted_keys[: starts[-1]]
         arrays[f"rows{index}"] = sorted_rows[: starts[-1]]
         arrays[f"starts{index}"] = starts
@@ -77,6 +83,7 @@ def _make_blocks(
         space.rules[rule],
         space.layout["n_register"],
         candidates,
+        spread=read_spread(space, rule, partition),
     )
     write_arrays(
         space.path("blocks", f"{rule:02d}-{partition:05d}.arrays"),
@@ -125,6 +132,6 @@ def merge_plan(work: str) -> dict[str, Any]:
     for index, rule in enumerate(space.rules):
         partitions = range(0 if rule.near else 1 << space.layout["bits"])
         parts = [read_arrays(space.path("blocks", f"{index:02d}-{p:05d}.arrays"))["hot"] for p in partitions]
-        hot[f"rule{index}"] = np.sort(np.concatenate(parts)) if parts else np.zeros(0, np.uint64)
+        hot[f"rule{index}"] = np.sort(np.concatenate([space.heavy[index].keys, *parts]))
     write_arrays(space.path("plan", "hot.arrays"), **hot)
     return {"refined": {space.rules[i].name: int(hot[f"rule{i}"].shape[0]) for i in range(len(space.rules))}}

@@ -40,7 +40,7 @@ from linkage.decide import (
     weigh_up,
 )
 from linkage.decisions import INELIGIBLE, NEW, Decided
-from linkage.posterior import Candidates, Posterior, Prior, Tally, posterior_of
+from linkage.posterior import STATES, Candidates, Posterior, Prior, Tally, posterior_of
 from linkage.reasons import BIT
 from linkage.rehearsal import Played, Rehearsal, conclude, nothing, play
 from linkage.scored import Scored
@@ -137,7 +137,9 @@ def _posterior(space: Workspace, start: int, stop: int) -> tuple[Scored, Subject
 
 
 def find_prior(work: str) -> dict[str, Any]:
-    """Share registered of every source, from the tallies of all ranges."""
+    """Share registered of every source, from the tallies of all ranges; and how many records bring no
+    identifier that a register person holds.
+    """
     space = Workspace.open(work)
     waiting = [Tally.merge([])]
     for start, _ in space.ranges(register=False):
@@ -156,7 +158,11 @@ def find_prior(work: str) -> dict[str, Any]:
         lost_term=prior.lost_term,
         states=tally.states(len(names)),
     )
-    return {"registered": {n: float(prior.registered[s]) for s, n in enumerate(names)}}
+    states = tally.states(len(names))[:, [STATES.index(k) for k in ("none", "unheld", "old_unheld")]]
+    return {
+        "registered": {n: float(prior.registered[s]) for s, n in enumerate(names)},
+        "without_holder": int(states.sum()),
+    }
 
 
 def read_prior(space: Workspace) -> Prior:

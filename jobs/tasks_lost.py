@@ -1,4 +1,4 @@
-"""The task that measures what the rules lose: matches that only their identifier finds."""
+"""The task that measures what the rules lose: matches that only their identifier finds, and why."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import numpy as np
 from jobs.tasks_match import weights_of
 from jobs.tasks_train import pick_blocks, read_model, sampled_blocks
 from jobs.workspace import Workspace
-from linkage.match import Scoring, match_blocks, other_rules_find
+from linkage.match import RuleKeys, Scoring, match_blocks, other_rules_find
 from linkage.model import STEP
+from linkage.scored import Scored
 
 
 def measure_lost(work: str, rule: int, first: int, stop: int, share: float) -> dict[str, Any]:
-    """Of the matches that an identifier finds in a sample of blocks, how many no rule without it would."""
+    """Of the matches that an identifier finds in a sample of blocks, how many no rule without it would, and
+    how many of these because refinement parts the two records in every rule that brings them together.
+    """
     space = Workspace.open(work)
     weights = weights_of(space)
     blocks = sampled_blocks(space, rule, range(first, stop), share)
@@ -33,14 +36,14 @@ def measure_lost(work: str, rule: int, first: int, stop: int, share: float) -> d
     )
     strong = scored.where((scored.weight >= floor) & weights.allowed[scored.pattern])
     if strong.left.shape[0] == 0:
-        return {"matches": 0, "lost": 0}
+        return {"matches": 0, "lost": 0, "parted": 0}
     without = {column, "personal_number", "old_number"} & set(space.kinds)
-    found = other_rules_find(
-        space.coded,
-        space.meaning,
-        space.blocking,
-        strong.left.astype(np.int64),
-        strong.right.astype(np.int64),
-        tuple(without),
-    )
-    return {"matches": int(found.shape[0]), "lost": int((~found).sum())}
+    unrefined = RuleKeys(space.rules, [np.zeros(0, np.uint64)] * len(space.rules), space.blocking.secret)
+
+    def found(pairs: Scored, blocking: RuleKeys) -> np.ndarray:
+        left, right = pairs.left.astype(np.int64), pairs.right.astype(np.int64)
+        return other_rules_find(space.coded, space.meaning, blocking, left, right, tuple(without))
+
+    lost = strong.where(~found(strong, space.blocking))
+    parted = int(found(lost, unrefined).sum()) if lost.left.size else 0
+    return {"matches": int(strong.left.size), "lost": int(lost.left.size), "parted": parted}

@@ -76,12 +76,18 @@ def columns_of(space: Workspace, programme: Programme, rules: Sequence[int] = ()
     return tuple(c for c in space.gathered if c in wanted)
 
 
-def sampled_partitions(space: Workspace, share: float, pairs: float = 0.0) -> list[tuple[int, int]]:
-    """The partitions that hold the blocks of a share of the keys, the first ones, cut into as many stretches
-    as ``pairs`` in all of them make tasks of :data:`TASK_PAIRS`.
+def sampled_partitions(
+    space: Workspace, rule: int, share: float, pairs: float = 0.0
+) -> list[tuple[int, int]]:
+    """The partitions that hold the blocks of a share of the rule's keys, the first ones, cut into as many
+    stretches as ``pairs`` in all of them make tasks of :data:`TASK_PAIRS`. The blocks of a heavy key lie in
+    all of them.
     """
     whole = 1 << space.layout["bits"]
     wanted = min(whole, max(1, int(np.ceil(share * whole))))
+    heavy = space.heavy[rule]
+    if share < 1.0 and (heavy.keys[heavy.depth == 0] < np.uint64(share * (2**64 - 1))).any():
+        wanted = whole
     step = -(-wanted // min(wanted, max(1, int(np.ceil(pairs / TASK_PAIRS)))))
     return [(first, min(wanted, first + step)) for first in range(0, wanted, step)]
 

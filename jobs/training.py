@@ -62,13 +62,13 @@ def train_model(stages: Tasks, space: Workspace, block: dict[str, Any]) -> dict[
             pairs = share * block["rules"][space.rules[rule].name]["pairs"]
             calls += [
                 ("jobs.tasks_train:count_rule", (work, rule, a, b, share))
-                for a, b in sampled_partitions(space, share, pairs)
+                for a, b in sampled_partitions(space, rule, share, pairs)
             ]
     for rule, share in shares["register"].items():
         pairs = share * block["rules"][space.rules[rule].name]["register_pairs"]
         calls += [
             ("jobs.tasks_train:count_register", (work, rule, a, b, share))
-            for a, b in sampled_partitions(space, share, pairs)
+            for a, b in sampled_partitions(space, rule, share, pairs)
         ]
     counted = stages.tasks("train", calls)
     written = {kind: {str(r): share for r, share in own.items()} for kind, own in shares.items()}
@@ -96,7 +96,7 @@ def _lost(stages: Tasks, space: Workspace, groups: list[int]) -> dict[str, Any]:
         "train",
         [
             ("jobs.tasks_lost:measure_lost", (str(space.work), groups[0], a, b, share))
-            for a, b in sampled_partitions(space, share)
+            for a, b in sampled_partitions(space, groups[0], share)
         ],
     )
     matches, lost = sum(m["matches"] for m in measured), sum(m["lost"] for m in measured)
@@ -105,4 +105,4 @@ def _lost(stages: Tasks, space: Workspace, groups: list[int]) -> dict[str, Any]:
         model = Model.from_json(read_bytes(path))
         told = (lost + 0.5) / (matches + 1.0)
         write_bytes(path, identify(msgspec.structs.replace(model, lost=told)).to_json())
-    return {"lost_of": matches, "lost": lost}
+    return {"lost_of": matches, "lost": lost, "parted": sum(m["parted"] for m in measured)}

@@ -28,6 +28,7 @@ from kernels.tokens import TokenForms
 from linkage.coded import Coded, Meaning, PackedTexts, Tokens
 from linkage.columns import Column, TextColumn
 from linkage.contract import Contract
+from linkage.heavy import Heavy
 from linkage.levels import Programme, compile_parts
 from linkage.match import RuleKeys
 from linkage.packs import Pack, pack_of
@@ -306,6 +307,15 @@ class Workspace:
         held = read_arrays(self.path("plan", "hot.arrays"))
         hot = [held[f"rule{i}"] for i in range(len(self.rules))]
         return RuleKeys(self.rules, hot, self.key_secret)
+
+    @property
+    def heavy(self) -> list[Heavy]:
+        """Keys of every rule that are refined where keys are made."""
+        return self.fresh("heavy", ("plan",), self._read_heavy)
+
+    def _read_heavy(self) -> list[Heavy]:
+        held = read_arrays(self.path("plan", "heavy.arrays"))
+        return [Heavy(held[f"rule{i}"], held[f"depth{i}"]) for i in range(len(self.rules))]
 
     def ranges(self, *, register: bool | None = None) -> list[tuple[int, int]]:
         """Global rows cut into ranges: all, the register's, or the agencies'; none holds rows of both."""

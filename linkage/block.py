@@ -12,6 +12,7 @@ from kernels import keys as key_kernels
 from kernels import partition as partition_kernels
 from kernels.pairs import count_block_pairs
 from linkage.coded import Meaning
+from linkage.heavy import Spread
 from linkage.name_keys import fold_codes
 from linkage.rules import Rule, part_codes
 from linkage.scored import Blocks
@@ -26,6 +27,7 @@ def plan_blocks(
     n_register: int,
     candidates: int,
     among: bool = False,
+    spread: Spread | None = None,
 ) -> Blocks:
     """Blocks of one partition, refined until nobody meets more than ``candidates`` register records in one.
 
@@ -33,6 +35,8 @@ def plan_blocks(
     coded_of   : callable(rows, columns) -> Coded, the records of given rows
     candidates : at least 1
     among      : every member with every other, whatever it is (``n_register`` of a block is then its size)
+    spread     : records whose keys were refined before they came here: they join at their depth. The pairs
+    of their blocks are taken off ``refined_pairs`` here and added by :func:`linkage.heavy.heavy_counts`
 
     ``counts``: ``pairs`` agency with register, ``register_pairs``, ``refined_pairs`` that refinement
     separated, ``given_up_pairs`` in blocks that stayed too large or whose records lack the refining column
@@ -52,6 +56,7 @@ def plan_blocks(
     else:
         keys, rows = keys.copy(), rows.copy()
     entering = 0
+    deepest = int(spread.depth.max(initial=0)) if spread is not None else 0
     for depth in range(len(rule.refine) + 1):
         partition_kernels.sort_by_key(keys, rows)
         n = keys.shape[0]
@@ -83,7 +88,7 @@ def plan_blocks(
         counts["register_pairs"] += register_pairs
         counts["blocks"] += useful
         done.append((members[:n_members], sizes[:useful], registers[:useful], block_keys[:useful]))
-        if not n_burning:
+        if not n_burning and depth >= deepest:
             break
         burned = burning[:n_burning]
         hot.append(keys[burned[:, 1]])
@@ -107,9 +112,12 @@ def plan_blocks(
         count_block_pairs(np.concatenate([[0], np.cumsum(left)]), held.astype(np.int32), remaining)
         entering = int(remaining.sum())
         counts["given_up_pairs"] += burning_pairs - entering
+        base = (base_of_block[burned[:, 0]] if depth else hot[0])[block_of]
+        if spread is not None:
+            own = spread.at(depth + 1)
+            keys, rows, base = (np.concatenate(pair) for pair in zip((keys, rows, base), own, strict=True))
         # The blocks of the next depth stand by rising key, as these do.
-        base = base_of_block[burned[:, 0]] if depth else hot[0]
-        base_of_block = base[block_of[np.unique(keys, return_index=True)[1]]]
+        base_of_block = base[np.unique(keys, return_index=True)[1]]
         by_row = np.argsort(rows, kind="stable")
         keys, rows = keys[by_row], rows[by_row]
     sizes_all = np.concatenate([d[1] for d in done]) if done else np.zeros(0, np.int64)

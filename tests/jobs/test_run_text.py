@@ -18,6 +18,14 @@ RUN = {
     },
     "cases": {"field.sex": 3, "duplicate": 2},
     "gates": [{"name": "converged", "holds": True, "en": "Yes."}],
+    "blocking": {
+        "rules": {
+            "number": {"largest": 2, "refined_pairs": 0, "given_up_pairs": 0},
+            "phone_given": {"largest": 151_000, "refined_pairs": 22_801_000_000, "given_up_pairs": 41_000},
+        },
+        "refined_keys": {"number": 0, "phone_given": 0},
+        "lost_to_refinement": None,
+    },
     "warnings": [],
     "left_out": [],
     "accepted": [],
@@ -48,4 +56,19 @@ def test_text__tells_what_is_withheld_and_how_it_is_released() -> None:
     assert "--accept GATE --reason TEXT" in text
     assert "broke their contract: school (E-INPUT-019)" in text
     assert "2 warnings" in text
+    assert max(map(len, text.splitlines())) <= 98
+
+
+def test_text__says_which_rules_had_blocks_refined_and_what_that_may_cost() -> None:
+    assert "refined" not in run_text(RUN, "runs/first")
+    blocking = {**RUN["blocking"], "refined_keys": {"number": 0, "phone_given": 1_204}}
+    text = run_text({**RUN, "blocking": blocking}, "runs/first")
+    rows = [line.split() for line in text.splitlines()]
+    assert ["phone_given", "1,204", "151,000", "22,801,000,000", "41,000"] in rows
+    assert not any(row[:1] == ["number"] for row in rows)
+    assert "What that loses is not measured" in text
+    lost = {"matches": 50_000, "parted": 4, "records": 25_000, "links": 2.0}
+    text = run_text({**RUN, "blocking": {**blocking, "lost_to_refinement": lost}}, "runs/first")
+    assert "Of 50,000 matches" in text
+    assert "at most 2.0 links of the 25,000 records" in " ".join(text.split())
     assert max(map(len, text.splitlines())) <= 98

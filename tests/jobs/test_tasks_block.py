@@ -37,7 +37,9 @@ def test_keys__are_those_of_the_rows_and_lie_in_their_partition(kept: Workspace)
             whole.update(zip(keys.tolist(), rows.tolist(), strict=True))
         table = keys_of(kept, index)
         last = kept.layout["n_register"] if rule.relatives else table.shape[0]
-        assert whole == collections.Counter((int(k), r) for r in range(last) for k in table[r] if k)
+        heavy = set(kept.heavy[index].keys.tolist())
+        wanted = ((int(k), r) for r in range(last) for k in table[r] if k and int(k) not in heavy)
+        assert whole == collections.Counter(wanted)
 
 
 def test_blocks__hold_all_records_of_a_key_or_are_refined(kept: Workspace) -> None:

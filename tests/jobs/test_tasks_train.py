@@ -17,6 +17,7 @@ from jobs.tasks_train import (
     sampled_partitions,
     share_for,
 )
+from linkage.heavy import Heavy
 from linkage.scored import Blocks
 
 
@@ -80,9 +81,11 @@ def test_share_for__takes_all_of_few_and_little_of_many(wanted, n):
 class _Space:
     """Of a workspace what sampling blocks asks for."""
 
-    def __init__(self, folder, bits):
+    def __init__(self, folder, bits, heavy):
         self.folder = folder
         self.layout = {"bits": bits}
+        keys = np.array(sorted(heavy), np.uint64)
+        self.heavy = [Heavy(keys, np.zeros(keys.size, np.uint8))]
 
     def path(self, stage, name):
         return self.folder / stage / name
@@ -92,7 +95,7 @@ class _Space:
 @given(
     st.lists(
         st.tuples(
-            st.integers(1, 2**64 - 1), st.lists(st.integers(0, 9), min_size=1, max_size=4), st.booleans()
+            st.integers(1, 2**64 - 1), st.lists(st.integers(0, 9), min_size=1, max_size=4), st.integers(0, 2)
         ),
         max_size=12,
         unique_by=lambda b: b[0],
@@ -104,10 +107,12 @@ def test_sample__is_of_the_same_blocks_whatever_the_partitions(planned, share, p
     found = []
     for bits in (0, 1, 3):
         with tempfile.TemporaryDirectory() as place:
-            space = _Space(Path(place), bits)
+            space = _Space(Path(place), bits, [b[0] for b in planned if b[2] == 2])
             for partition in range(1 << bits):
-                # Unrefined blocks first, by key; refined ones have another key than their place says.
-                own = [b for b in planned if (b[0] >> (64 - bits) if bits else 0) == partition]
+                # Unrefined blocks first, by key; refined ones have another key than their place says, but
+                # lie where it says if they came of a heavy key.
+                held = [(b[0] ^ (1 << 63) if b[2] == 2 else b[0], b) for b in planned]
+                own = [b for key, b in held if (key >> (64 - bits) if bits else 0) == partition]
                 own = sorted(b for b in own if not b[2]) + [b for b in own if b[2]]
                 write_arrays(
                     space.path("blocks", f"00-{partition:05d}.arrays"),
@@ -119,7 +124,7 @@ def test_sample__is_of_the_same_blocks_whatever_the_partitions(planned, share, p
                     base=np.array([b[0] for b in own if b[2]], np.uint64),
                 )
             taken = []
-            for first, stop in sampled_partitions(space, share, pairs):
+            for first, stop in sampled_partitions(space, 0, share, pairs):
                 made = sampled_blocks(space, 0, range(first, stop), share)
                 taken += zip(made.keys.tolist(), lists(made), made.n_register.tolist(), strict=True)
             found.append(sorted(taken))

@@ -1,0 +1,79 @@
+"""Tasks for keys that too many records share for one partition: found in a sample, refined range by range."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jobs.shuffle import partition_of, read_shuffled, write_shuffled
+from jobs.store import open_arrays, write_arrays
+from jobs.workspace import Workspace
+from linkage.coded import Coded
+from linkage.heavy import Gather, Heavy, Spread, heavy_counts, heavy_keys, register_sample, spread_keys
+
+_FIELDS = tuple(Spread.__dataclass_fields__)
+
+
+def find_heavy(work: str, candidates: int) -> dict[str, Any]:
+    """Find the keys of every rule that more than ``candidates`` sampled register records share; none where
+    all keys lie in one partition anyway.
+    """
+    space = Workspace.open(work)
+    sample = register_sample(space.layout["n_register"])
+
+    def gather(rows: np.ndarray, columns: tuple[str, ...]) -> Coded:
+        return space.coded.take(rows, columns)
+
+    found = []
+    for rule in space.rules:
+        if rule.near or space.layout["bits"] == 0:
+            found.append(Heavy.none())
+        else:
+            found.append(heavy_keys(sample, gather, space.meaning, rule, space.key_secret, candidates))
+    held = {f"rule{i}": heavy.keys for i, heavy in enumerate(found)}
+    held |= {f"depth{i}": heavy.depth for i, heavy in enumerate(found)}
+    write_arrays(space.path("plan", "heavy.arrays"), **held)
+    return {"heavy": {str(i): int(heavy.keys.size) for i, heavy in enumerate(found) if heavy.keys.size}}
+
+
+def set_aside(
+    space: Workspace, rule: int, start: int, keys: np.ndarray, rows: np.ndarray, gather: Gather
+) -> tuple[np.ndarray, np.ndarray]:
+    """Write those records of a range whose base key is heavy under deeper keys; gives the others.
+
+    keys : uint64[n];  rows : uint32[n], global rows;  gather : see :func:`linkage.heavy.spread_keys`
+    """
+    heavy = space.heavy[rule]
+    if not heavy.keys.size:
+        return keys, rows
+    some = heavy.places(keys) >= 0
+    spread, tally = spread_keys(keys[some], rows[some], gather, space.meaning, space.rules[rule], heavy)
+    bits = space.layout["bits"]
+    write_shuffled(
+        space.path("keys", f"{rule:02d}-{start:012d}.deep.arrays"),
+        partition_of(spread.keys, bits),
+        1 << bits,
+        **{f: getattr(spread, f) for f in _FIELDS},
+    )
+    write_arrays(space.path("keys", f"{rule:02d}-{start:012d}.tally.arrays"), tally=tally)
+    return keys[~some], rows[~some]
+
+
+def read_spread(space: Workspace, rule: int, partition: int) -> Spread | None:
+    """Records that came to a partition under deeper keys; None where the rule has no heavy keys."""
+    if not space.heavy[rule].keys.size:
+        return None
+    paths = [space.path("keys", f"{rule:02d}-{start:012d}.deep.arrays") for start, _ in space.ranges()]
+    return Spread(**read_shuffled(paths, partition, _FIELDS))
+
+
+def tally_heavy(work: str, rule: int) -> dict[str, Any]:
+    """What refining a rule's heavy keys early did to pairs, see :func:`linkage.heavy.heavy_counts`."""
+    space = Workspace.open(work)
+    heavy = space.heavy[rule]
+    sides = np.zeros((2, heavy.keys.size, 2), np.int64)
+    for start, _ in space.ranges():
+        held = open_arrays(space.path("keys", f"{rule:02d}-{start:012d}.tally.arrays"))
+        sides[int(start >= space.layout["n_register"])] += held["tally"]
+    return {"counts": heavy_counts(heavy, len(space.rules[rule].refine), sides[0], sides[1])}
