@@ -23,9 +23,12 @@ from jobs.workspace import Workspace
 
 STAGE = "publish"
 
-#: Bytes that tasks take: for a row of a range that is gathered, and for a piece of the order that is encoded.
+#: Bytes that tasks take: for a row of a range that is gathered, and of a piece of the order that is encoded.
 _ROW_BYTES = 400
 _CHUNK_BYTES = 1_200
+
+#: Bytes that publishing a list takes: of pairs to judge, the most.
+_LIST_BYTES = 300 << 20
 
 #: Pieces whose values are encoded together: for each task the files of all their ranges are read.
 _CHUNKS_OF_VALUES = 4
@@ -44,7 +47,7 @@ class Runs(Protocol):
     """Runs the tasks of a stage and removes what only they needed."""
 
     def tasks(
-        self, stage: str, calls: list[Call], rows: list[int] | None = None, memory: int = 0
+        self, stage: str, calls: list[Call], rows: list[int] | None = None, memory: int | list[int] = 0
     ) -> list[dict[str, Any]]:
         """Results of the calls in their order."""
 
@@ -77,14 +80,15 @@ def publish_run(stages: Runs, space: Workspace, artefacts: Path) -> dict[str, An
         stages.tasks(STAGE, [("jobs.tasks_publish:count_surnames", (work, a, b)) for a, b in register])
     agencies = space.ranges(register=False)
     stages.tasks(STAGE, [("jobs.tasks_review:gather_review", (work, a, b)) for a, b in agencies])
-    results = stages.tasks(STAGE, [(name, (work, out)) for name in _LISTS])
+    lists: list[Call] = [(name, (work, out)) for name in _LISTS]
+    found: list[dict[str, Any]] = []
     if space.loaded.project.corrections.make:
         for ranges, chunks, done in rounds(space):
-            _gather(stages, space, ranges)
+            found += _gather(stages, space, ranges, [] if found else lists)
             _encode(stages, space, chunks, done)
     else:
-        for ranges in _some(space.ranges()):
-            _gather(stages, space, ranges)
+        for ranges in _some(space.ranges()) or [[]]:
+            found += _gather(stages, space, ranges, [] if found else lists)
             starts = [a for a, b in ranges if (a, b) in agencies]
             stages.drop(*(f"{stage}/{a:012d}.arrays" for a in starts for stage in _OF_RANGES))
         stages.drop(*_OF_RECORDS)
@@ -99,18 +103,24 @@ def publish_run(stages: Runs, space: Workspace, artefacts: Path) -> dict[str, An
     stages.tasks(STAGE, [("jobs.tasks_values:publish_pages", (work, out))])
     write_bytes(artefacts / "model.json", read_bytes(space.work / "model.json"))
     stages.drop("publish")
-    return {"review_pairs": results[0]["rows_out"], "counted": counted}
+    return {"review_pairs": found[0]["rows_out"], "counted": counted}
 
 
-def _gather(stages: Runs, space: Workspace, ranges: Sequence[Range]) -> None:
-    """Gather what is published of some ranges, those of the agencies first: they take the longest."""
+def _gather(
+    stages: Runs, space: Workspace, ranges: Sequence[Range], lists: list[Call]
+) -> list[dict[str, Any]]:
+    """Gather what is published of some ranges, while ``lists`` are published; gives the results of all.
+
+    The long tasks begin first: lists, then the agencies' ranges.
+    """
     work, agencies = str(space.work), space.ranges(register=False)
     calls: list[Call] = [
         ("jobs.tasks_publish:gather_range", (work, a, b)) for a, b in ranges if (a, b) in agencies
     ]
     calls += [("jobs.tasks_values:gather_values", (work, a, b)) for a, b in ranges]
     most = max((b - a for a, b in ranges), default=0)
-    stages.tasks(STAGE, calls, memory=most * _ROW_BYTES)
+    memory = [_LIST_BYTES] * len(lists) + [most * _ROW_BYTES] * len(calls)
+    return stages.tasks(STAGE, [*lists, *calls], memory=memory)
 
 
 def _encode(stages: Runs, space: Workspace, chunks: Sequence[int], done: Sequence[Range]) -> None:
