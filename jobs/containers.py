@@ -262,6 +262,28 @@ def write_arrays(path: Path, /, **arrays: NDArray[Any]) -> Entry:
     return Entry(path.name, out.size, digest, rows)
 
 
+def join_arrays(path: Path, parts: Sequence[Path]) -> Entry:
+    """Write the arrays of containers of the same names and types one behind another, as one container.
+
+    Memory is that of a part's largest array. parts : at least one; their arrays have one dimension
+    """
+    opened = [open_arrays(part) for part in parts]
+    make_folder(path.parent)
+    with aside(path, digests=False) as out:
+        writer = _Writer(out)
+        rows = 0
+        for number, name in enumerate(opened[0]):
+            length = sum(one.shape(name)[0] for one in opened)
+            rows = length if number == 0 else rows
+            with writer.array(name, opened[0].dtype(name), (length,)) as region:
+                for one in opened:
+                    array = one[name]
+                    if array.size:
+                        region.write(array.view(np.uint8).data)
+        digest = writer.close(rows)
+    return Entry(path.name, out.size, digest, rows)
+
+
 def open_arrays(path: Path) -> Arrays:
     """The arrays of a container. Raises IntegrityError ``E-INTEGRITY-001``, then or when one is asked for."""
     return Arrays(path)

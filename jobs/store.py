@@ -16,6 +16,7 @@ from typing import Any
 from jobs.artefact_files import logical_digest, read_parquet, write_parquet
 from jobs.containers import (
     Arrays,
+    join_arrays,
     open_arrays,
     read_arrays,
     read_table,
@@ -50,6 +51,7 @@ __all__ = [
     "damaged",
     "discard",
     "file_digest",
+    "join_arrays",
     "logical_digest",
     "make_folder",
     "move",

@@ -17,7 +17,6 @@ from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from jobs.judgements import forbidden_pairs, forced_persons
 from jobs.policies import decision_settings
@@ -371,8 +370,3 @@ def _joined(parts: list[Decided]) -> Decided:
     }
     scored = Scored.concatenate([p.scored for p in parts])
     return replace(parts[0], scored=scored, **arrays)  # type: ignore[arg-type]
-
-
-def record_ids(space: Workspace) -> pl.Series:
-    """Record ids of all rows in global order."""
-    return space.ids[: len(space.ids)]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from jobs.shuffle import partition_of, read_shuffled, write_shuffled
-from jobs.store import read_arrays, write_arrays, write_json
+from jobs.store import join_arrays, read_arrays, write_arrays, write_json
 from jobs.workspace import Workspace, slice_of
 from linkage.coded import Coded
 from linkage.frequency import (
@@ -192,15 +192,8 @@ def find_holders(work: str, column: str, partition: int) -> dict[str, Any]:
 def join_holders(work: str, column: str) -> dict[str, Any]:
     """The identifiers of the whole register in order, as one file."""
     space = Workspace.open(work)
-    parts = [
-        read_arrays(space.path("holders", f"{column}-{p:05d}.arrays"))
-        for p in range(1 << space.layout["bits"])
-    ]
-    write_arrays(
-        space.path("holders", f"{column}.arrays"),
-        codes=np.concatenate([p["codes"] for p in parts]),
-        rows=np.concatenate([p["rows"] for p in parts]),
-    )
+    parts = [space.path("holders", f"{column}-{p:05d}.arrays") for p in range(1 << space.layout["bits"])]
+    join_arrays(space.path("holders", f"{column}.arrays"), parts)
     return {}
 
 

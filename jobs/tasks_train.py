@@ -56,6 +56,9 @@ TASK_PAIRS = 250_000
 #: How many standard deviations more records are taken than a sample needs, so that it is never short.
 _MARGIN = 8.0
 
+#: The model as it is fitted, before what the rules lose has been measured.
+FITTED = "fitted.json"
+
 
 def sampled(order: np.ndarray, share: float) -> np.ndarray:
     """Which records are of the sample: bool[n], by keyed hash."""
@@ -444,7 +447,7 @@ def fit_model(
         group_share={name: shares["rules"][str(rule)] for name, rule in plan.groups},
     )
     model = train(space.programme, evidence, iterations=plan.iterations)
-    write_bytes(space.work / "model.json", model.to_json())
+    write_bytes(space.path("train", FITTED), model.to_json())
     return {"converged": model.converged, "warnings": len(model.warnings)}
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from jobs.executor import Call
 from jobs.intake import Tasks
 from jobs.store import read_bytes, write_bytes
-from jobs.tasks_train import sampled_partitions, shares_of
+from jobs.tasks_train import FITTED, sampled_partitions, shares_of
 from jobs.workspace import Workspace
 from linkage.model import Model, identify
 from linkage.train import parts_to_count
@@ -78,6 +78,8 @@ def train_model(stages: Tasks, space: Workspace, block: dict[str, Any]) -> dict[
     fitted = stages.tasks(
         "train", [("jobs.tasks_train:fit_model", (work, RANDOM_CHUNKS, written, sample, present))]
     )[0]
+    # The driver alone writes the model: a task that was thought lost may still end and write what it made.
+    write_bytes(space.work / "model.json", read_bytes(space.path("train", FITTED)))
     stages.tasks("train", rate)
     facts = _lost(stages, space, [r for _, r in plan.groups if not space.rules[r].near])
     stages.free("train")

@@ -233,3 +233,24 @@ def test_table__is_not_taken_out_of_a_container_of_arrays(tmp_path: Path):
     write_arrays(tmp_path / "x", x=np.arange(3))
     with pytest.raises(IntegrityError, match="is damaged"):
         read_table(tmp_path / "x")
+
+
+def test_join__has_the_arrays_of_the_parts_one_behind_another(tmp_path: Path):
+    rng = np.random.default_rng(3)
+    held = [
+        {"codes": rng.integers(0, 9, n), "rows": rng.integers(0, 9, n).astype(np.uint32)} for n in (4, 0, 7)
+    ]
+    parts = [tmp_path / f"part{n}.arrays" for n in range(3)]
+    for path, arrays in zip(parts, held, strict=True):
+        containers.write_arrays(path, **arrays)
+    made = containers.join_arrays(tmp_path / "whole.arrays", parts)
+    found = containers.read_arrays(tmp_path / "whole.arrays")
+    assert made.rows == 11
+    for name in ("codes", "rows"):
+        assert found[name].dtype == held[0][name].dtype
+        assert np.array_equal(found[name], np.concatenate([one[name] for one in held]))
+    flipped = bytearray(parts[0].read_bytes())
+    flipped[4096] ^= 1
+    parts[0].write_bytes(flipped)
+    with pytest.raises(IntegrityError):
+        containers.join_arrays(tmp_path / "again.arrays", parts)
