@@ -60,8 +60,10 @@ def fitted(runs: Sequence[Mapping[str, Any]]) -> str:
     """The table as source text."""
     done = [drivers(run) for run in runs]
 
-    def cost(names: Sequence[str], spent: Sequence[float]) -> dict[str, float]:
-        features = np.array([[d[name] for name in names] for d in done])
+    def cost(
+        names: Sequence[str], spent: Sequence[float], of: Sequence[int] = range(len(runs))
+    ) -> dict[str, float]:
+        features = np.array([[done[number][name] for name in names] for number in of])
         found = costs.fit(features, np.maximum(np.array(spent, np.float64), 1e-6))
         largest = (features * found).max(axis=0)
         whole = max(spent)
@@ -80,10 +82,16 @@ def fitted(runs: Sequence[Mapping[str, Any]]) -> str:
     shape = ("one", "rows", "corrected")
     lines += [f"{name} = Cost({text(cost(shape, values))})\n" for name, values in spent.items()]
     lines.append("#: Seconds.\nSECONDS: Mapping[str, Cost] = {\n")
-    for stage in [s["stage"] for s in runs[0]["stages"]]:
-        names, serial = costs.SHAPES.get(stage, (("one", "agency"), False))
-        took = [next(s["seconds"] for s in r["stages"] if s["stage"] == stage) for r in runs]
-        lines.append(f'    "{stage}": Cost({text(cost(names, took))}{", serial=True" if serial else ""}),\n')
+    took: dict[str, list[tuple[int, float]]] = {}  # of each stage, which runs had it, and for how long
+    for number, run in enumerate(runs):
+        for told in run["stages"]:
+            took.setdefault(told["stage"], []).append((number, told["seconds"]))
+    for stage in sorted(took, key=lambda name: list(costs.SHAPES).index(name)):
+        names, serial = costs.SHAPES[stage]
+        of, spent_there = zip(*took[stage], strict=True)
+        lines.append(
+            f'    "{stage}": Cost({text(cost(names, spent_there, of))}{", serial=True" if serial else ""}),\n'
+        )
     between = [r["seconds"] - sum(s["seconds"] for s in r["stages"]) for r in runs]
     lines.append(f'    "between": Cost({text(cost(("one", "bytes"), between))}, serial=True),\n')
     return "".join([*lines, "}\n"])
