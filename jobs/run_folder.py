@@ -150,7 +150,9 @@ class RunFolder:
                 _remove(target)
             made.replace(target)
         sync_folder(self.path)
-        if not self.keep_work:
+        if self.keep_work:  # an attempt that would not have kept it may have been stopped here
+            (self.work / _ENDING).unlink(missing_ok=True)
+        else:
             (self.work / _ENDING).touch(mode=0o600)
         write_json(self.path / RUN, {**run, "artefacts": digests, "fingerprint": self.fingerprint})
         self.finished = read_run(self.path)

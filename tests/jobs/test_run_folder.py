@@ -88,6 +88,18 @@ def test_run_folder__what_a_kill_left_of_the_work_goes_when_the_run_is_given_bac
     assert names(out) == ["run.json"]
 
 
+def test_run_folder__work_is_kept_for_the_attempt_that_wants_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    out = tmp_path / "a"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt), RunFolder(out, "f1") as run:
+        patch.setattr("jobs.run_folder.write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        run.finish({"exit_code": 0})
+    with RunFolder(out, "f1", keep_work=True) as run:
+        run.finish({"exit_code": 0})
+    assert names(out) == ["run.json", "work"]
+
+
 def test_run_folder__a_moved_artefact_is_looked_at_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     out = tmp_path / "a"
     with monkeypatch.context() as patch:
