@@ -20,7 +20,7 @@ from typing import Any
 from jobs.policies import decision_settings
 from jobs.project import LoadedProject
 from jobs.run_folder import RUN, read_run, released
-from jobs.store import make_folder, move, sync_folder, write_bytes, write_json
+from jobs.store import make_folder, move, sync, write_bytes, write_json
 from linkage.errors import ConfigError, ConflictError, did_you_mean
 from linkage.gates import (
     NAMES,
@@ -184,7 +184,7 @@ def withhold(artefacts: Path, gates: Sequence[Mapping[str, Any]]) -> bool:
     broken = [g for g in gates if not g["holds"]]
     write_json(place / "reasons.json", {"schema": 1, "gates": broken})
     write_bytes(place / "reasons.txt", reasons_text(gates).encode())
-    sync_folder(artefacts)
+    sync(artefacts)
     return True
 
 
@@ -258,14 +258,14 @@ def _release(folder: Path) -> None:
     for name in GUARDED:
         if (place / name).exists():
             (place / name).replace(folder / name)
-    sync_folder(folder)
+    sync(folder)
     for path in sorted((folder / "receipts").glob("*.json")):
         write_receipt(path.parent, {**json.loads(path.read_bytes()), "withheld": False})
     for name in ("reasons.txt", "reasons.json"):
         (place / name).unlink(missing_ok=True)
     with contextlib.suppress(FileNotFoundError):
         place.rmdir()
-    sync_folder(folder)
+    sync(folder)
 
 
 @contextlib.contextmanager

@@ -50,6 +50,17 @@ def describe(folder: Path, speed: float) -> dict[str, Any]:
     }
 
 
+def boot() -> str:
+    """What tells the times apart that this machine was started; empty where the system does not say it.
+
+    Linux: ``/proc/sys/kernel/random/boot_id``, the same in all containers of a machine.
+    """
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
 def total_memory() -> int:
     """Bytes of memory of this machine, or of the container that this process is in."""
     found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]

@@ -83,9 +83,14 @@ def run_project(
     planned = None if plan is None else read_plan(plan)
     if planned is not None:
         refuse_stale(planned, prints)
-    with RunFolder(out, prints["run"], keep_work=keep_work) as folder:
+    with RunFolder(out, prints["run"], keep_work=keep_work, synced=address is not None) as folder:
         if folder.finished is not None:
             return _settled(out, accept, because, progress)
+        if folder.restarted:
+            progress.message(
+                "the machine was started anew since this run was stopped, or it is another one: "
+                "what was not synced to the disk is given up, and the run begins anew"
+            )
         wanted = wanted_room(loaded)
         check_room(out, wanted, folder_bytes(out), progress, resumed=folder.resumed)
         settings: dict[str, Any] = {
@@ -126,6 +131,7 @@ def run_project(
             memory=stages.peak_memory(),
             engine=engine,
         )
+        stages.published()
         run["disk"] = {"fullest": stages.disk(), "artefacts": folder_bytes(folder.artefacts)}
         if planned is not None:
             run["plan"] = compare(planned, run)

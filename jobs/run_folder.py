@@ -1,6 +1,7 @@
 """The folder of a run: ``work`` in it while it runs, artefacts when they are whole, ``run.json`` last.
 
     work/run.json        fingerprint of the run that is under way
+    work/unsynced        the start of the machine within which the work is whole, if it is not synced
     work/sums/           digests of plain files under work; containers have their own
     work/stages/<stage>/ finished tasks and manifest of a stage
     work/<kind>/         parts that stages hand on
@@ -10,6 +11,8 @@
     run.json             the last file: the run is finished
 
 A run that is stopped leaves ``work`` and the journal behind, no artefact; the same command takes it up again.
+What is published is synced. The work is only if ``synced`` says so: else it outlives every end of the
+processes, but no end of the machine, after which the run begins anew.
 """
 
 from __future__ import annotations
@@ -24,8 +27,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from jobs.files import SUMS, checked, damaged, disk_full, file_digest, kept_sums
-from jobs.store import make_folder, read_json, sync_folder, write_json
+from jobs.files import (
+    SUMS,
+    UNSYNCED,
+    aside,
+    checked,
+    damaged,
+    disk_full,
+    file_digest,
+    kept_sums,
+    needs_sync,
+)
+from jobs.machine import boot
+from jobs.store import make_folder, read_json, sync, write_json
 from linkage.errors import ConflictError, IntegrityError, LinkageError
 
 RUN = "run.json"
@@ -42,10 +56,16 @@ class RunFolder:
     Entering raises ConflictError: ``E-RUN-001`` the folder holds a run of another fingerprint, ``E-RUN-002``
     a run is at work there now, ``E-RUN-003`` it holds something else. After entering, ``finished`` is the
     ``run.json`` of a run that has ended with this fingerprint, else None; ``resumed`` says whether an
-    unfinished one was found.
+    unfinished one was found; ``restarted`` whether it had to be given up, because its work was not synced and
+    the machine was started since, or is another one.
+
+    synced : whether every file of the work is synced before it takes its name: for work that several machines
+    write. It is so too where the system does not tell one start of a machine from another.
     """
 
-    def __init__(self, path: Path, fingerprint: str, *, keep_work: bool = False) -> None:
+    def __init__(
+        self, path: Path, fingerprint: str, *, keep_work: bool = False, synced: bool = False
+    ) -> None:
         self.path = path
         self.fingerprint = fingerprint
         self.keep_work = keep_work
@@ -54,6 +74,9 @@ class RunFolder:
         self.journal = path / "journal.jsonl"
         self.finished: dict[str, Any] | None = None
         self.resumed = False
+        self.restarted = False
+        self._boot = boot()
+        self._synced = synced or not self._boot
         self._lock: int | None = None
 
     def __enter__(self) -> Self:
@@ -109,20 +132,41 @@ class RunFolder:
             if done.get("fingerprint") != self.fingerprint:
                 raise self._other("a finished run of other inputs, settings, model or code")
             return
-        begun = read_json(self.work / RUN) if (self.work / RUN).exists() else None
-        if begun is None:
-            for left in sorted(self.work.iterdir()):
-                if left.name != "lock":
-                    _remove(left)
-            make_folder(self.work / SUMS)
-            write_json(self.work / RUN, {"fingerprint": self.fingerprint})
-        elif begun.get("fingerprint") != self.fingerprint:
+        mark = self.work / UNSYNCED
+        lost = mark.exists() and mark.read_text(encoding="utf-8", errors="replace") != self._boot
+        try:
+            begun = read_json(self.work / RUN) if (self.work / RUN).exists() else None
+        except IntegrityError:
+            if not lost:
+                raise
+            begun = None
+        if begun is not None and begun.get("fingerprint") != self.fingerprint:
             raise self._other("an unfinished run of other inputs, settings, model or code")
-        else:
-            self.resumed = True
+        self.restarted = lost
+        self.resumed = begun is not None and not lost
+        if self.resumed:
             for left in self.work.rglob("*.tmp-*"):
                 _remove(left)
+            self._mark()
+        else:
+            for left in sorted(self.work.iterdir(), key=lambda left: left == mark):
+                if left.name != "lock":
+                    _remove(left)
+            self._mark()
+            make_folder(self.work / SUMS)
+            write_json(self.work / RUN, {"fingerprint": self.fingerprint})
         make_folder(self.artefacts)
+
+    def _mark(self) -> None:
+        """Mark the work as not synced, or sync what an attempt before this one did not."""
+        mark = self.work / UNSYNCED
+        if self._synced and mark.exists():
+            os.sync()
+            mark.unlink()
+        elif not self._synced and not mark.exists():
+            with aside(mark, digests=False) as out:
+                out.write(self._boot.encode())
+        needs_sync.cache_clear()
 
     def _other(self, held: str) -> ConflictError:
         return ConflictError(
@@ -149,7 +193,10 @@ class RunFolder:
             if made.is_dir() and target.is_dir():
                 _remove(target)
             made.replace(target)
-        sync_folder(self.path)
+        for name in digests:
+            sync(self.path / name)
+        for folder in {(self.path / name).parent for name in digests} | {self.path}:
+            sync(folder)
         if self.keep_work:  # an attempt that would not have kept it may have been stopped here
             (self.work / _ENDING).unlink(missing_ok=True)
         else:
@@ -163,12 +210,12 @@ class RunFolder:
 
         It is renamed first: half of it can then never be taken for a run's.
         """
-        aside = self.path / _ENDED
+        ended = self.path / _ENDED
         if (self.work / _ENDING).exists():
-            shutil.rmtree(aside, ignore_errors=True)
+            shutil.rmtree(ended, ignore_errors=True)
             with contextlib.suppress(OSError):
-                self.work.replace(aside)
-        shutil.rmtree(aside, ignore_errors=True)
+                self.work.replace(ended)
+        shutil.rmtree(ended, ignore_errors=True)
 
     def _check_artefacts(self) -> dict[str, dict[str, Any]]:
         """Bytes and digest (BLAKE2b-256) of every artefact by name, once each is as it was written.

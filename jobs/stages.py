@@ -9,16 +9,18 @@ work is kept.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import linkage
 from jobs.executor import Call, Done, Executor
-from jobs.files import SUMS, discard, disk_full
+from jobs.files import SUMS, discard, disk_full, sync
 from jobs.journal import Journal, peak_memory
 from jobs.metrics import Metrics, Sample, run_samples, stage_samples
 from jobs.plan_record import folder_bytes
@@ -59,6 +61,8 @@ class Stages:
         self._task_seconds = 0.0
         self._fullest = 0
         self._began = time.perf_counter()
+        self._syncs = ThreadPoolExecutor(max_workers=1, thread_name_prefix="linkage-sync")
+        self._syncing: list[Future[None]] = []
 
     def peak_memory(self) -> int:
         """The most memory that the processes of the run have held, in bytes: the sum of their own peaks."""
@@ -158,11 +162,24 @@ class Stages:
             told = log.remember(keys[number], one)
             self._note(stage, calls[number], (log.rounds, number, len(calls)), one)
             self._advance(told, rows[number] if rows is not None else 0)
+            self._publish(one)
 
         for _ in self.executor.map([calls[n] for n in todo], memory=needs, ended=ended):
             pass
         self._fullest = max(self._fullest, folder_bytes(self.folder.path))
         return [dict(log.held[key]["result"]) for key in keys]
+
+    def _publish(self, done: Done) -> None:
+        """Begin to sync the artefacts that a task wrote, while others go on."""
+        above = str(self.folder.artefacts) + os.sep
+        self._syncing += [self._syncs.submit(_sync, file) for file in done.files if file.startswith(above)]
+
+    def published(self) -> None:
+        """Wait until the artefacts are synced. LinkageError ``E-DISK-001``, OSError if the disk fails."""
+        for one in self._syncing:
+            one.result()
+        self._syncing.clear()
+        self._syncs.shutdown()
 
     def _note(self, stage: str, call: Call, place: tuple[int, int, int], done: Done) -> None:
         self.peaks[done.node, done.process] = done.peak_memory
@@ -243,3 +260,12 @@ class Stages:
                     shutil.rmtree(place)
                 else:
                     discard(place)
+
+
+def _sync(file: str) -> None:
+    """Sync an artefact; one that a later task has renamed or removed is synced under its last name."""
+    with contextlib.suppress(FileNotFoundError):
+        try:
+            sync(Path(file))
+        except OSError as fault:
+            raise disk_full(f"'{Path(file).name}' did not reach it", fault) or fault from None

@@ -1,4 +1,4 @@
-"""Files of a run: written aside, synced and renamed, so that a file either is whole or is not there.
+"""Files of a run: written aside and renamed, so that a file either is whole or is not there.
 
 :mod:`jobs.files` has plain files, :mod:`jobs.containers` those that verify themselves,
 :mod:`jobs.artefact_files` what is published; this module has the manifests of stages. A
@@ -35,7 +35,7 @@ from jobs.files import (
     move,
     read_bytes,
     read_json,
-    sync_folder,
+    sync,
     write_bytes,
     write_json,
 )
@@ -64,7 +64,7 @@ __all__ = [
     "stage_entries",
     "stage_facts",
     "stage_manifest",
-    "sync_folder",
+    "sync",
     "verify",
     "write_arrays",
     "write_bytes",

@@ -17,7 +17,7 @@ from typing import Any
 import xxhash
 
 from jobs.executor import Call, Done
-from jobs.files import AsideFile, aside, damaged, discard, disk_full, make_folder
+from jobs.files import AsideFile, aside, damaged, discard, disk_full, make_folder, needs_sync, sync
 
 NAME = "tasks.jsonl"
 
@@ -110,13 +110,8 @@ class TaskLog:
 
     def last(self) -> None:
         """Make the lines last: before what only finished tasks have read is removed."""
-        if not self.path.exists():
-            return
-        handle = os.open(self.path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        if self.path.exists() and needs_sync(self.path.parent):
+            sync(self.path)
 
     def remember(self, key: str, done: Done) -> dict[str, Any]:
         """Note that a task is finished; gives what is kept of it as a later run will read it.

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -103,7 +104,7 @@ def test_run_folder__work_is_kept_for_the_attempt_that_wants_it(
 def test_run_folder__a_moved_artefact_is_looked_at_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     out = tmp_path / "a"
     with monkeypatch.context() as patch:
-        patch.setattr("jobs.run_folder.sync_folder", lambda path: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("jobs.run_folder.sync", lambda path: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt), RunFolder(out, "f1") as run:
             write_bytes(run.artefacts / "decisions.parquet", b"d")
             run.finish({"exit_code": 0})
@@ -278,3 +279,101 @@ def test_released__names_what_lies_there_now(tmp_path: Path):
         "feeds/tax/x": told,
         "receipts/tax.json": {"bytes": 3, "digest": hashlib.blake2b(b"new", digest_size=32).hexdigest()},
     }
+
+
+def begun(out: Path, *, synced: bool = False) -> RunFolder:
+    """An unfinished run that has written one file."""
+    with RunFolder(out, "f1", synced=synced) as run:
+        write_bytes(run.work / "part", b"p")
+    return run
+
+
+def test_work__is_not_synced_but_what_is_published_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    real, synced = os.fsync, []
+
+    def fsync(handle: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{handle}").readlink())
+        real(handle)
+
+    out = tmp_path / "a"
+    with RunFolder(out, "f1") as run:
+        monkeypatch.setattr(os, "fsync", fsync)
+        write_bytes(run.work / "part", b"p")
+        write_bytes(run.artefacts / "decisions.parquet", b"d")
+        (run.artefacts / "rejects").mkdir()
+        write_bytes(run.artefacts / "rejects" / "x", b"r")
+        assert synced == []
+        run.finish({"exit_code": 0})
+    last = next(n for n, place in enumerate(synced) if place.name.startswith("run.json"))
+    published = {out / "decisions.parquet", out / "rejects" / "x", out / "rejects", out}
+    assert published <= set(synced[:last])
+
+
+def test_work__of_several_machines_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    synced: list[str] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: synced.append(str(Path(f"/proc/self/fd/{handle}").readlink()))
+    )
+    with RunFolder(tmp_path / "a", "f1", synced=True) as run:
+        synced.clear()
+        write_bytes(run.work / "part", b"p")
+    assert any("/part" in place for place in synced)
+    assert not (run.work / "unsynced").exists()
+
+
+def test_work__that_was_not_synced_is_before_several_machines_write_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    done: list[bool] = []
+    monkeypatch.setattr(os, "sync", lambda: done.append((tmp_path / "a" / "work" / "unsynced").exists()))
+    assert (begun(tmp_path / "a").work / "unsynced").exists()
+    assert done == []
+    with RunFolder(tmp_path / "a", "f1", synced=True) as run:
+        assert run.resumed
+        assert (run.work / "part").exists()
+    assert done == [True]
+    assert not (run.work / "unsynced").exists()
+
+
+@pytest.mark.parametrize("damage", [False, True])
+def test_work__of_before_the_machine_was_started_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: bool
+):
+    out = tmp_path / "a"
+    begun(out)
+    if damage:  # as a file system leaves what it had not yet written
+        (out / "work" / "run.json").write_bytes(b"")
+    with monkeypatch.context() as patch:
+        patch.setattr("jobs.run_folder.boot", lambda: "a later one")
+        with RunFolder(out, "f1") as run:
+            assert run.restarted
+            assert not run.resumed
+            assert not (run.work / "part").exists()
+        with RunFolder(out, "f1") as run:
+            assert run.resumed
+            assert not run.restarted
+        with pytest.raises(ConflictError, match="E-RUN-001"), RunFolder(out, "f2"):
+            pass
+
+
+def test_work__that_was_synced_outlives_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    begun(tmp_path / "a", synced=True)
+    monkeypatch.setattr("jobs.run_folder.boot", lambda: "a later one")
+    with RunFolder(tmp_path / "a", "f1") as run:
+        assert run.resumed
+        assert not run.restarted
+        assert (run.work / "part").exists()
+        assert (run.work / "unsynced").read_text() == "a later one"
+
+
+def test_work__is_synced_where_starts_of_the_machine_are_not_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("jobs.run_folder.boot", lambda: "")
+    assert not (begun(tmp_path / "a").work / "unsynced").exists()
+
+
+def test_work__whose_start_is_the_same_is_refused_if_damaged(tmp_path: Path):
+    (begun(tmp_path / "a").work / "run.json").write_bytes(b"")
+    with pytest.raises(IntegrityError, match=r"run\.json' is damaged"), RunFolder(tmp_path / "a", "f1"):
+        pass

@@ -78,14 +78,19 @@ def test_stopped_stage__repeats_the_unfinished_tasks_only(tmp_path: Path):
     with opened(tmp_path / "run") as held, pytest.raises(RuntimeError):
         walk(held)
     assert BEGUN[:3] == [0, 1, 2]
+    # The thread may have taken up the last task before the fault was seen.
+    finished = [line["part"] for line in read_journal(tmp_path / "run" / "journal.jsonl")]
+    assert finished in ([0, 1], [0, 1, 3])
     FAILS.clear()
     BEGUN.clear()
     with opened(tmp_path / "run") as held:
         assert walk(held) == {"pairs": 18}
         assert held.figures[0]["tasks"] == 5
-    assert BEGUN == [2, 3, 100]
+    assert [*(n for n in range(4) if n not in finished), 100] == BEGUN
     lines = read_journal(tmp_path / "run" / "journal.jsonl")
-    assert [(line["part"], line["parts"]) for line in lines] == [(0, 4), (1, 4), (2, 4), (3, 4), (0, 1)]
+    places = [(line["part"], line["parts"]) for line in lines]
+    assert sorted(places[:4]) == [(0, 4), (1, 4), (2, 4), (3, 4)]
+    assert places[4:] == [(0, 1)]
     assert all(line["bytes_out"] > 0 for line in lines)
 
 
