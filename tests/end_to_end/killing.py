@@ -84,6 +84,7 @@ def soak(
     seed: int,
     engine: str = "threads",
     told: Callable[[str], None] = lambda _line: None,
+    ended: Callable[[Path], None] = lambda _folder: None,
 ) -> Soak:
     """Kill a run of ``nation`` so many times, then let it end; raises AssertionError if it does not.
 
