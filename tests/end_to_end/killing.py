@@ -3,7 +3,8 @@
     python -m tests.end_to_end.killing NATION --kills 200 --engine threads --seed 1
 
 kills the process group of ``linkage run`` with SIGKILL at random times, gives the same command again, and
-compares every artefact with those of a run that nobody disturbed. Exit code 0 if all are equal.
+compares every artefact of every run that ended with those of one that nobody
+disturbed. Exit code 0 if all are equal.
 """
 
 from __future__ import annotations
@@ -89,7 +90,8 @@ def soak(
     """Kill a run of ``nation`` so many times, then let it end; raises AssertionError if it does not.
 
     seconds : that a whole run takes; an attempt is killed after a random share of it. A run that ends before
-    all its kills is begun anew in an empty folder, so that the last one is a run that was killed.
+    all its kills is begun anew in an empty folder, so that the last one is a run that was killed. ``ended`` is
+    called with the folder of every run that ended.
     """
     chance = random.Random(seed)
     met = Soak()
@@ -107,12 +109,14 @@ def soak(
             continue
         assert code == 0, f"attempt {met.attempts} ended with {code}"
         told(f"attempt {met.attempts} ended the run")
+        ended(out)
         if met.kills < kills:
             shutil.rmtree(out)
     code = attempt(arguments, None)
     met.attempts += 1
     assert code == 0, f"the last attempt ended with {code}"
     assert not (out / "work").exists()
+    ended(out)
     return met
 
 
@@ -138,14 +142,19 @@ def main() -> int:
         assert attempt(("run", given.nation, "--out", place / "whole", "--engine", given.engine), None) == 0
         seconds = time.monotonic() - began
         whole = digests_of(place / "whole")
+        others: set[str] = set()
+
+        def compare(folder: Path) -> None:
+            found = digests_of(folder)
+            others.update(name for name in whole.keys() | found.keys() if whole.get(name) != found.get(name))
+
         met = soak(
             given.nation, place / "killed", kills=given.kills, seconds=seconds, seed=given.seed,
-            engine=given.engine, told=_say,
+            engine=given.engine, told=_say, ended=compare,
         )  # fmt: skip
-        killed = digests_of(place / "killed")
-        other = sorted(name for name in whole.keys() | killed.keys() if whole.get(name) != killed.get(name))
-        _say(json.dumps({"seconds": round(seconds, 1), **vars(met), "artefacts": len(whole), "other": other}))
-        return 1 if other else 0
+        told = {"seconds": round(seconds, 1), **vars(met), "artefacts": len(whole), "other": sorted(others)}
+        _say(json.dumps(told))
+        return 1 if others else 0
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
