@@ -3,8 +3,7 @@
     python -m tests.end_to_end.killing NATION --kills 200 --engine threads --seed 1
 
 kills the process group of ``linkage run`` with SIGKILL at random times, gives the same command again, and
-compares every artefact of every run that ended with those of one that nobody
-disturbed. Exit code 0 if all are equal.
+compares every artefact of every run that ended with those of one that nobody disturbed. Exit code 0 if all are equal.
 """
 
 from __future__ import annotations
@@ -90,8 +89,8 @@ def soak(
     """Kill a run of ``nation`` so many times, then let it end; raises AssertionError if it does not.
 
     seconds : that a whole run takes; an attempt is killed after a random share of it. A run that ends before
-    all its kills is begun anew in an empty folder, so that the last one is a run that was killed. ``ended`` is
-    called with the folder of every run that ended.
+    all its kills is begun anew in an empty folder, so that the last one is a run that was killed.
+    ended   : is called with the folder of every run that ended
     """
     chance = random.Random(seed)
     met = Soak()
