@@ -3,7 +3,8 @@
     python -m tests.end_to_end.killing NATION --kills 200 --engine threads --seed 1
 
 kills the process group of ``linkage run`` with SIGKILL at random times, gives the same command again, and
-compares every artefact of every run that ended with those of one that nobody disturbed. Exit code 0 if all are equal.
+compares every artefact of every run that ended with those of one that nobody disturbed. Exit code 0 if all
+are equal.
 """
 
 from __future__ import annotations
