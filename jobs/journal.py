@@ -14,20 +14,15 @@ import re
 import resource
 import sys
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from linkage.errors import LinkageError
-
-_WORDS = frozenset({"stage", "task", "engine", "status", "error", "source"})
+_WORDS = frozenset({"stage", "task", "engine", "status"})
 _NUMBERS = frozenset(
     {
-        "round", "part", "parts", "attempt", "node", "process", "seconds", "rows_in", "rows_out", "refused",
-        "pairs", "bytes_in", "bytes_out", "peak_memory",
+        "round", "part", "parts", "attempt", "node", "process", "seconds", "rows_in", "rows_out", "pairs",
+        "bytes_out", "peak_memory",
     }
 )  # fmt: skip
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -37,18 +32,6 @@ def peak_memory() -> int:
     """The most memory this process has held at once, in bytes (``getrusage``, maximum resident set)."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-@dataclass
-class Task:
-    """What a task did; the task fills it in while it runs."""
-
-    rows_in: int = 0
-    rows_out: int = 0
-    refused: int = 0
-    pairs: int = 0
-    bytes_in: int = 0
-    bytes_out: int = 0
 
 
 class Journal:
@@ -78,26 +61,6 @@ class Journal:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             finally:
                 os.close(handle)
-
-    @contextmanager
-    def task(self, stage: str, **fields: Any) -> Iterator[Task]:
-        """Journal the block as one task, with its seconds, its peak memory and, if it fails, its code."""
-        task = Task()
-        started = time.perf_counter()
-        outcome = {"status": "failed"}
-        try:
-            yield task
-            outcome = {"status": "ok"}
-        except LinkageError as fault:
-            outcome["error"] = fault.code
-            raise
-        except BaseException as fault:
-            outcome["error"] = type(fault).__name__
-            raise
-        finally:
-            counts = {name: value for name, value in vars(task).items() if value}
-            seconds = round(time.perf_counter() - started, 6)
-            self.write(stage=stage, **fields, **outcome, **counts, seconds=seconds, peak_memory=peak_memory())
 
 
 def _check(name: str, value: Any) -> None:

@@ -105,7 +105,7 @@ class Stages:
                 "disk": max(self._fullest, folder_bytes(self.folder.path)),
                 **{k: facts[k] for k in _COUNTS if k in facts},
             }
-            commit_stage(place, [], facts, figures=figures, freed=self._freed)
+            commit_stage(place, facts, figures=figures, freed=self._freed)
         except (OSError, LinkageError) as fault:
             raise self._with_room(name, fault) from None
         held = stage_manifest(place)

@@ -2,14 +2,12 @@
 
 :mod:`jobs.files` has plain files, :mod:`jobs.containers` those that verify themselves,
 :mod:`jobs.artefact_files` what is published; this module has the manifests of stages. A
-stage's manifest lists its files with size, digest and rows, and is written last: a stage without one has not
-happened.
+stage's manifest keeps what it found and took, and is written last: a stage without one has not happened.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +59,8 @@ __all__ = [
     "read_json",
     "read_parquet",
     "read_table",
-    "stage_entries",
-    "stage_facts",
     "stage_manifest",
     "sync",
-    "verify",
     "write_arrays",
     "write_bytes",
     "write_json",
@@ -78,7 +73,6 @@ MANIFEST = "manifest.json"
 
 def commit_stage(
     folder: Path,
-    entries: Sequence[Entry],
     facts: Mapping[str, Any] | None = None,
     *,
     figures: Mapping[str, Any] | None = None,
@@ -86,33 +80,11 @@ def commit_stage(
 ) -> None:
     """Write a stage's manifest: the stage has happened.
 
-    facts   : further values that it must keep;  figures : what it took;  freed : what is no longer needed
-    from then on, as patterns under the work folder
+    facts   : what it found;  figures : what it took;  freed : what is no longer needed from then on, as
+    patterns under the work folder
     """
-    listed = [asdict(entry) for entry in sorted(entries, key=lambda entry: entry.name)]
-    told = {"files": listed, "facts": dict(facts or {}), "figures": dict(figures or {}), "freed": list(freed)}
+    told = {"facts": dict(facts or {}), "figures": dict(figures or {}), "freed": list(freed)}
     write_json(folder / MANIFEST, told)
-
-
-def stage_facts(folder: Path) -> dict[str, Any] | None:
-    """The facts of a stage that has happened, else None."""
-    held = stage_manifest(folder)
-    return None if held is None else dict(held["facts"])
-
-
-def stage_entries(folder: Path, *, digests: bool = False) -> list[Entry] | None:
-    """The files of a stage that has happened, sorted by name, else None.
-
-    Every file's size is compared with the manifest, and with ``digests`` its digest as well. Raises
-    IntegrityError ``E-INTEGRITY-001`` naming the file that is not as it was written.
-    """
-    held = stage_manifest(folder)
-    if held is None:
-        return None
-    entries = [Entry(**entry) for entry in held["files"]]
-    for entry in entries:
-        verify(folder, entry, digest=digests)
-    return entries
 
 
 def stage_manifest(folder: Path) -> dict[str, Any] | None:
@@ -121,25 +93,6 @@ def stage_manifest(folder: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     held = read_json(path)
-    if not isinstance(held, dict) or not {"files", "facts", "figures", "freed"} <= held.keys():
+    if not isinstance(held, dict) or not {"facts", "figures", "freed"} <= held.keys():
         raise damaged(path)
     return held
-
-
-def verify(folder: Path, entry: Entry, *, digest: bool = True) -> Path:
-    """The path of a file that is as its entry says, else IntegrityError ``E-INTEGRITY-001``."""
-    path = folder / entry.name
-    try:
-        same = path.stat().st_size == entry.bytes
-        # A container's digest is that of its directory: 32 digits, not 64.
-        if same and digest and len(entry.digest) == 32:
-            held = open_arrays(path)
-            held.verify()
-            same = held.digest == entry.digest
-        elif same and digest:
-            same = file_digest(path) == entry.digest
-    except OSError as fault:
-        raise damaged(path, fault) from None
-    if not same:
-        raise damaged(path)
-    return path

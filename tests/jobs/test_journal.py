@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -10,39 +11,18 @@ from typing import Any
 import pytest
 
 from jobs.journal import Journal, peak_memory, read_journal
-from linkage.errors import ContractError
 
 
-def test_task__is_one_line_with_its_figures(tmp_path: Path):
+def test_write__is_one_line_with_its_figures(tmp_path: Path):
     journal = Journal(tmp_path / "journal.jsonl")
-    with journal.task("ingest", part=3, engine="threads") as task:
-        task.rows_in = 10
-        task.rows_out = 9
-        task.refused = 1
+    journal.write(stage="block", task="make_keys", part=3, engine="threads", status="done", rows_in=10)
     [line] = read_journal(journal.path)
-    assert {k: line[k] for k in ("stage", "part", "engine", "status", "rows_in", "rows_out", "refused")} == {
-        "stage": "ingest", "part": 3, "engine": "threads", "status": "ok", "rows_in": 10, "rows_out": 9,
-        "refused": 1,
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", line.pop("at"))
+    assert line == {
+        "stage": "block", "task": "make_keys", "part": 3, "engine": "threads", "status": "done",
+        "rows_in": 10,
     }  # fmt: skip
-    assert line["seconds"] >= 0
-    assert 0 < line["peak_memory"] <= peak_memory()
     assert journal.path.stat().st_mode & 0o777 == 0o600
-
-
-@pytest.mark.parametrize(
-    ("fault", "code"),
-    [
-        (ContractError("E-INPUT-002", "Nguyễn Văn A", "", ""), "E-INPUT-002"),
-        (KeyError("Nguyễn Văn A"), "KeyError"),
-    ],
-)
-def test_task__a_failure_gives_its_code_and_no_value(tmp_path: Path, fault: Exception, code: str):
-    journal = Journal(tmp_path / "journal.jsonl")
-    with pytest.raises(type(fault)), journal.task("ingest"):
-        raise fault
-    assert "Nguy" not in journal.path.read_text()
-    [line] = read_journal(journal.path)
-    assert (line["status"], line["error"]) == ("failed", code)
 
 
 @pytest.mark.parametrize(

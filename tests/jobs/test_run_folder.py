@@ -29,7 +29,8 @@ def test_run_folder__publishes_all_at_the_end(tmp_path: Path):
         write_bytes(run.artefacts / "decisions.parquet", b"d")
         (run.artefacts / "rejects").mkdir()
         write_bytes(run.artefacts / "rejects" / "x", b"r")
-        commit_stage(run.stage("ingest"), [write_bytes(run.stage("ingest") / "p", b"p")])
+        write_bytes(run.stage("ingest") / "p", b"p")
+        commit_stage(run.stage("ingest"))
         assert names(out) == ["work"]
         run.finish({"exit_code": 1, "totals": {}})
     assert names(out) == ["decisions.parquet", "rejects", "run.json"]
@@ -132,7 +133,7 @@ def test_run_folder__a_file_system_without_locks_is_told_as_that(
 def test_run_folder__unfinished_run_is_taken_up_again(tmp_path: Path):
     out = tmp_path / "a"
     with contextlib.suppress(KeyboardInterrupt), RunFolder(out, "f1") as run:
-        commit_stage(run.stage("ingest"), [])
+        commit_stage(run.stage("ingest"))
         (run.stage("ingest") / "part.tmp-7").write_bytes(b"half")
         write_bytes(run.artefacts / "decisions.parquet", b"d")
         raise KeyboardInterrupt

@@ -30,7 +30,7 @@ def run(tmp_path: Path) -> Path:
             stage=stage, task=task, part=0, parts=2, seconds=seconds, peak_memory=10**6, bytes_out=5000,
             rows_in=rows, pairs=pairs,
         )  # fmt: skip
-    commit_stage(make_folder(folder / "work" / "stages" / "block"), [], {}, figures={"seconds": 4.25})
+    commit_stage(make_folder(folder / "work" / "stages" / "block"), figures={"seconds": 4.25})
     make_folder(folder / "work" / "stages" / "match")
     return folder
 

@@ -72,46 +72,54 @@ def test_aside__a_failed_write_leaves_the_old_file_and_nothing_else(
 
 
 def test_stage__has_happened_once_its_manifest_is_there(tmp_path: Path):
-    entries = [write(tmp_path / name) for name, write in WRITERS.items()]
-    assert store.stage_entries(tmp_path) is None
-    assert store.stage_facts(tmp_path) is None
-    store.commit_stage(tmp_path, entries, {"rows": 3}, figures={"seconds": 1.5}, freed=["pairs/*"])
-    assert store.stage_entries(tmp_path, digests=True) == sorted(entries, key=lambda e: e.name)
-    assert store.stage_facts(tmp_path) == {"rows": 3}
-    held = store.stage_manifest(tmp_path)
-    assert held is not None
-    assert (held["figures"], held["freed"]) == ({"seconds": 1.5}, ["pairs/*"])
+    assert store.stage_manifest(tmp_path) is None
+    store.commit_stage(tmp_path, {"rows": 3}, figures={"seconds": 1.5}, freed=["pairs/*"])
+    assert store.stage_manifest(tmp_path) == {
+        "facts": {"rows": 3}, "figures": {"seconds": 1.5}, "freed": ["pairs/*"],
+    }  # fmt: skip
+
+
+READERS: dict[str, Callable[[Path], Any]] = {
+    "part.arrow": store.read_table,
+    "part.lz4.arrow": store.read_table,
+    "part.arrays": store.read_arrays,
+    "part.json": store.read_json,
+    "part.parquet": store.checked,
+}
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_stage__one_flipped_bit_is_found_and_named(tmp_path: Path, name: str):
-    store.commit_stage(tmp_path, [write(tmp_path / n) for n, write in WRITERS.items()])
+@pytest.mark.parametrize("at", [0, 0.5, -1])
+def test_read__one_flipped_bit_is_found_and_named(tmp_path: Path, name: str, at: float):
+    store.make_folder(tmp_path / "sums")
+    WRITERS[name](tmp_path / name)
+    READERS[name](tmp_path / name)
     data = bytearray((tmp_path / name).read_bytes())
-    data[len(data) // 2] ^= 4
+    data[int(at * len(data)) if at >= 0 else -1] ^= 4
     (tmp_path / name).write_bytes(data)
-    assert store.stage_entries(tmp_path) is not None
     with pytest.raises(IntegrityError, match=rf"E-INTEGRITY-001: '.*/{name}' is damaged") as caught:
-        store.stage_entries(tmp_path, digests=True)
+        READERS[name](tmp_path / name)
     assert caught.value.exit_code == 6
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_stage__a_cut_or_lost_file_is_found_by_its_size(tmp_path: Path, name: str):
-    store.commit_stage(tmp_path, [write(tmp_path / n) for n, write in WRITERS.items()])
+def test_read__a_cut_or_lost_file_is_named(tmp_path: Path, name: str):
+    store.make_folder(tmp_path / "sums")
+    WRITERS[name](tmp_path / name)
     path = tmp_path / name
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(IntegrityError, match="is damaged"):
-        store.stage_entries(tmp_path)
+    with pytest.raises(IntegrityError, match=rf"{name}' is damaged"):
+        READERS[name](path)
     path.unlink()
-    with pytest.raises(IntegrityError, match="is missing"):
-        store.stage_entries(tmp_path)
+    with pytest.raises(IntegrityError, match=rf"{name}' is missing"):
+        READERS[name](path)
 
 
 @pytest.mark.parametrize("held", [b"", b"[]", b"{}", b'{"files"', b"\xff"])
 def test_stage__a_damaged_manifest_is_refused(tmp_path: Path, held: bytes):
     (tmp_path / store.MANIFEST).write_bytes(held)
     with pytest.raises(IntegrityError, match="E-INTEGRITY-001"):
-        store.stage_entries(tmp_path)
+        store.stage_manifest(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["x.arrow", "x.arrays", "x.parquet"])

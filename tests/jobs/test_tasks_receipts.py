@@ -13,7 +13,7 @@ import pytest
 from data.generator import generate
 from jobs.project import load_project
 from jobs.run import run_project
-from jobs.store import stage_facts
+from jobs.store import stage_manifest
 from jobs.tasks_receipts import refused_rows
 from jobs.workspace import Workspace
 from linkage.agreement import RELATIONS
@@ -39,7 +39,7 @@ def kept(nation, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def counts(kept):
-    return stage_facts(kept / "work" / "stages" / "receipts")["counts"]
+    return stage_manifest(kept / "work" / "stages" / "receipts")["facts"]["counts"]
 
 
 def rows_of(nation, source):
