@@ -41,6 +41,9 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 _CHUNK = 8 << 20
 
+#: Bytes of small writes that go to the system as one; larger ones go by themselves.
+_BUFFER = 1 << 16
+
 #: Plain files that this process has held against their digests, by what tells their states apart.
 _checked: dict[tuple[int, ...], None] = {}
 _CHECKED_MOST = 1 << 12
@@ -122,7 +125,11 @@ class AsideFile(io.RawIOBase):
 
 def make_folder(path: Path) -> Path:
     """Create ``path`` and its missing parents; new folders are 0700."""
-    missing = [p for p in (path, *path.parents) if not p.exists()]
+    missing = []
+    for place in (path, *path.parents):
+        if place.exists():
+            break
+        missing.append(place)
     for folder in reversed(missing):
         try:
             folder.mkdir(mode=0o700, exist_ok=True)
@@ -161,10 +168,11 @@ def aside(path: Path, *, digests: bool = True) -> Iterator[AsideFile]:
         raise _full(path, 0, fault) from None
     made: AsideFile | None = None
     try:
-        with os.fdopen(handle, "wb", buffering=0) as stream:
+        with os.fdopen(handle, "wb", buffering=_BUFFER) as stream:
             made = AsideFile(stream, digests=digests)
             yield made
             if lasting:
+                stream.flush()
                 os.fsync(stream.fileno())
         if digests:
             _keep_sum(path, made)

@@ -46,10 +46,16 @@ def refuse_stale(plan: Mapping[str, Any], prints: Mapping[str, str]) -> None:
 def folder_bytes(folder: Path) -> int:
     """Bytes of all files under a folder."""
     total = 0
-    for place, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(FileNotFoundError):  # another process may free it meanwhile
-                total += Path(place, name).lstat().st_size
+    places = [os.fspath(folder)]
+    while places:
+        # Another process may free a file or a folder meanwhile.
+        with contextlib.suppress(FileNotFoundError), os.scandir(places.pop()) as found:
+            for one in found:
+                if one.is_dir(follow_symlinks=False):
+                    places.append(one.path)
+                else:
+                    with contextlib.suppress(FileNotFoundError):
+                        total += one.stat(follow_symlinks=False).st_size
     return total
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from data.generator import generate
 from jobs import room
+from jobs.plan_record import folder_bytes
 from jobs.progress import Progress
 from jobs.project import load_project
 from linkage import costs
@@ -79,3 +80,14 @@ def test_wanted__grows_with_the_records_of_all_sources(tmp_path: Path):
     small, large = (room.wanted_room(load_project(tmp_path / n / "project.toml")) for n in ("500", "5000"))
     row, corrected = (costs.FULLEST.coefficients[name] for name in ("rows", "corrected"))
     assert 4500 * row < large - small < 4500 * (row + corrected) * 2.5
+
+
+def test_folder_bytes__are_those_of_all_files_below_and_of_no_links_target(tmp_path: Path):
+    (tmp_path / "run" / "work" / "parts").mkdir(parents=True)
+    (tmp_path / "run" / "a").write_bytes(b"x" * 5)
+    (tmp_path / "run" / "work" / "parts" / "b").write_bytes(b"x" * 7)
+    assert folder_bytes(tmp_path / "run") == 12
+    (tmp_path / "large").write_bytes(b"x" * 1000)
+    (tmp_path / "run" / "link").symlink_to(tmp_path / "large")
+    assert folder_bytes(tmp_path / "run") == 12 + len(str(tmp_path / "large"))
+    assert folder_bytes(tmp_path / "none") == 0
