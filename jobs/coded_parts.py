@@ -170,7 +170,7 @@ def _ranges(space: Workspace) -> dict[str, Column]:
     return out
 
 
-def read_settled(space: Workspace) -> Column | None:
+def settled_column(space: Workspace) -> Column | None:
     """Settled records of a run, uint8 over all rows; None before they are known."""
     everything = space.ranges()
     first = len(space.ranges(register=True))

@@ -21,7 +21,7 @@ import numpy as np
 from jobs.judgements import forbidden_pairs, forced_persons
 from jobs.policies import decision_settings
 from jobs.store import open_arrays, read_arrays, write_arrays
-from jobs.tasks_match import load_scored, read_settled, weights_of
+from jobs.tasks_match import load_scored, settled_range, weights_of
 from jobs.tasks_train import read_model
 from jobs.workspace import Workspace
 from linkage.acceptance import Contest, Cut
@@ -33,9 +33,9 @@ from linkage.decide import (
     assemble,
     counted,
     cuts_of,
+    decisions_of,
     judge,
     prior_of,
-    settle,
     weigh_up,
 )
 from linkage.decisions import INELIGIBLE, NEW, Decided
@@ -95,7 +95,7 @@ def weigh_range(work: str, start: int, stop: int) -> dict[str, Any]:
         stop - start,
         model.register,
         lambda rows: space.coded.order[rows.astype(np.int64)],
-        read_settled(space, start, stop),
+        settled_range(space, start, stop),
         settling,
     )
     state, informed = states_of(space, start, stop)
@@ -303,7 +303,7 @@ def decide_range(work: str, start: int, stop: int) -> dict[str, Any]:
     ]
     scored, subjects = _weighed(space, start, stop)
     judged = _judged(space, start)
-    decision, reasons = settle(judged, subjects, settings_of(space), cuts)
+    decision, reasons = decisions_of(judged, subjects, settings_of(space), cuts)
     _tell_forbidden(space, start, judged, reasons)
     write_arrays(space.range_file("decided", start), decision=decision, reasons=reasons)
     decided = assemble(scored, judged, decision, reasons, read_prior(space), nothing())

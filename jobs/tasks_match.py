@@ -138,7 +138,7 @@ def settle_range(work: str, start: int, stop: int) -> dict[str, Any]:
     return {"settled": int(settled.sum()), "rows_in": stop - start}
 
 
-def read_settled(space: Workspace, start: int, stop: int) -> np.ndarray:
+def settled_range(space: Workspace, start: int, stop: int) -> np.ndarray:
     """Which records of an agency range are settled: bool[n]."""
     path = space.range_file("settled", start)
     return read_arrays(path)["settled"] == 1 if path.exists() else np.zeros(stop - start, bool)

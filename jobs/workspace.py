@@ -289,7 +289,7 @@ class Workspace:
         """Which agency records need no further candidates, uint8 over all rows; None where nobody says."""
         if not self.loaded.project.settle.skip:
             return None
-        return self.fresh("settled", ("settled",), lambda: coded_parts.read_settled(self))
+        return self.fresh("settled", ("settled",), lambda: coded_parts.settled_column(self))
 
     @once
     def gathered(self) -> tuple[str, ...]:

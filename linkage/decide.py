@@ -7,8 +7,8 @@ between the steps, so that a decision does not depend on the ranges:
 2. the ranges' actors give the rehearsal (:mod:`linkage.rehearsal`);
 3. :func:`judge` gives each record its probabilities, and says who may be linked and who may be new; the
    ranges' contests give the cuts (:mod:`linkage.acceptance`);
-4. :func:`settle` decides, :func:`assemble` puts a range together, and :func:`counted` and :func:`total_of`
-   tell how it went.
+4. :func:`decisions_of` decides, :func:`assemble` puts a range together, and :func:`counted` and
+   :func:`total_of` tell how it went.
 """
 
 from __future__ import annotations
@@ -266,7 +266,7 @@ def cuts_of(
     ]
 
 
-def settle(
+def decisions_of(
     judged: Judged, subjects: Subjects, thresholds: Sequence[Decision], cuts: Sequence[Sequence[Cut]]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Decisions (uint8[n]) and all reasons (uint32[n]) of a range, the cuts of all sources being known."""
@@ -311,7 +311,7 @@ def assemble(
     prior: Prior,
     rehearsal: Rehearsal,
 ) -> Decided:
-    """The decisions of a range, as :func:`settle` made them."""
+    """The decisions of a range, as :func:`decisions_of` made them."""
     nobody = (decision == NEW) | (decision == INELIGIBLE)
     return Decided(
         scored=scored,

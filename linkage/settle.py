@@ -17,9 +17,12 @@ from linkage.errors import ConfigError, did_you_mean
 from linkage.levels import Programme
 from linkage.scored import Scored
 
-#: Records that the rehearsal looks at, at least, and their least share of all.
-SAMPLED = 250_000
+#: Records of the sample that is never settled: a share of all, not fewer and not more than these. What the
+#: sample is for is counts of rare events: its error falls with the records looked at, not with their share,
+#: while the candidates of a record grow with the register.
 SAMPLED_SHARE = 0.05
+SAMPLED = 250_000
+SAMPLED_MOST = 1_000_000
 
 
 def settling_patterns(programme: Programme, levels: Sequence[str]) -> np.ndarray:
@@ -56,10 +59,10 @@ def rehearsed(order: np.ndarray, n_agency: int) -> np.ndarray:
 
     order : uint64[n];  n_agency : records of all agencies
     """
-    share = max(SAMPLED_SHARE, min(1.0, SAMPLED / max(1, n_agency)))
-    if share >= 1.0:
+    wanted = min(max(SAMPLED_SHARE * n_agency, SAMPLED), SAMPLED_MOST)
+    if wanted >= n_agency:
         return np.ones(order.shape[0], bool)
-    return order < np.uint64(share * (2**64 - 1))
+    return order < np.uint64(wanted / n_agency * (2**64 - 1))
 
 
 def settled_records(
@@ -73,11 +76,3 @@ def settled_records(
     good = settling[scored.pattern]
     pairs = np.bincount(scored.left[good].astype(np.int64) - start, minlength=stop - start)
     return (pairs == 1) & ~sample
-
-
-def settling_pairs(scored: Scored, settling: np.ndarray, settled: np.ndarray) -> np.ndarray:
-    """Which pairs to keep of the settled records, and all of the others: bool[pairs].
-
-    settled : bool[pairs], whether the pair's record is settled
-    """
-    return ~settled | settling[scored.pattern]

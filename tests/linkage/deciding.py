@@ -14,9 +14,9 @@ from linkage.decide import (
     assemble,
     counted,
     cuts_of,
+    decisions_of,
     judge,
     prior_of,
-    settle,
     total_of,
     weigh_up,
 )
@@ -82,7 +82,7 @@ def decide(
     cuts = cuts_of(brought, standards.thresholds)
     parts, counts = [], []
     for (_, _, part), (pairs, _), one in zip(own, weighed, judged, strict=True):
-        decision, reasons = settle(one, part, standards.thresholds, cuts)
+        decision, reasons = decisions_of(one, part, standards.thresholds, cuts)
         parts.append(assemble(pairs, one, decision, reasons, prior, rehearsal))
         counts.append(counted(parts[-1], part.source, n_sources))
     return joined(parts), total_of(counts, rehearsal, n_sources)
