@@ -89,14 +89,14 @@ def _word_pointer(context: Any, builder: Any, array_type: Any, array: Any, at: A
     return builder.bitcast(builder.gep(held.data, [at]), word.as_pointer())
 
 
-def _load_word(_: Any, data: Any, at: Any) -> tuple[Any, Any]:
+def _load_word(_: Any, data: Any, _at: Any) -> tuple[Any, Any]:
     def made(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         return builder.load(_word_pointer(context, builder, signature.args[0], *given), align=1)
 
     return types.uint64(data, types.int64), made
 
 
-def _store_word(_: Any, out: Any, at: Any, word: Any) -> tuple[Any, Any]:
+def _store_word(_: Any, out: Any, _at: Any, _word: Any) -> tuple[Any, Any]:
     def made(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         *place, value = given
         builder.store(value, _word_pointer(context, builder, signature.args[0], *place), align=1)
