@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from jobs.artefact_files import logical_digest, read_parquet, write_parquet
+from jobs.artefact_files import read_parquet, write_parquet
 from jobs.containers import (
     Arrays,
     join_arrays,
@@ -52,7 +52,6 @@ __all__ = [
     "discard",
     "file_digest",
     "join_arrays",
-    "logical_digest",
     "make_folder",
     "move",
     "open_arrays",
