@@ -19,6 +19,7 @@ from benchmarks import kernel_peers as peers
 from benchmarks.kernel_peers import Peer
 from kernels import dates, identifiers, tokens
 from kernels.examples import EXAMPLES, Example
+from kernels.parquet import packed_bytes
 from tests.kernels import column_twins, correction_twins, intake_twins, name_twins, publishing_twins, twins
 from tests.kernels.name_twins import Arguments
 
@@ -158,6 +159,15 @@ def _of_texts(given: Arguments, returned: Any) -> tuple[Any, int]:
 
 def _filled(given: Arguments, returned: Any) -> bytes:
     return bytes(given[-1][:returned].tobytes())
+
+
+def _packed(given: Arguments, _: Any) -> bytes:
+    return bytes(given[2][: packed_bytes(given[0].shape[0], given[1])].tobytes())
+
+
+def _fronts(given: Arguments, returned: Any) -> tuple[list[int], list[int], bytes] | None:
+    shared, own, out = given[3:]
+    return (np.diff(shared).tolist(), np.diff(own).tolist(), out[: own[-1]].tobytes()) if returned else None
 
 
 def _bytes(given: Arguments, _: Any) -> bytes:
@@ -340,7 +350,9 @@ JUDGES: Mapping[str, Judge] = {
     "texts.lengths_at": Judge(_out, publishing_twins.offsets_of_rows),
     "texts.copy_texts": Judge(_bytes, publishing_twins.copied),
     "texts.copy_to_places": Judge(_bytes, publishing_twins.placed),
-    "texts.delta_lengths": Judge(_filled, publishing_twins.packed_lengths),
+    "parquet.delta_lengths": Judge(_filled, publishing_twins.packed_lengths),
+    "parquet.pack_numbers": Judge(_packed, publishing_twins.packed_numbers),
+    "parquet.front_code": Judge(_fronts, publishing_twins.front_coded),
     "texts.hash_framed": Judge(_ids, publishing_twins.framed),
     "places.order_by_place": Judge(_last_two, publishing_twins.ordered),
     "components.join_in_order": Judge(_last_two, publishing_twins.joined),

@@ -18,14 +18,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs import parquet_footer as footers
-from jobs.parquet_pages import Chunk, encode
+from jobs.parquet_pages import Buffer, Chunk, encode
 from jobs.store import Entry, aside, damaged, open_arrays, write_arrays
 
 #: Most rows of a row group.
 ROW_GROUP = 1 << 18
 
 _MAGIC = b"PAR1"
-_CHUNK = 8 << 20
+
+#: Bytes that are verified, hashed and written while a processor's cache holds them: a block of a container.
+_BLOCK = 1 << 20
 
 RowGroup = list[Chunk]
 _Identity = tuple[str | int, ...]
@@ -112,7 +114,7 @@ def _by_arrow(columns: list[pa.Array]) -> list[Chunk]:
             if f != footers.PATH and not (f in footers.PAGES and v == 0)
         ]
         rest = tuple(footers.field_of(told, footers.PATH)[1][1:])
-        found.append(Chunk(data[begin : begin + size], meta, rest))
+        found.append(Chunk([data[begin : begin + size].data], meta, rest))
     return found
 
 
@@ -132,16 +134,16 @@ def _of_no_rows(schema: pa.Schema) -> tuple[np.ndarray, footers.Struct]:
 
 
 def _write(path: Path, table: pa.Table, groups: Sequence[RowGroup]) -> Entry:
-    data, footer = _of_no_rows(table.schema)
-    pages: list[np.ndarray] = [data[len(_MAGIC) : len(_MAGIC)]]
+    _, footer = _of_no_rows(table.schema)
+    pages: list[Buffer] = []
     told: list[footers.Struct] = []
     at, left = len(_MAGIC), table.num_rows
     for group in groups:
         columns, begin, unpacked = [], at, 0
         for name, chunk in zip(table.column_names, group, strict=True):
             columns.append(chunk.column(name.encode(), at))
-            pages.append(chunk.pages)
-            at += chunk.pages.shape[0]
+            pages += chunk.pages
+            at += chunk.size
             unpacked += chunk.unpacked
         rows = min(left, ROW_GROUP)
         left -= rows
@@ -152,7 +154,7 @@ def _write(path: Path, table: pa.Table, groups: Sequence[RowGroup]) -> Entry:
     return write_arrays(
         path,
         rows=np.array([table.num_rows], np.int64),
-        pages=np.concatenate(pages),
+        pages=np.frombuffer(b"".join(pages), np.uint8),
         footer=np.frombuffer(footers.write_footer(footer), np.uint8),
     )
 
@@ -187,9 +189,8 @@ def join_pieces(path: Path, pieces: Sequence[Path]) -> Entry:
             by = out.size - len(_MAGIC)
             for group in footers.field_of(footer, footers.ROW_GROUPS)[1]:
                 groups.append(footers.moved(group, by, len(groups)))
-            pages = held["pages"]
-            for start in range(0, pages.shape[0], _CHUNK):
-                out.write(pages[start : start + _CHUNK].data)
+            for start in range(0, held.shape("pages")[0], _BLOCK):
+                out.write(held.cut("pages", start, start + _BLOCK).data)
         changed = {footers.ROWS: rows, footers.ROW_GROUPS: (12, groups)}
         whole = footers.write_footer([(f, k, changed.get(f, v)) for f, k, v in first])
         out.write(whole + struct.pack("<I", len(whole)) + _MAGIC)

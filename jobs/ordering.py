@@ -11,13 +11,11 @@ int64[ranges + 1], where in ``by_row`` the rows of each range of the run begin.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import polars as pl
 
 from jobs.executor import Call
 from jobs.store import open_arrays, write_arrays
@@ -143,18 +141,6 @@ def stretch(space: Workspace, start: int, stop: int) -> Stretch:
     return Stretch(np.concatenate(source), np.concatenate(rows), Texts.join(ids))
 
 
-def ordered(space: Workspace, source: int, rows: int = CHUNK_ROWS) -> Iterator[tuple[np.ndarray, pl.Series]]:
-    """A source's records in the order of their ids: global rows uint32[n] and ids, ``rows`` at once."""
-    index = open_arrays(space.path("order", "index.arrays"))
-    own = np.flatnonzero(index["source"] == source)
-    if not own.size:
-        return
-    start, stop = int(index["starts"][own[0]]), int(index["starts"][own[-1] + 1])
-    for at in range(start, stop, rows):
-        held = stretch(space, at, min(stop, at + rows))
-        yield held.rows, held.ids.series().alias("record_id")
-
-
 def ranks(space: Workspace, start: int, stop: int) -> np.ndarray:
     """Place in the order of artefacts of each row of a range of the run: uint32[stop - start]."""
     number = next(i for i, (a, b) in enumerate(space.ranges()) if (a, b) == (start, stop))
@@ -169,16 +155,3 @@ def ranks(space: Workspace, start: int, stop: int) -> np.ndarray:
         places = held.cut("by_row", low, high)
         out[held["rows"][places].astype(np.int64) - start] = places + np.uint32(index["starts"][k])
     return out
-
-
-def whole_order(space: Workspace) -> dict[str, np.ndarray]:
-    """``order`` uint32[n], all rows in their order, and ``rank`` uint32[n], each row's place there.
-
-    8 bytes a record of the run: what must be small whatever its size takes :func:`ordered`, :func:`ranks`.
-    """
-    index = open_arrays(space.path("order", "index.arrays"))
-    held = [open_arrays(partition_file(space, k))["rows"] for k in range(index["source"].shape[0])]
-    order = np.concatenate([np.zeros(0, np.uint32), *held])
-    rank = np.empty(order.shape[0], np.uint32)
-    rank[order] = np.arange(order.shape[0], dtype=np.uint32)
-    return {"order": order, "rank": rank}

@@ -5,7 +5,8 @@
                                     compressed one by one and read one by one
 
 What would be written twice is stored once: a field that is the key too is read from the ids, and of the line
-numbers only how far they run ahead of the rows is written. A text of no length stands for none.
+numbers only how far they run ahead of the rows is written, once if that is the same for all. A text of no
+length stands for none.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ def write_records(folder: Path, source: int, part: int, records: pa.Table) -> No
 
     for name in records.column_names:
         if name == _LINE:
-            pack(name, records.column(name).to_numpy() - np.arange(records.num_rows))
+            ahead = records.column(name).to_numpy() - np.arange(records.num_rows)
+            # One number, where no line between those of the records was left out.
+            pack(name, ahead if (ahead[1:] != ahead[:-1]).any() else ahead[:1])
         elif name != "record_id":
             field = _whole(records.column(name))
             if field.equals(ids):

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jobs.artefact_files import logical_digest, read_parquet, write_parquet
+from jobs.artefact_files import read_parquet, write_parquet
 from jobs.containers import (
     Arrays,
     join_arrays,
@@ -50,7 +50,6 @@ __all__ = [
     "discard",
     "file_digest",
     "join_arrays",
-    "logical_digest",
     "make_folder",
     "move",
     "open_arrays",

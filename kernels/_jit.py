@@ -11,9 +11,13 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numba
+import numpy as np
+from numba.core import types
 from numba.core.caching import FunctionCache
 from numba.core.registry import CPUDispatcher
 from numba.core.runtime import rtsys
+from numba.extending import intrinsic
+from numpy.typing import NDArray
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -76,3 +80,45 @@ def inline(function: F) -> F:
     if isinstance(made, CPUDispatcher):  # not where Numba is told to compile nothing
         made.__class__ = _Inner
     return cast("F", _quickly_loaded(made))
+
+
+def _word_pointer(context: Any, builder: Any, array_type: Any, array: Any, at: Any) -> Any:
+    """The address of byte ``at`` of an array of bytes, as that of a word."""
+    held = context.make_array(array_type)(context, builder, array)
+    word = context.get_value_type(types.uint64)
+    return builder.bitcast(builder.gep(held.data, [at]), word.as_pointer())
+
+
+def _load_word(_: Any, data: Any, _at: Any) -> tuple[Any, Any]:
+    def made(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        return builder.load(_word_pointer(context, builder, signature.args[0], *given), align=1)
+
+    return types.uint64(data, types.int64), made
+
+
+def _store_word(_: Any, out: Any, _at: Any, _word: Any) -> tuple[Any, Any]:
+    def made(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        *place, value = given
+        builder.store(value, _word_pointer(context, builder, signature.args[0], *place), align=1)
+        return context.get_dummy_value()
+
+    return types.void(out, types.int64, types.uint64), made
+
+
+_loaded, _stored = intrinsic(_load_word), intrinsic(_store_word)
+
+
+@inline
+def word_at(data: NDArray[np.uint8], at: int | np.int64) -> np.uint64:
+    """Eight bytes from ``at`` on, which may lie anywhere, the first the lowest: one instruction, not eight.
+
+    Nobody looks whether the array has them: 0 <= at <= len(data) - 8 is the caller's to see to.
+    """
+    word: np.uint64 = _loaded(data, at)
+    return word
+
+
+@inline
+def put_word(out: NDArray[np.uint8], at: int | np.int64, word: np.uint64) -> None:
+    """Eight bytes from ``at`` on, as :func:`word_at` reads them."""
+    _stored(out, at, word)

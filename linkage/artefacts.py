@@ -1,4 +1,4 @@
-"""Columns of the tables a run publishes: content ids, readable patterns, values at rows; no text is copied.
+"""Columns of the tables a run publishes: content ids, readable patterns, numbers; no text is copied.
 
 Text that repeats (sources, rules, patterns, decisions) is dictionary-encoded from end to end.
 """
@@ -192,16 +192,6 @@ def pattern_texts(
             )
     texts = [made[p] for p in distinct.tolist()]
     return coded_text(codes if known is None else np.where(known, codes, -1), texts)
-
-
-def text_at(values: pl.Series, rows: np.ndarray) -> pl.Series:
-    """Texts at rows, null where the row is negative."""
-    if len(values) == 0:
-        return pl.Series(values.name, [None] * len(rows), dtype=pl.String)
-    taken = values.gather(pl.Series(np.where(rows >= 0, rows, 0).astype(np.uint32)))
-    if (rows >= 0).all():
-        return taken
-    return pl.DataFrame({"v": taken, "ok": rows >= 0}).select(pl.when("ok").then("v").alias("v"))["v"]
 
 
 def arrow_text(values: pl.Series) -> pa.Array:

@@ -189,14 +189,6 @@ def places_among(texts: Texts, cuts: Texts) -> np.ndarray:
     return out
 
 
-def known_texts(texts: Texts, known: np.ndarray) -> Texts:
-    """Texts of the rows that are ``known`` (bool[n]), spread over all: empty elsewhere."""
-    lengths = np.zeros(known.shape[0] + 1, np.int64)
-    lengths[1:][known] = np.diff(texts.offsets)
-    np.cumsum(lengths, out=lengths)
-    return Texts(lengths, texts.packed().data)
-
-
 def texts_at(column: TextColumn, rows: np.ndarray) -> Texts:
     """Texts of a column at ``rows``, in any order; empty where a row is negative."""
     rows = np.asarray(rows, np.int64)

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from kernels.components import join_in_order
 from kernels.examples._form import Example, mapped
 from kernels.examples.text import name_texts
+from kernels.parquet import delta_lengths, front_code, lengths_room, pack_numbers, packed_room
 from kernels.places import order_by_place
 from kernels.texts import (
     copy_texts,
     copy_to_places,
-    delta_lengths,
     hash_framed,
     lengths_at,
-    lengths_room,
     mark_letters,
     places_among,
     rising,
@@ -121,6 +120,22 @@ def _deltas(n: int) -> tuple[Any, ...]:
     return mapped(offsets), np.arange(n) % 7 > 0, np.zeros(lengths_room(n), np.uint8)
 
 
+def _bits(n: int) -> tuple[Any, ...]:
+    values = np.random.default_rng(38).integers(0, 1 << 11, n).astype(np.int32)
+    return values, 11, np.empty(packed_room(n, 11), np.uint8)
+
+
+def _fronts(n: int) -> tuple[Any, ...]:
+    offsets, data = _kept_ids(n)
+    return (
+        offsets,
+        data,
+        100,
+        *(np.empty(n + 1, np.int64) for _ in range(2)),
+        np.empty(data.shape[0], np.uint8),
+    )
+
+
 def _edges(n: int) -> tuple[Any, ...]:
     """As many edges as records, of which a third are of sources that want one record a component."""
     rng = np.random.default_rng(35)
@@ -142,6 +157,8 @@ EXAMPLES = (
     Example(copy_texts, _copied, "text"),
     Example(copy_to_places, _placed, "text"),
     Example(delta_lengths, _deltas, "text"),
+    Example(pack_numbers, _bits, "number"),
+    Example(front_code, _fronts, "text"),
     Example(hash_framed, _framed, "row"),
     Example(order_by_place, _places, "row"),
     Example(join_in_order, _edges, "edge"),

@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 from jobs import kernel_cache
 from jobs.gates import orders_path
 from jobs.run import run_project
-from jobs.store import logical_digest, read_parquet
+from jobs.store import read_parquet
 from linkage.tables import ARTEFACTS
 from tests.end_to_end.balance import assert_balanced
+from tests.table_digests import logical_digest
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -9,11 +9,12 @@ import polars as pl
 import pytest
 
 from data.generator import DEFAULT, RegisterRates, generate
-from jobs.store import logical_digest, read_parquet
+from jobs.store import read_parquet
 from linkage.evidence import EVIDENCE
 from linkage.tables import REGISTER_CASES, VERIFICATIONS
 from linkage.verify import RESULTS
 from tests.end_to_end.runs import copy_nation, run, shuffle
+from tests.table_digests import logical_digest
 
 PEOPLE = 4_000
 

@@ -20,7 +20,7 @@ from jobs import ordering, publishing, tasks_artefacts, tasks_resolve, tasks_rev
 from jobs.publishing import publish_run, rounds
 from jobs.resolving import resolve_run
 from jobs.run import run_project
-from jobs.store import logical_digest, read_arrays, read_parquet
+from jobs.store import read_arrays, read_parquet
 from jobs.tasks_decide import load_decided
 from jobs.tasks_publish import PAIRS_KEPT
 from jobs.workspace import Workspace
@@ -29,6 +29,7 @@ from linkage.artefacts import content_ids, joined
 from linkage.decisions import DECISIONS, SETTLED
 from linkage.model import STEP
 from linkage.reasons import BIT
+from tests.table_digests import logical_digest
 
 ARTEFACTS = (
     "entities", "decisions", "pairs", "links", "subgroups", "duplicates", "review", "repairs", "queries",

@@ -90,6 +90,26 @@ def packed_lengths(given: Arguments) -> bytes:
     return out
 
 
+def packed_numbers(given: Arguments) -> bytes:
+    """Bit-packed as the Parquet format tells it, in groups of eight numbers."""
+    values, width = given[0].tolist(), given[1]
+    groups = -(-len(values) // 8)
+    return sum(v << (i * width) for i, v in enumerate(values)).to_bytes(groups * width, "little")
+
+
+def front_coded(given: Arguments) -> tuple[list[int], list[int], bytes] | None:
+    """Of each text how many bytes it has in common with the one before, and the others; None out of order."""
+    texts, page = byte_texts(given[0], given[1]), given[2]
+    if texts != sorted(texts):
+        return None
+    shared, own = [], []
+    for row, text in enumerate(texts):
+        before = texts[row - 1] if row % page else b""
+        shared.append(max(k for k in range(len(text) + 1) if before.startswith(text[:k])))
+        own.append(text[shared[-1] :])
+    return shared, [len(text) for text in own], b"".join(own)
+
+
 def framed(given: Arguments) -> list[bytes]:
     frames = byte_texts(given[0], given[1])
     columns = byte_texts(given[3], given[4]), byte_texts(given[5], given[6])

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels import texts
-from tests.kernels import publishing_twins, twins
+from tests.kernels import twins
 
 values = st.lists(st.binary(max_size=12), min_size=1, max_size=12)
 rows = st.lists(st.tuples(st.binary(max_size=12), st.binary(max_size=12)), max_size=10)
@@ -99,14 +99,3 @@ def test_copy__puts_texts_where_they_are_wanted(many: list[bytes], data: st.Data
     rows = np.array([chosen[i] for i in places], np.int64)
     texts.copy_to_places(*packed(many), rows, np.array(places, np.int64), offsets, out)
     assert out.tobytes() == b"".join(wanted)
-
-
-@settings(deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 70_000) | st.integers(0, 3), st.booleans()), max_size=400))
-def test_delta_lengths__are_as_the_format_has_them(many: list[tuple[int, bool]]) -> None:
-    offsets = np.cumsum([5, *(length for length, _ in many)]).astype(np.int64)
-    known = np.array([there for _, there in many], np.bool_)
-    out = np.full(texts.lengths_room(len(many)), 255, np.uint8)
-    size = texts.delta_lengths(offsets, known, out)
-    assert out[:size].tobytes() == publishing_twins.packed_lengths((offsets, known))
-    assert (out[size:] == 255).all()

@@ -131,13 +131,6 @@ def test_pattern_texts__name_every_part_and_its_level() -> None:
     assert artefacts.pattern_texts(np.zeros(0, np.uint32), programme).to_pylist() == []
 
 
-def test_text_at__is_null_where_the_row_is_negative() -> None:
-    values = pl.Series("v", ["a", "b", "c"])
-    assert artefacts.text_at(values, np.array([2, -1, 0])).to_list() == ["c", None, "a"]
-    assert artefacts.text_at(values, np.array([2, 0])).to_list() == ["c", "a"]
-    assert artefacts.text_at(values.head(0), np.array([-1, -1])).to_list() == [None, None]
-
-
 def test_numbers__are_null_where_not_known() -> None:
     assert artefacts.numbers(np.array([1.5, 2.5])).to_pylist() == [1.5, 2.5]
     assert artefacts.numbers(np.array([1.5, 2.5]), np.array([False, True])).to_pylist() == [None, 2.5]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linkage.columns import TextColumn
-from linkage.text_arrays import Texts, known_texts, places_among, texts_at
+from linkage.text_arrays import Texts, places_among, texts_at
 
 words = st.lists(
     st.one_of(st.text(max_size=4), st.text("aà\x00b", max_size=20).map(lambda t: "AAAAAAAA" + t)), max_size=25
@@ -43,9 +43,6 @@ def test_texts__of_nulls_are_empty_and_null_again() -> None:
     texts = Texts.of(pl.Series(["a", None, "", "b"]))
     assert read(texts) == ["a", "", "", "b"]
     assert texts.arrow(np.array([True, False, True, True])).to_pylist() == ["a", None, "", "b"]
-    known = np.array([False, True, True, False, True])
-    spread = known_texts(Texts.of(["x", "yz", "", "w"]).slice(0, 3), known)
-    assert spread.arrow(known).to_pylist() == [None, "x", "yz", None, ""]
 
 
 @settings(deadline=None)
