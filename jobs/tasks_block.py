@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jobs.store import Arrays, open_arrays, read_arrays, write_arrays
-from jobs.tasks_heavy import read_spread, set_aside
+from jobs.tasks_heavy import open_spread, read_spread, set_aside
 from jobs.workspace import Workspace, slice_of
 from kernels.partition import partition_rows
 from linkage.block import plan_blocks
@@ -55,16 +55,27 @@ def _keys_file(space: Workspace, rules: Sequence[int], start: int) -> Path:
     return space.path("keys", f"{rules[0]:02d}-{start:012d}.arrays")
 
 
-def make_blocks(work: str, rules: Sequence[int], partition: int, candidates: int) -> dict[str, Any]:
-    """Blocks of one partition of some rules, refined where they are hot."""
+def make_blocks(
+    work: str, rules: Sequence[int], partitions: Sequence[int], candidates: int
+) -> dict[str, Any]:
+    """Blocks of some partitions of some rules, one after the other, refined where they are hot.
+
+    Files of keys are opened once a task: with hundreds of ranges that takes longer than to read a partition.
+    """
     space = Workspace.open(work)
     held = [open_arrays(_keys_file(space, rules, start)) for start, _ in space.ranges()]
-    made = [_make_blocks(space, held, rule, partition, candidates) for rule in rules]
-    return {"rules": made, "rows_in": sum(m["rows_in"] for m in made)}
+    deep = {rule: open_spread(space, rule) for rule in rules}
+    made = [[_make_blocks(space, held, deep[r], r, p, candidates) for p in partitions] for r in rules]
+    return {"rules": made, "rows_in": sum(m["rows_in"] for of_rule in made for m in of_rule)}
 
 
 def _make_blocks(
-    space: Workspace, held: Sequence[Arrays], rule: int, partition: int, candidates: int
+    space: Workspace,
+    held: Sequence[Arrays],
+    deep: Sequence[Arrays],
+    rule: int,
+    partition: int,
+    candidates: int,
 ) -> dict[str, Any]:
     keys, rows = [], []
     for arrays in held:
@@ -83,7 +94,7 @@ def _make_blocks(
         space.rules[rule],
         space.layout["n_register"],
         candidates,
-        spread=read_spread(space, rule, partition),
+        spread=read_spread(deep, partition),
     )
     write_arrays(
         space.path("blocks", f"{rule:02d}-{partition:05d}.arrays"),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from jobs.shuffle import partition_of, read_shuffled, write_shuffled
-from jobs.store import open_arrays, write_arrays
+from jobs.store import Arrays, open_arrays, write_arrays
 from jobs.workspace import Workspace
 from linkage.coded import Coded
 from linkage.heavy import Gather, Heavy, Spread, heavy_counts, heavy_keys, register_sample, spread_keys
@@ -60,12 +61,17 @@ def set_aside(
     return keys[~some], rows[~some]
 
 
-def read_spread(space: Workspace, rule: int, partition: int) -> Spread | None:
-    """Records that came to a partition under deeper keys; None where the rule has no heavy keys."""
+def open_spread(space: Workspace, rule: int) -> list[Arrays]:
+    """Records of a rule that lie under deeper keys, range by range; none where it has no heavy keys."""
     if not space.heavy[rule].keys.size:
-        return None
-    paths = [space.path("keys", f"{rule:02d}-{start:012d}.deep.arrays") for start, _ in space.ranges()]
-    return Spread(**read_shuffled(paths, partition, _FIELDS))
+        return []
+    starts = (start for start, _ in space.ranges())
+    return [open_arrays(space.path("keys", f"{rule:02d}-{start:012d}.deep.arrays")) for start in starts]
+
+
+def read_spread(deep: Sequence[Arrays], partition: int) -> Spread | None:
+    """Those of :func:`open_spread` that came to a partition; None where the rule has no heavy keys."""
+    return Spread(**read_shuffled(deep, partition, _FIELDS)) if deep else None
 
 
 def tally_heavy(work: str, rule: int) -> dict[str, Any]:
