@@ -21,6 +21,7 @@ from jobs.containers import (
     read_arrays,
     read_table,
     write_arrays,
+    write_each,
     write_table,
 )
 from jobs.files import (
@@ -68,6 +69,7 @@ __all__ = [
     "verify",
     "write_arrays",
     "write_bytes",
+    "write_each",
     "write_json",
     "write_parquet",
     "write_table",
