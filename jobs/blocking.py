@@ -14,6 +14,9 @@ BLOCK_CANDIDATES = 50
 #: Bytes of keys that lie on the disk at once; beyond, rules are blocked one after the other.
 KEYS_AT_ONCE = 4 << 30
 
+#: Partitions that one task blocks, at most, and tasks wanted at least.
+TOGETHER, LEAST_TASKS = 8, 8
+
 #: Bytes of a key on the disk, with its row.
 _KEY_BYTES = 12
 
@@ -24,6 +27,7 @@ def block_records(stages: Tasks, space: Workspace) -> dict[str, Any]:
     n = space.layout["rows"]
     partitions = range(1 << space.layout["bits"])
     ordinary = [i for i, r in enumerate(space.rules) if not r.near]
+    step = max(1, min(TOGETHER, len(partitions) // LEAST_TASKS))
     results: dict[int, list[dict[str, Any]]] = {}
     heavy = stages.tasks("block", [("jobs.tasks_heavy:find_heavy", (work, BLOCK_CANDIDATES))])[0]["heavy"]
     for group in _groups(ordinary, n):
@@ -32,16 +36,17 @@ def block_records(stages: Tasks, space: Workspace) -> dict[str, Any]:
             [("jobs.tasks_block:make_keys", (work, a, b, group)) for a, b in space.ranges()],
             [b - a for a, b in space.ranges()],
         )
+        stretches = [partitions[at : at + step] for at in range(0, len(partitions), step)]
         calls: list[Call] = [
-            ("jobs.tasks_block:make_blocks", (work, group, p, BLOCK_CANDIDATES)) for p in partitions
+            ("jobs.tasks_block:make_blocks", (work, group, list(some), BLOCK_CANDIDATES))
+            for some in stretches
         ]
         spread = [r for r in group if str(r) in heavy]
         calls += [("jobs.tasks_heavy:tally_heavy", (work, r)) for r in spread]
         made = stages.tasks("block", calls)
         for place, rule in enumerate(group):
-            of_rule = [of_partition["rules"][place] for of_partition in made[: len(partitions)]]
-            results[rule] = of_rule
-        for rule, tally in zip(spread, made[len(partitions) :], strict=True):
+            results[rule] = [one for some in made[: len(stretches)] for one in some["rules"][place]]
+        for rule, tally in zip(spread, made[len(stretches) :], strict=True):
             results[rule].append(tally)
         stages.drop(*(f"keys/{rule:02d}-*" for rule in group))
     by_rule: dict[str, dict[str, int]] = {}

@@ -18,7 +18,7 @@ import mmap
 import os
 import struct
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -241,11 +241,16 @@ def write_arrays(path: Path, /, **arrays: NDArray[Any]) -> Entry:
 
     ValueError for an array of objects or of structures.
     """
+    return write_each(path, arrays.items())
+
+
+def write_each(path: Path, arrays: Iterable[tuple[str, NDArray[Any]]]) -> Entry:
+    """As :func:`write_arrays`, of arrays that are made one after another: each is written before the next."""
     make_folder(path.parent)
     with aside(path, digests=False) as out:
         writer = _Writer(out)
         rows = 0
-        for number, (name, given) in enumerate(arrays.items()):
+        for number, (name, given) in enumerate(arrays):
             array = np.asarray(given, order="C")
             if array.dtype.kind not in _KINDS:
                 raise ValueError(

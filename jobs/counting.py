@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from jobs.cuts import counting_bits
 from jobs.executor import Call
 from jobs.intake import Tasks
 from jobs.tasks_frequency import identifiers_of
@@ -53,11 +54,12 @@ def _count(
     """Bring some identifiers and forms of names together and count them; what the tasks found."""
     work = str(space.work)
     ranges = space.ranges()
-    partitions = range(1 << space.layout["bits"])
+    partitions = range(1 << counting_bits(space.layout["bits"]))
     calls: list[Call] = []
     if forms:
         calls = [("jobs.tasks_frequency:key_names", (work, a, b, list(forms))) for a, b in ranges]
-    calls += [("jobs.tasks_frequency:part_identifiers", (work, c, a, b)) for c in columns for a, b in ranges]
+    if columns:
+        calls += [("jobs.tasks_frequency:part_identifiers", (work, list(columns), a, b)) for a, b in ranges]
     keyed = stages.tasks("frequency", calls)[: len(ranges) if forms else 0]
     calls = [("jobs.tasks_frequency:find_holders", (work, c, p)) for c in columns for p in partitions]
     calls += [("jobs.tasks_frequency:count_names", (work, f, p)) for f in forms for p in partitions]

@@ -25,6 +25,10 @@ LEAST_CUTS = 16
 #: Partitions at most: a task that reads one opens a file for every range.
 MOST_BITS = 12
 
+#: A partition of names or identifiers that are counted is as many as 2**COARSER of those records are matched
+#: in: a record takes some 90 bytes of it, and a file is opened for every range and partition.
+COARSER = 3
+
 
 def share_of(memory: int, workers: int, *, processes: bool) -> int:
     """Bytes that each of ``workers`` tasks may take of ``memory``, at least 64 MiB.
@@ -33,6 +37,11 @@ def share_of(memory: int, workers: int, *, processes: bool) -> int:
     """
     base = PROCESS * (workers + 1 if processes else 1)
     return max(64 << 20, (memory - base) // max(1, workers))
+
+
+def counting_bits(bits: int) -> int:
+    """Names and identifiers are counted in 2**this partitions, records matched in 2**bits."""
+    return max(min(bits, 2), bits - COARSER)
 
 
 def cut_of(rows: int, share: int, parts: int | None) -> dict[str, int]:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from jobs.cuts import MOST_BITS
 from jobs.executor import Call
 from jobs.project import LoadedProject
+from jobs.record_files import FAST, SMALL
 from jobs.workspace import Workspace
 from linkage.config import Source
 from linkage.errors import ContractError, IntegrityError
@@ -23,6 +24,9 @@ ROW_BYTES = 600
 
 #: Bytes of files whose keys are looked at together for repeats: some millions of keys of twelve bytes.
 BUCKET_BYTES = 96 << 20
+
+#: Bytes of all files up to which the disk is not spared: their records lie packed fast.
+SPARED_BYTES = 2 << 30
 
 #: A source of fewer rows is stopped only where all of them are refused: one of three says little.
 FEW_ROWS = 20
@@ -63,17 +67,20 @@ def take_in(
     specs = {n: plan["specs"] for n, plan in enumerate(planned) if "specs" in plan}
     faults = {n: _fault(plan["broken"]) for n, plan in enumerate(planned) if "broken" in plan}
     bits = {n: _bits(many) for n, many in specs.items()}
+    packing = SMALL if sum(_size(many) for many in specs.values()) > SPARED_BYTES else FAST
     calls: list[Call] = [
-        ("jobs.tasks_intake:intake", (work, n, spec, bits[n])) for n, many in specs.items() for spec in many
+        ("jobs.tasks_intake:intake", (work, n, spec, bits[n], packing))
+        for n, many in specs.items()
+        for spec in many
     ]
-    results = stages.tasks("intake", calls, [spec["stop"] - spec["start"] for _, (_, _, spec, _) in calls])
+    results = stages.tasks("intake", calls, [spec["stop"] - spec["start"] for _, (_, _, spec, *_) in calls])
     read: dict[int, list[dict[str, Any]]] = {n: [] for n in specs}
     for (_, (_, number, *_)), result in zip(calls, results, strict=True):
         if "broken" in result:
             faults.setdefault(number, _fault(result["broken"]))
         read[number].append(result)
     whole = [n for n in specs if n not in faults]
-    kept = _settle(stages, work, {n: specs[n] for n in whole}, read, bits)
+    kept = _settle(stages, work, {n: specs[n] for n in whole}, read, bits, packing)
     by_name = {s.name: s for s in loaded.project.sources}
     sources: dict[str, dict[str, Any]] = {}
     layout: list[list[int]] = []
@@ -146,8 +153,12 @@ def _plans(loaded: LoadedProject, space: Workspace, parts: int | None, threads: 
 
 def _bits(specs: Sequence[Mapping[str, Any]]) -> int:
     """2**bits buckets for the keys of a source, by the size of its files."""
-    size = sum({spec["file"]: spec["size"] for spec in specs}.values())
-    return min(MOST_BITS, max(0, math.ceil(math.log2(max(1.0, size / BUCKET_BYTES)))))
+    return min(MOST_BITS, max(0, math.ceil(math.log2(max(1.0, _size(specs) / BUCKET_BYTES)))))
+
+
+def _size(specs: Sequence[Mapping[str, Any]]) -> int:
+    """Bytes of a source's files."""
+    return sum({spec["file"]: int(spec["size"]) for spec in specs}.values())
 
 
 def _settle(
@@ -156,6 +167,7 @@ def _settle(
     specs: Mapping[int, Sequence[dict[str, Any]]],
     read: Mapping[int, Sequence[dict[str, Any]]],
     bits: Mapping[int, int],
+    packing: str,
 ) -> dict[int, list[dict[str, Any]]]:
     """Refuse what falls because its key comes again anywhere in its source: the final parts of each."""
     looked = [(n, bucket) for n in specs for bucket in range(1 << bits[n])]
@@ -172,7 +184,10 @@ def _settle(
             touched.setdefault((n, part), []).append(bucket)
     kept = {n: [dict(result) for result in read[n]] for n in specs}
     again: list[Call] = [
-        ("jobs.tasks_intake:drop_fallen", (work, n, specs[n][p], kept[n][p], buckets, p + len(specs[n])))
+        (
+            "jobs.tasks_intake:drop_fallen",
+            (work, n, specs[n][p], kept[n][p], buckets, p + len(specs[n]), packing),
+        )
         for (n, p), buckets in sorted(touched.items())
     ]
     for (n, p), result in zip(sorted(touched), stages.tasks("intake", again), strict=True):

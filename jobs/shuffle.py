@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.store import open_arrays, write_arrays
+from jobs.store import Arrays, open_arrays, write_arrays
 from kernels.partition import partition_order
 
 
@@ -22,11 +22,16 @@ def write_shuffled(path: Path, partition: np.ndarray, n_partitions: int, /, **ar
     write_arrays(path, **{name: np.take(a, order, axis=0) for name, a in arrays.items()}, starts=starts)
 
 
-def read_shuffled(paths: Sequence[Path], partition: int, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """The rows of one partition from all files, in the order of the files. Raises IntegrityError."""
+def read_shuffled(
+    files: Sequence[Path | Arrays], partition: int, names: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """The rows of one partition from all files, in the order of the files. Raises IntegrityError.
+
+    Files of which several partitions are read may be given opened: to open one takes longer than to read it.
+    """
     found: dict[str, list[np.ndarray]] = {name: [] for name in names}
-    for path in paths:
-        held = open_arrays(path)
+    for file in files:
+        held = file if isinstance(file, Arrays) else open_arrays(file)
         start, stop = (int(v) for v in held["starts"][partition : partition + 2])
         for name in names:
             if stop > start or not found[name]:

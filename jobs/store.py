@@ -19,6 +19,7 @@ from jobs.containers import (
     read_arrays,
     read_table,
     write_arrays,
+    write_each,
     write_table,
 )
 from jobs.files import (
@@ -62,6 +63,7 @@ __all__ = [
     "sync",
     "write_arrays",
     "write_bytes",
+    "write_each",
     "write_json",
     "write_parquet",
     "write_table",

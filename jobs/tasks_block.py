@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jobs.store import Arrays, open_arrays, read_arrays, write_arrays
-from jobs.tasks_heavy import read_spread, set_aside
+from jobs.store import Arrays, open_arrays, read_arrays, write_arrays, write_each
+from jobs.tasks_heavy import open_spread, read_spread, set_aside
 from jobs.workspace import Workspace, slice_of
 from kernels.partition import partition_rows
 from linkage.block import plan_blocks
@@ -25,28 +25,29 @@ def make_keys(work: str, start: int, stop: int, rules: Sequence[int]) -> dict[st
     columns = {c for i in rules for c in space.rules[i].columns}
     columns |= {f"{c}.alias" for c in columns}
     coded = slice_of(space.coded, start, stop, sorted(columns))
-    rows = np.arange(start, stop, dtype=np.uint32)
     codes: dict[KeyPart, np.ndarray] = {}
-    arrays: dict[str, np.ndarray] = {}
 
     def gather(wanted: np.ndarray, names: tuple[str, ...]) -> Coded:
         return coded.take(wanted - np.uint32(start), names)
 
-    for index in rules:
-        if space.rules[index].relatives and start >= space.layout["n_register"]:
-            keys = np.zeros((0, 1), np.uint64)
-        else:
-            keys = base_keys(coded, space.meaning, space.rules[index], space.key_secret, codes)
-        flat = np.ascontiguousarray(keys.ravel())
-        owners = rows[: flat.shape[0]] if keys.shape[1] == 1 else np.repeat(rows, keys.shape[1])
-        made, makers = set_aside(space, index, start, flat, owners, gather)
+    def made() -> Iterator[tuple[str, np.ndarray]]:
+        # Rules take turns with the same memory: pages that nobody has touched yet cost more than the sorting.
+        sorted_keys, sorted_rows = np.empty(0, np.uint64), np.empty(0, np.uint32)
         starts = np.empty((1 << bits) + 1, np.int64)
-        sorted_keys, sorted_rows = np.empty_like(made), np.empty_like(makers)
-        partition_rows(made, makers, bits, starts, sorted_keys, sorted_rows)
-        arrays[f"keys{index}"] = sorted_keys[: starts[-1]]
-        arrays[f"rows{index}"] = sorted_rows[: starts[-1]]
-        arrays[f"starts{index}"] = starts
-    write_arrays(_keys_file(space, rules, start), **arrays)
+        for index in rules:
+            if space.rules[index].relatives and start >= space.layout["n_register"]:
+                keys = np.zeros((0, 1), np.uint64)
+            else:
+                keys = base_keys(coded, space.meaning, space.rules[index], space.key_secret, codes)
+            set_aside(space, index, start, keys, gather)
+            if keys.size > sorted_keys.size:
+                sorted_keys, sorted_rows = np.empty(keys.size, np.uint64), np.empty(keys.size, np.uint32)
+            partition_rows(keys, start, bits, starts, sorted_keys, sorted_rows)
+            yield f"keys{index}", sorted_keys[: starts[-1]]
+            yield f"rows{index}", sorted_rows[: starts[-1]]
+            yield f"starts{index}", starts
+
+    write_each(_keys_file(space, rules, start), made())
     return {"rows_in": stop - start}
 
 
@@ -55,16 +56,27 @@ def _keys_file(space: Workspace, rules: Sequence[int], start: int) -> Path:
     return space.path("keys", f"{rules[0]:02d}-{start:012d}.arrays")
 
 
-def make_blocks(work: str, rules: Sequence[int], partition: int, candidates: int) -> dict[str, Any]:
-    """Blocks of one partition of some rules, refined where they are hot."""
+def make_blocks(
+    work: str, rules: Sequence[int], partitions: Sequence[int], candidates: int
+) -> dict[str, Any]:
+    """Blocks of some partitions of some rules, one after the other, refined where they are hot.
+
+    Files of keys are opened once a task: with hundreds of ranges that takes longer than to read a partition.
+    """
     space = Workspace.open(work)
     held = [open_arrays(_keys_file(space, rules, start)) for start, _ in space.ranges()]
-    made = [_make_blocks(space, held, rule, partition, candidates) for rule in rules]
-    return {"rules": made, "rows_in": sum(m["rows_in"] for m in made)}
+    deep = {rule: open_spread(space, rule) for rule in rules}
+    made = [[_make_blocks(space, held, deep[r], r, p, candidates) for p in partitions] for r in rules]
+    return {"rules": made, "rows_in": sum(m["rows_in"] for of_rule in made for m in of_rule)}
 
 
 def _make_blocks(
-    space: Workspace, held: Sequence[Arrays], rule: int, partition: int, candidates: int
+    space: Workspace,
+    held: Sequence[Arrays],
+    deep: Sequence[Arrays],
+    rule: int,
+    partition: int,
+    candidates: int,
 ) -> dict[str, Any]:
     keys, rows = [], []
     for arrays in held:
@@ -83,7 +95,7 @@ def _make_blocks(
         space.rules[rule],
         space.layout["n_register"],
         candidates,
-        spread=read_spread(space, rule, partition),
+        spread=read_spread(deep, partition),
     )
     write_arrays(
         space.path("blocks", f"{rule:02d}-{partition:05d}.arrays"),

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from jobs.cuts import counting_bits
 from jobs.shuffle import partition_of, read_shuffled, write_shuffled
 from jobs.store import join_arrays, read_arrays, write_arrays, write_json
 from jobs.workspace import Workspace, slice_of
@@ -41,6 +42,11 @@ def identifiers_of(space: Workspace) -> list[str]:
     return [c for c in space.columns if space.kinds[c] == "identifier"]
 
 
+def _partitions(space: Workspace) -> range:
+    """Numbers of the partitions in which names, or identifiers, are counted."""
+    return range(1 << counting_bits(space.layout["bits"]))
+
+
 def _names(coded: Coded) -> tuple[np.ndarray, np.ndarray]:
     """Sex and group of a range; zeros where a column is not there."""
     n = len(coded)
@@ -53,7 +59,7 @@ def key_names(work: str, start: int, stop: int, forms: Sequence[str]) -> dict[st
     """Keys of the names of a range in some forms; of an agency's only as they stand."""
     space = Workspace.open(work)
     coded = slice_of(space.coded, start, stop, ("full_name", "sex", "birth_date"))
-    bits = space.layout["bits"]
+    bits = counting_bits(space.layout["bits"])
     _, group = _names(coded)
     rows = np.arange(start, stop, dtype=np.uint32)
     keys = name_keys(np.asarray(coded.arrays["full_name"]), space.meaning.tokens, forms)
@@ -127,31 +133,32 @@ def split_identifiers(work: str, column: str) -> dict[str, Any]:
         taken = values[start:stop][::step]
         found.append(taken[taken != 0])
     sample = np.sort(np.concatenate(found))
-    wanted = 1 << space.layout["bits"]
+    wanted = 1 << counting_bits(space.layout["bits"])
     at = np.arange(1, wanted) * sample.shape[0] // wanted
     cuts = sample[at] if sample.size else np.zeros(wanted - 1, np.int64)
     write_arrays(space.path("identifiers", f"{column}.cuts.arrays"), cuts=cuts)
     return {}
 
 
-def part_identifiers(work: str, column: str, start: int, stop: int) -> dict[str, Any]:
-    """The identifiers of a range by partition of their values; of the register the earlier ones too."""
+def part_identifiers(work: str, columns: Sequence[str], start: int, stop: int) -> dict[str, Any]:
+    """Identifiers of a range by partition of their values; of the register the earlier ones too."""
     space = Workspace.open(work)
-    cuts = read_arrays(space.path("identifiers", f"{column}.cuts.arrays"))["cuts"]
     rows = np.arange(start, stop, dtype=np.uint32)
-    aliases = None
-    if start < space.layout["n_register"] and f"{column}.alias" in space.coded.arrays:
-        aliases = np.asarray(space.coded.arrays[f"{column}.alias"][start:stop])
-    codes, owners = all_codes(np.asarray(space.coded.arrays[column][start:stop]), rows, aliases)
     source = np.asarray(space.coded.source[start:stop])
-    write_shuffled(
-        space.path("identifiers", f"{column}-{start:012d}.arrays"),
-        np.searchsorted(cuts, codes, "right").astype(np.uint16),
-        cuts.shape[0] + 1,
-        codes=codes,
-        rows=owners,
-        source=source[owners.astype(np.int64) - start],
-    )
+    for column in columns:
+        cuts = read_arrays(space.path("identifiers", f"{column}.cuts.arrays"))["cuts"]
+        aliases = None
+        if start < space.layout["n_register"] and f"{column}.alias" in space.coded.arrays:
+            aliases = np.asarray(space.coded.arrays[f"{column}.alias"][start:stop])
+        codes, owners = all_codes(np.asarray(space.coded.arrays[column][start:stop]), rows, aliases)
+        write_shuffled(
+            space.path("identifiers", f"{column}-{start:012d}.arrays"),
+            np.searchsorted(cuts, codes, "right").astype(np.uint16),
+            cuts.shape[0] + 1,
+            codes=codes,
+            rows=owners,
+            source=source[owners.astype(np.int64) - start],
+        )
     return {"rows_in": stop - start}
 
 
@@ -192,7 +199,7 @@ def find_holders(work: str, column: str, partition: int) -> dict[str, Any]:
 def join_holders(work: str, column: str) -> dict[str, Any]:
     """The identifiers of the whole register in order, as one file."""
     space = Workspace.open(work)
-    parts = [space.path("holders", f"{column}-{p:05d}.arrays") for p in range(1 << space.layout["bits"])]
+    parts = [space.path("holders", f"{column}-{p:05d}.arrays") for p in _partitions(space)]
     join_arrays(space.path("holders", f"{column}.arrays"), parts)
     return {}
 
@@ -208,14 +215,14 @@ def side_columns(work: str, start: int, stop: int) -> dict[str, Any]:
     space = Workspace.open(work)
     register = start < space.layout["n_register"]
     number = space.ranges(register=register).index((start, stop))
-    n, partitions = stop - start, 1 << space.layout["bits"]
+    n = stop - start
     named = "full_name" in space.columns
     arrays: dict[str, np.ndarray] = {}
     if register and named:
         bearers = {}
         for form in FREQUENCIES:
             everywhere, here = np.zeros(n, np.int32), np.zeros(n, np.int32)
-            paths = [space.path("bearers", f"{form}-{p:05d}.arrays") for p in range(partitions)]
+            paths = [space.path("bearers", f"{form}-{p:05d}.arrays") for p in _partitions(space)]
             held = read_shuffled(paths, number, ("rows", "all", "here"))
             at = held["rows"].astype(np.int64) - start
             everywhere[at], here[at] = held["all"], held["here"]
@@ -225,11 +232,11 @@ def side_columns(work: str, start: int, stop: int) -> dict[str, Any]:
     elif not register:
         if named:
             known = np.zeros(n, np.uint8)
-            paths = [space.path("bearers", f"known-{p:05d}.arrays") for p in range(partitions)]
+            paths = [space.path("bearers", f"known-{p:05d}.arrays") for p in _partitions(space)]
             known[read_shuffled(paths, number, ("rows",))["rows"].astype(np.int64) - start] = 1
             arrays["full_name.known"] = known
         for column in identifiers_of(space):
-            paths = [space.path("held", f"{column}-{p:05d}.arrays") for p in range(partitions)]
+            paths = [space.path("held", f"{column}-{p:05d}.arrays") for p in _partitions(space)]
             held = read_shuffled(paths, number, ("rows", "held", "repeats"))
             at = held["rows"].astype(np.int64) - start
             for name, dtype in (("held", np.uint8), ("repeats", np.int32)):
@@ -279,7 +286,7 @@ def terms_at(space: Workspace, rows: np.ndarray) -> np.ndarray:
         return np.zeros((rows.shape[0], len(FREQUENCIES)), np.int16)
     coded = space.coded.take(rows, ("full_name", "sex", "birth_date"))
     sex, group = _names(coded)
-    bits = space.layout["bits"]
+    bits = counting_bits(space.layout["bits"])
     bearers = {}
     for form, keys in name_keys(np.asarray(coded.arrays["full_name"]), space.meaning.tokens).items():
         everywhere, here = np.zeros(rows.shape[0], np.int32), np.zeros(rows.shape[0], np.int32)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from jobs.shuffle import partition_of, read_shuffled, write_shuffled
-from jobs.store import open_arrays, write_arrays
+from jobs.store import Arrays, open_arrays, write_arrays
 from jobs.workspace import Workspace
+from kernels._door import reading
+from kernels.keys import NO_KEY, find_among
 from linkage.coded import Coded
 from linkage.heavy import Gather, Heavy, Spread, heavy_counts, heavy_keys, register_sample, spread_keys
 
@@ -37,18 +40,20 @@ def find_heavy(work: str, candidates: int) -> dict[str, Any]:
     return {"heavy": {str(i): int(heavy.keys.size) for i, heavy in enumerate(found) if heavy.keys.size}}
 
 
-def set_aside(
-    space: Workspace, rule: int, start: int, keys: np.ndarray, rows: np.ndarray, gather: Gather
-) -> tuple[np.ndarray, np.ndarray]:
-    """Write those records of a range whose base key is heavy under deeper keys; gives the others.
+def set_aside(space: Workspace, rule: int, start: int, keys: np.ndarray, gather: Gather) -> None:
+    """Write those records of a range whose base key is heavy under deeper keys, and take the key from them.
 
-    keys : uint64[n];  rows : uint32[n], global rows;  gather : see :func:`linkage.heavy.spread_keys`
+    keys : uint64[n, k], those of the rows from ``start`` on;  gather : see :func:`linkage.heavy.spread_keys`
     """
     heavy = space.heavy[rule]
     if not heavy.keys.size:
-        return keys, rows
-    some = heavy.places(keys) >= 0
-    spread, tally = spread_keys(keys[some], rows[some], gather, space.meaning, space.rules[rule], heavy)
+        return
+    some = np.zeros(keys.shape, np.bool_)
+    flat, ordered = reading(keys.ravel(), np.uint64, "keys"), reading(heavy.keys, np.uint64, "heavy")
+    find_among(flat, ordered, some.ravel())
+    rows = (np.nonzero(some)[0] + start).astype(np.uint32)
+    spread, tally = spread_keys(keys[some], rows, gather, space.meaning, space.rules[rule], heavy)
+    keys[some] = NO_KEY
     bits = space.layout["bits"]
     write_shuffled(
         space.path("keys", f"{rule:02d}-{start:012d}.deep.arrays"),
@@ -57,15 +62,19 @@ def set_aside(
         **{f: getattr(spread, f) for f in _FIELDS},
     )
     write_arrays(space.path("keys", f"{rule:02d}-{start:012d}.tally.arrays"), tally=tally)
-    return keys[~some], rows[~some]
 
 
-def read_spread(space: Workspace, rule: int, partition: int) -> Spread | None:
-    """Records that came to a partition under deeper keys; None where the rule has no heavy keys."""
+def open_spread(space: Workspace, rule: int) -> list[Arrays]:
+    """Records of a rule that lie under deeper keys, range by range; none where it has no heavy keys."""
     if not space.heavy[rule].keys.size:
-        return None
-    paths = [space.path("keys", f"{rule:02d}-{start:012d}.deep.arrays") for start, _ in space.ranges()]
-    return Spread(**read_shuffled(paths, partition, _FIELDS))
+        return []
+    starts = (start for start, _ in space.ranges())
+    return [open_arrays(space.path("keys", f"{rule:02d}-{start:012d}.deep.arrays")) for start in starts]
+
+
+def read_spread(deep: Sequence[Arrays], partition: int) -> Spread | None:
+    """Those of :func:`open_spread` that came to a partition; None where the rule has no heavy keys."""
+    return Spread(**read_shuffled(deep, partition, _FIELDS)) if deep else None
 
 
 def tally_heavy(work: str, rule: int) -> dict[str, Any]:

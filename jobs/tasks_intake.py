@@ -68,10 +68,11 @@ def plan_source(work: str, source: int, parts: int, least_rows: int, most_rows: 
     return {"specs": [dataclasses.asdict(spec) for spec in specs]}
 
 
-def intake(work: str, source: int, spec: dict[str, Any], bits: int) -> dict[str, Any]:
+def intake(work: str, source: int, spec: dict[str, Any], bits: int, packing: str) -> dict[str, Any]:
     """Read one part of a source and apply its contract; ``broken`` if its file cannot be read.
 
     bits : the hashes of its keys are kept in 2**bits buckets
+    packing : of its records, see :func:`jobs.record_files.write_records`
     """
     space = Workspace.open(work)
     part = spec["part"]
@@ -79,7 +80,7 @@ def intake(work: str, source: int, spec: dict[str, Any], bits: int) -> dict[str,
         taken = intake_part(_spec(space, spec), space.sources[source].contract)
     except ContractError as fault:
         return {"broken": fault.as_dict()}
-    _write(space, source, part, taken)
+    _write(space, source, part, taken, packing)
     hashes = taken.keys.column("key_hash").to_numpy()
     rows = np.arange(hashes.size, dtype=np.uint32)
     write_shuffled(
@@ -103,9 +104,9 @@ def _counts(taken: Intake) -> dict[str, Any]:
     }
 
 
-def _write(space: Workspace, source: int, part: int, taken: Intake) -> None:
+def _write(space: Workspace, source: int, part: int, taken: Intake, packing: str) -> None:
     folder = make_folder(space.work / "intake")
-    write_records(folder, source, part, taken.records)
+    write_records(folder, source, part, taken.records, packing=packing)
     write_table(_path(space, source, part, "rejects.arrow"), taken.rejects, _PACKING)
 
 
@@ -163,7 +164,13 @@ def _fallen(space: Workspace, source: int, part: int, buckets: Sequence[int]) ->
 
 
 def drop_fallen(
-    work: str, source: int, spec: dict[str, Any], result: dict[str, Any], buckets: Sequence[int], part: int
+    work: str,
+    source: int,
+    spec: dict[str, Any],
+    result: dict[str, Any],
+    buckets: Sequence[int],
+    part: int,
+    packing: str,
 ) -> dict[str, Any]:
     """Write a part of which rows fall anew, under the number ``part``; gives its final counts.
 
@@ -178,7 +185,7 @@ def drop_fallen(
     taken = Intake(records, rejects, nothing, result["rows_in"], result["blank"], text)
     fallen = _fallen(space, source, old, buckets)
     kept = refuse_repeats(_spec(space, spec), space.sources[source].contract, taken, fallen)
-    _write(space, source, part, kept)
+    _write(space, source, part, kept, packing)
     return {**result, **_counts(kept), "part": part}
 
 

@@ -12,35 +12,38 @@ from kernels.keys import NO_KEY
 @jit
 def partition_rows(
     keys: NDArray[np.uint64],
-    rows: NDArray[np.uint32],
+    first: int,
     bits: int,
     counts: NDArray[np.int64],
     out_keys: NDArray[np.uint64],
     out_rows: NDArray[np.uint32],
 ) -> None:
-    """Stable partition by the top ``bits`` of the key; records without a key are left out.
+    """Stable partition of the keys of consecutive rows by their top ``bits``; ``NO_KEY`` is left out.
 
-    keys     : uint64[n], ``NO_KEY`` for none
-    rows     : uint32[n]
+    keys     : uint64[n, k], the keys of each row, ``NO_KEY`` for none;  first : number of the first row
     counts   : int64[2**bits + 1], filled with the offsets of the partitions
-    out_keys, out_rows : uint64[n], uint32[n]; only the first ``counts[-1]`` are filled
+    out_keys, out_rows : uint64 and uint32, each at least n * k long; only the first ``counts[-1]`` are filled
     """
     shift = np.uint64(64 - bits)
     parts = counts.shape[0] - 1
     for p in range(parts + 1):
         counts[p] = 0
     for i in range(keys.shape[0]):
-        if keys[i] != NO_KEY:
-            counts[(np.int64(keys[i] >> shift) if bits else 0) + 1] += 1
+        for a in range(keys.shape[1]):
+            key = keys[i, a]
+            if key != NO_KEY:
+                counts[(np.int64(key >> shift) if bits else 0) + 1] += 1
     for p in range(parts):
         counts[p + 1] += counts[p]
     at = counts[:-1].copy()
     for i in range(keys.shape[0]):
-        if keys[i] != NO_KEY:
-            part = np.int64(keys[i] >> shift) if bits else 0
-            out_keys[at[part]] = keys[i]
-            out_rows[at[part]] = rows[i]
-            at[part] += 1
+        for a in range(keys.shape[1]):
+            key = keys[i, a]
+            if key != NO_KEY:
+                part = np.int64(key >> shift) if bits else 0
+                out_keys[at[part]] = key
+                out_rows[at[part]] = first + i
+                at[part] += 1
 
 
 #: Buckets of the first pass: as many open cache lines as the second-level cache holds.

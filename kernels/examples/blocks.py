@@ -82,7 +82,7 @@ def _look_up(n: int) -> tuple[Any, ...]:
 
 def _partition(n: int) -> tuple[Any, ...]:
     counts = np.empty((1 << 8) + 1, np.int64)
-    return _keys(n), _rows(n), 8, counts, np.zeros(n, np.uint64), np.zeros(n, np.uint32)
+    return _keys(n)[:, None].copy(), 7, 8, counts, np.zeros(n, np.uint64), np.zeros(n, np.uint32)
 
 
 def _order(n: int) -> tuple[Any, ...]:

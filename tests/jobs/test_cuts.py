@@ -2,7 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.cuts import LEAST_CUTS, MOST_BITS, PARTITION_BYTES, PROCESS, RANGE_BYTES, cut_of, share_of
+from jobs.cuts import (
+    LEAST_CUTS,
+    MOST_BITS,
+    PARTITION_BYTES,
+    PROCESS,
+    RANGE_BYTES,
+    counting_bits,
+    cut_of,
+    share_of,
+)
 
 GIB = 1 << 30
 
@@ -38,3 +47,7 @@ def test_cut_of__takes_what_is_asked_for() -> None:
     assert cut_of(100, GIB, 7) == {"range_rows": 15, "bits": 3}
     assert cut_of(0, GIB, 1) == {"range_rows": 1, "bits": 0}
     assert cut_of(10**9, GIB, 10**6)["bits"] == MOST_BITS
+
+
+def test_counting_bits__are_fewer_but_leave_each_worker_its_turn() -> None:
+    assert [counting_bits(bits) for bits in (0, 1, 2, 4, 5, 8, 12)] == [0, 1, 2, 2, 2, 5, 9]

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.record_files import ids_path, read_ids, read_records, records_path, write_records
+from jobs.record_files import (
+    FAST,
+    SMALL,
+    ids_path,
+    read_ids,
+    read_records,
+    records_path,
+    write_records,
+)
 from jobs.store import open_arrays
 from linkage.errors import IntegrityError
 
@@ -30,12 +38,14 @@ def table(values: list[tuple[int, str, str | None, str | None]]) -> pa.Table:
 
 @settings(deadline=None, max_examples=60)
 @given(
-    rows, st.lists(st.sampled_from(["sex", "line", "record_id", "person_id", "name", "other"]), unique=True)
+    rows,
+    st.lists(st.sampled_from(["sex", "line", "record_id", "person_id", "name", "other"]), unique=True),
+    st.sampled_from([SMALL, FAST]),
 )
-def test_read_records__gives_what_was_written(tmp_path_factory, values, columns) -> None:
+def test_read_records__gives_what_was_written(tmp_path_factory, values, columns, packing) -> None:
     folder = tmp_path_factory.mktemp("records")
     written = table(values)
-    write_records(folder, 1, 7, written)
+    write_records(folder, 1, 7, written, packing=packing)
     assert read_records(folder, 1, 7).equals(written)
     kept = [name for name in columns if name != "other"]
     assert not kept or read_records(folder, 1, 7, columns).equals(written.select(kept))
@@ -58,6 +68,17 @@ def test_write_records__stores_nothing_twice(tmp_path: Path) -> None:
     # The ids are in neither column of the records, and of the line numbers a few bytes are left.
     assert records_path(tmp_path, 0, 0).stat().st_size < 20_000 * 4
     assert {p.name for p in tmp_path.iterdir()} == {"00-00000.ids.arrays", "00-00000.records.arrays"}
+
+
+def test_write_records__packs_fast_what_repeats_and_leaves_digits(tmp_path: Path) -> None:
+    digits = np.random.default_rng(5).integers(0, 10**9, 5_000)
+    many = [(0, f"k{i}", "Trần Thị Hà", str(n)) for i, n in enumerate(digits)]
+    written = table(many)
+    write_records(tmp_path, 0, 0, written, packing=FAST)
+    assert read_records(tmp_path, 0, 0).equals(written)
+    held = open_arrays(records_path(tmp_path, 0, 0))
+    assert held["sex"].tobytes() == "".join(map(str, digits)).encode()
+    assert held["name"].nbytes < len("Trần Thị Hà".encode()) * 5_000 // 10
 
 
 def test_read_records__of_a_damaged_part_is_an_error(tmp_path: Path) -> None:

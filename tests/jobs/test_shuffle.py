@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jobs.shuffle import partition_of, read_shuffled, write_shuffled
+from jobs.store import open_arrays
 from linkage.errors import IntegrityError
 
 rows = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), max_size=20)
@@ -34,6 +35,8 @@ def test_shuffle__brings_each_row_to_its_partition_in_the_order_of_files(
         wanted = [v for held in files for p, v in held if p == partition]
         assert read["value"].tolist() == wanted
         assert read["two"].tolist() == [[v, -v] for v in wanted]
+        again = read_shuffled([open_arrays(path) for path in paths], partition, ("value",))
+        assert again["value"].tolist() == wanted
 
 
 def test_read_shuffled__finds_damage(tmp_path: Path) -> None:

@@ -151,11 +151,12 @@ def looked_up(given: Arguments) -> list[int]:
 
 
 def partitioned(given: Arguments) -> tuple[list[int], list[tuple[int, int]]]:
-    keys, rows, bits = given[:3]
+    keys, first, bits = given[:3]
     parts: list[list[tuple[int, int]]] = [[] for _ in range(1 << bits)]
-    for key, row in zip(keys.tolist(), rows.tolist(), strict=True):
-        if key:
-            parts[key >> (64 - bits)].append((key, row))
+    for row, own in enumerate(keys.tolist(), start=first):
+        for key in own:
+            if key:
+                parts[key >> (64 - bits)].append((key, row))
     return np.cumsum([0, *map(len, parts)]).tolist(), [pair for part in parts for pair in part]
 
 

@@ -53,8 +53,9 @@ def blocks_of(
         shuffle.shuffle(order)
         flat, rows = flat[order], rows[order]
     starts = np.zeros((1 << bits) + 1, np.int64)
-    cut_keys, cut_rows = np.zeros_like(flat), np.zeros_like(rows)
-    partition_rows(flat, rows, bits, starts, cut_keys, cut_rows)
+    cut_keys, places = np.zeros_like(flat), np.zeros_like(rows)
+    partition_rows(flat[:, None], 0, bits, starts, cut_keys, places)
+    cut_rows = rows[places]
     return [
         plan_blocks(
             cut_keys[a:b], cut_rows[a:b], coded.take, meaning, rule, coded.n_register, candidates, among=among
