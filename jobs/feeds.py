@@ -21,7 +21,7 @@ import pyarrow as pa
 from jobs.artefact_writer import join_pieces, write_piece
 from jobs.decision_ids import decision_ids
 from jobs.linked_records import corrected_fields
-from jobs.pieces import cut_tables, read_piece
+from jobs.pieces import by_place, cut_tables, read_piece
 from jobs.policies import policy_record, rights
 from jobs.store import (
     Entry,
@@ -85,20 +85,11 @@ def make_piece(work: str, out: str, source: int, piece: int, version: str) -> di
     version : the register's, see :func:`jobs.policies.register_version`
     """
     space = Workspace.open(work)
-    held = _in_order(read_piece(correction_files(space, source), _cuts(space, source), piece))
+    held = by_place(read_piece(correction_files(space, source), _cuts(space, source), piece))
     table = tables.CORRECTIONS.check(_corrections(space, Path(out), source, held, version))
     write_piece(_piece(space, source, piece, "rows"), table)
     write_arrays(_piece(space, source, piece, "text"), text=csv_bytes(table, header=piece == 0))
     return {"rows_out": table.num_rows, "counts": _counts(space, source, held)}
-
-
-def _in_order(held: pa.Table) -> pa.Table:
-    """Corrections by place of their record and by field; no two have both."""
-    held = held.combine_chunks()
-    key = _numbers(held, "rank") << 8 | _numbers(held, "field")
-    if (key[1:] >= key[:-1]).all():
-        return held
-    return held.take(pa.array(np.argsort(key))).combine_chunks()
 
 
 def _numbers(held: pa.Table, column: str) -> np.ndarray:
