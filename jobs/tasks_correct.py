@@ -100,6 +100,7 @@ def _writer(rows: LinkedPart, standard: str, habit: Habit, encoding: str) -> Wri
         rows.register.extract_date,
         cased=encoding != "tcvn3",
         units=units_of(rows.space),
+        secret=rows.space.secret,
     )
 
 

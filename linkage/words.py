@@ -66,12 +66,18 @@ def text_buffers(texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
 
 def name_texts(names: np.ndarray, spelling: Spelling) -> pl.Series:
     """Names (uint32[n, 8]) as text, tokens with single spaces between; empty for none."""
-    return written_names(names, np.zeros(names.shape[0], bool), spelling)
+    return pl.Series("text", name_bytes_of(names, spelling).series(), dtype=pl.String)
 
 
 def written_names(names: np.ndarray, capitals: np.ndarray, spelling: Spelling) -> pl.Series:
     """Names as text, in capitals where ``capitals`` (bool[n])."""
+    return pl.Series("text", name_bytes_of(names, spelling, capitals).series(), dtype=pl.String)
+
+
+def name_bytes_of(names: np.ndarray, spelling: Spelling, capitals: np.ndarray | None = None) -> Texts:
+    """Names (uint32[n, 8]) as UTF-8, in capitals where ``capitals`` (bool[n]; default: none is)."""
     n = names.shape[0]
+    capitals = np.zeros(n, bool) if capitals is None else capitals
     held = reading(names, np.uint32, "names", NAME_WIDTH)
     second = reading(capitals, np.bool_, "capitals")
     one, other = _arrays(spelling), _arrays(spelling.capitals if capitals.any() else spelling)
@@ -79,8 +85,7 @@ def written_names(names: np.ndarray, capitals: np.ndarray, spelling: Spelling) -
     name_lengths(held, second, one[0], other[0], offsets)
     chars = np.empty(int(offsets[-1]), np.uint8)
     name_bytes(held, second, *one, *other, chars)
-    texts = pa.LargeStringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(chars))
-    return pl.Series("text", pl.from_arrow(texts), dtype=pl.String)
+    return Texts(offsets, chars)
 
 
 def _arrays(spelling: Spelling) -> tuple[np.ndarray, np.ndarray]:
