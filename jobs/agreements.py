@@ -103,7 +103,8 @@ def relate_range(work: str, start: int, stop: int) -> dict[str, int]:
     ).filter(pl.col("row").is_between(start, stop - 1))
     older = _older(space, links, start, stop)
     coded, meaning = space.coded, space.meaning
-    listener = Listener(space, coded, meaning, links, repairs, start, stop)
+    repaired = {field: own for (field,), own in repairs.group_by("field")}
+    listener = Listener(space, coded, meaning, links, start, stop)
     split = Split(links.rows, coded.order.starts)
     packed: dict[str, np.ndarray] = {}
     for number, field in enumerate(space.related):
@@ -116,11 +117,12 @@ def relate_range(work: str, start: int, stop: int) -> dict[str, int]:
         contrary = (relation == DIFFERENT) | (relation == MORE)
         said = votes(links.local, links.source, keys, relation == EQUAL, contrary, links.seats)
         doubtful = np.zeros(stop - start, np.uint8)
-        doubtful[repairs.filter(pl.col("field") == field)["row"].to_numpy() - start] = _DOUBTFUL
+        mended = repaired.get(field, repairs.clear())
+        doubtful[mended["row"].to_numpy() - start] = _DOUBTFUL
         packed[field] = np.stack(
             [relation | doubtful[links.local], said.for_register, said.for_held, said.against], axis=1
         )
-        listener.keep(field, relation, held, theirs)
+        listener.keep(field, relation, held, theirs, mended)
     _write(space, start, links, packed)
     _count_bearers(space, coded, start, stop)
     return {"rows_in": stop - start, "rows_out": int(links.rows.shape[0])}

@@ -104,21 +104,27 @@ class Listener:
         coded: Coded,
         meaning: Meaning,
         links: Gathered,
-        repairs: pl.DataFrame,
         start: int,
         stop: int,
     ) -> None:
-        """``repairs`` : of the range's register texts, in substance."""
-        self.space, self.links, self.repairs, self.start = space, links, repairs, start
+        self.space, self.links, self.start = space, links, start
         self.meaning = meaning
         self.fields = case_fields(space)
         self.order = _best_first(coded, links) if self.fields else np.zeros(0, np.int64)
         self.sex, self.year = _number_facts(space, coded, start, stop)
 
-    def keep(self, field: str, relation: np.ndarray, held: np.ndarray, theirs: np.ndarray) -> None:
+    def keep(
+        self,
+        field: str,
+        relation: np.ndarray,
+        held: np.ndarray,
+        theirs: np.ndarray,
+        repairs: pl.DataFrame,
+    ) -> None:
         """Keep what is said in a field, if cases may be opened in it.
 
         relation, held : of the linked records;  theirs : coded values of the range's persons
+        repairs : of the register's texts of the field, in substance
         """
         if field not in self.fields:
             return
@@ -126,10 +132,9 @@ class Listener:
         against_number = self._contradicted(field, theirs)
         holdings = self._holdings(field, relation, held, theirs, against_number)
         voices = voices_of(holdings, self.order[holdings.manner[self.order] != UNHEARD])
-        name = field if self.space.kinds[field] == "name" else ""
-        mistyped = _mistyped(name, self.repairs)
+        mistyped = _mistyped(repairs if self.meaning.kinds[field] == "name" else repairs.clear())
         marked = np.zeros(theirs.shape[0], bool)
-        marked[mistyped["row"].to_numpy() - self.start] = True
+        marked[mistyped["row"] - self.start] = True
         kept = np.flatnonzero(telling(voices, marked[voices.said.person - self.start]))
         said = voices.said.where(kept)
         spoken = np.zeros(theirs.shape[0], bool)
@@ -145,9 +150,9 @@ class Listener:
             **{f"tally.{f}": getattr(counted, f) for f in Tally.__dataclass_fields__},
             contradicted=contradicted + self.start,
             heard=spoken[contradicted],
-            mistyped=mistyped["row"].to_numpy(),
-            sure=mistyped["sure"].to_numpy(),
-            transcribed=mistyped["transcribed"].to_numpy(),
+            mistyped=mistyped["row"],
+            sure=mistyped["sure"],
+            transcribed=mistyped["transcribed"],
         )
 
     def _holdings(
@@ -217,14 +222,20 @@ def _number_facts(space: Workspace, coded: Coded, start: int, stop: int) -> tupl
     return np.asarray(sex), np.asarray(year)
 
 
-def _mistyped(field: str, repairs: pl.DataFrame) -> pl.DataFrame:
-    """Register rows whose text of a field reads as a mistyping, by row, with how surely."""
-    return (
-        repairs.filter((pl.col("field") == field) & pl.col("kind").is_in([*TRANSCRIPTIONS, WORD_ORDER]))
+def _mistyped(repairs: pl.DataFrame) -> dict[str, np.ndarray]:
+    """Register rows whose text of a name reads as a mistyping (``row``), and how surely (``sure``).
+
+    repairs : of the texts of one field;  ``transcribed``: another than of the order of words is among them
+    """
+    if repairs.is_empty():
+        return {"row": np.zeros(0, np.int64), "sure": np.zeros(0), "transcribed": np.zeros(0, bool)}
+    found = (
+        repairs.filter(pl.col("kind").is_in([*TRANSCRIPTIONS, WORD_ORDER]))
         .group_by("row")
         .agg(sure=pl.col("confidence").min(), transcribed=(pl.col("kind") != WORD_ORDER).any())
         .sort("row")
     )
+    return {name: found[name].to_numpy() for name in found.columns}
 
 
 def read_voices(space: Workspace, field: str, spelling: Any) -> FieldVoices:

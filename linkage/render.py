@@ -29,6 +29,7 @@ from linkage.words import (
     read_as_dates,
     read_as_digits,
     read_as_names,
+    small_letters,
     written_names,
 )
 
@@ -52,16 +53,17 @@ class Habit:
     plain: bool = False
 
 
-def in_capitals(texts: pl.Series) -> np.ndarray:
+def in_capitals(texts: pl.Series | Texts) -> np.ndarray:
     """Whether a text has letters, all of them capitals: bool[n]; no text is not."""
+    held = texts if isinstance(texts, Texts) else Texts.of(texts)
     # A small letter of ASCII tells at once, and nearly every name that is not in capitals has one.
-    out = ~texts.str.contains("[a-z]").fill_null(value=True).to_numpy()
+    out = ~small_letters(held)
     rest = np.flatnonzero(out)
     if rest.size:
-        some = texts if rest.size == len(texts) else texts.gather(pl.Series(rest))
+        some = held.take(rest).series()
         upper = (some == some.str.to_uppercase()) & (some != some.str.to_lowercase())
         out[rest] = upper.to_numpy()
-    return np.asarray(out)
+    return out
 
 
 def date_texts(codes: np.ndarray, form: str, *, padded: bool = False) -> pl.Series:

@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from kernels._door import reading
-from kernels.written import dates_read, digits_read, name_bytes, name_lengths, names_read
+from kernels.written import dates_read, digits_read, find_small, name_bytes, name_lengths, names_read
 from linkage.coded import NAME_WIDTH
 from linkage.packs import Pack
 from linkage.text_arrays import Texts
@@ -107,6 +107,13 @@ def read_as_names(
         *_arrays(other),
         out,
     )
+    return out
+
+
+def small_letters(texts: Texts) -> np.ndarray:
+    """Whether each text holds a small letter of ASCII: bool[n]."""
+    out = np.empty(len(texts), bool)
+    find_small(reading(texts.offsets, np.int64, "starts"), reading(texts.data, np.uint8, "text"), out)
     return out
 
 
