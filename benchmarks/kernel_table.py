@@ -362,6 +362,7 @@ JUDGES: Mapping[str, Judge] = {
     "written.name_lengths": Judge(_out, correction_twins.name_offsets),
     "written.name_bytes": Judge(_bytes, correction_twins.name_text),
     "written.names_read": Judge(_out, correction_twins.read_names),
+    "written.find_small": Judge(_out, correction_twins.with_small_letters),
     "written.digits_read": Judge(_out, correction_twins.read_digits),
     "written.dates_read": Judge(_out, correction_twins.read_dates),
     "votes.choose_voices": Judge(_walked, correction_twins.chosen),

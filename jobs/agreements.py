@@ -28,6 +28,8 @@ from jobs.store import read_arrays, write_arrays
 from jobs.voices import Listener
 from jobs.workspace import Workspace
 from linkage.agreement import DIFFERENT, EQUAL, MORE, NOTHING, relate, value_keys
+from linkage.coded import Coded, Meaning
+from linkage.columns import Split
 from linkage.evidence import Seats, group_persons, votes
 from linkage.grounds import Bearers
 
@@ -100,23 +102,29 @@ def relate_range(work: str, start: int, stop: int) -> dict[str, int]:
         [repairs_of(space, 0, p, a) for p, a, _ in register_parts(space, start, stop)]
     ).filter(pl.col("row").is_between(start, stop - 1))
     older = _older(space, links, start, stop)
-    listener = Listener(space, links, repairs, start, stop)
+    coded, meaning = space.coded, space.meaning
+    repaired = {field: own for (field,), own in repairs.group_by("field")}
+    listener = Listener(space, coded, meaning, links, start, stop)
+    split = Split(links.rows, coded.order.starts)
     packed: dict[str, np.ndarray] = {}
     for number, field in enumerate(space.related):
-        theirs = space.coded.arrays[field][start:stop]
-        held = space.coded.arrays[field].take(links.rows)
-        relation = _relation(space, links, number, theirs, held, older, (start, stop))
-        keys = _keys(space, field, held, relation)
+        theirs = coded.arrays[field][start:stop]
+        held = coded.arrays[field].take(split)
+        told = links.bit(links.told, number)
+        more = _earlier(coded, field, older, start, stop)
+        relation = relate(meaning, field, held, theirs, told, person=links.local, **more)
+        keys = _keys(meaning, field, held, relation)
         contrary = (relation == DIFFERENT) | (relation == MORE)
         said = votes(links.local, links.source, keys, relation == EQUAL, contrary, links.seats)
         doubtful = np.zeros(stop - start, np.uint8)
-        doubtful[repairs.filter(pl.col("field") == field)["row"].to_numpy() - start] = _DOUBTFUL
+        mended = repaired.get(field, repairs.clear())
+        doubtful[mended["row"].to_numpy() - start] = _DOUBTFUL
         packed[field] = np.stack(
             [relation | doubtful[links.local], said.for_register, said.for_held, said.against], axis=1
         )
-        listener.keep(field, relation, held, theirs)
+        listener.keep(field, relation, held, theirs, mended)
     _write(space, start, links, packed)
-    _count_bearers(space, start, stop)
+    _count_bearers(space, coded, start, stop)
     return {"rows_in": stop - start, "rows_out": int(links.rows.shape[0])}
 
 
@@ -144,37 +152,28 @@ def _held(space: Workspace, source: int) -> dict[str, Any]:
     return dict(space.sources[source].contract.by_standard())
 
 
-def _relation(
-    space: Workspace,
-    links: Gathered,
-    number: int,
-    theirs: np.ndarray,
-    held: np.ndarray,
-    older: np.ndarray,
-    of: tuple[int, int],
-) -> np.ndarray:
-    field, arrays = space.related[number], space.coded.arrays
-    start, stop = of
+def _earlier(coded: Coded, field: str, older: np.ndarray, start: int, stop: int) -> dict[str, np.ndarray]:
+    """Of a field of a range's persons and records, the earlier values that :func:`relate` asks for."""
+    arrays = coded.arrays
     more: dict[str, np.ndarray] = {}
     if f"{field}.alias" in arrays:
         more["earlier"] = arrays[f"{field}.alias"][start:stop]
     if field == _NUMBER and "old_number" in arrays:
         more |= {"older": older, "before": arrays["old_number"][start:stop]}
-    told = links.bit(links.told, number)
-    return relate(space.meaning, field, held, theirs, told, person=links.local, **more)
+    return more
 
 
-def _keys(space: Workspace, field: str, held: np.ndarray, relation: np.ndarray) -> np.ndarray:
+def _keys(meaning: Meaning, field: str, held: np.ndarray, relation: np.ndarray) -> np.ndarray:
     """A key of each record's value among those of one person, uint64[k]; 0 none.
 
     Of names, those that equal the register's are one value: only the others' words are hashed.
     """
-    if space.kinds[field] != "name":
-        return value_keys(space.meaning, field, held)
+    if meaning.kinds[field] != "name":
+        return value_keys(meaning, field, held)
     keys = np.zeros(held.shape[0], np.uint64)
     keys[relation == EQUAL] = 1
     others = np.flatnonzero((relation != EQUAL) & (relation != NOTHING) & (held[:, 0] != 0))
-    keys[others] = value_keys(space.meaning, field, held[others])
+    keys[others] = value_keys(meaning, field, held[others])
     return keys
 
 
@@ -215,14 +214,14 @@ def _places(related: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return at
 
 
-def _count_bearers(space: Workspace, start: int, stop: int) -> None:
+def _count_bearers(space: Workspace, coded: Coded, start: int, stop: int) -> None:
     """Who of a range of the register bears each token of a name; how many names have diacritics."""
     vocabulary = space.meaning.tokens.forms.ascii.shape[0]
     found: dict[str, np.ndarray] = {}
     for field in space.related:
         if space.kinds[field] != "name":
             continue
-        names = space.coded.arrays[field][start:stop]
+        names = coded.arrays[field][start:stop]
         places = Bearers.of(names, vocabulary)
         counted = {"surname": places.surname, "middle": places.middle, "given": places.given}
         for place, counts in counted.items():

@@ -60,9 +60,13 @@ def make_corrections(stages: Tasks, space: Workspace, artefacts: Path, run_id: s
     counts: dict[int, list[Any]] = {s: [] for s in agencies}
     for (s, _), piece in zip(pieces, done, strict=True):
         counts[s].append(piece["counts"])
+    files = _joined(stages, work, out, {s: c["pieces"] for s, c in zip(held, cut, strict=True)}, counts)
     fed = stages.tasks(
         "correct",
-        [("jobs.feeds:publish_feed", (work, out, s, run_id, version, counts[s])) for s in agencies],
+        [
+            ("jobs.feeds:publish_feed", (work, out, s, run_id, version, counts[s], files.get(s, [])))
+            for s in agencies
+        ],
     )
     stages.free(*_FREED)
     names = [space.sources[s].name for s in agencies]
@@ -80,6 +84,21 @@ def make_corrections(stages: Tasks, space: Workspace, artefacts: Path, run_id: s
             for s in agencies
         },
     }
+
+
+def _joined(
+    stages: Tasks, work: str, out: str, pieces: dict[int, int], counts: dict[int, list[Any]]
+) -> dict[int, list[dict[str, Any]]]:
+    """The pieces of every feed as its two files: by source, what is said of them.
+
+    pieces : by source, of those that have any. The longest go first: text is four times the rows.
+    """
+    rows = {s: sum(n for piece in counts[s] for *_, n in piece) for s in pieces}
+    order = sorted(pieces, key=lambda s: -rows[s])
+    text: list[Call] = [("jobs.feeds:join_text", (work, out, s, pieces[s], rows[s])) for s in order]
+    table: list[Call] = [("jobs.feeds:join_rows", (work, out, s, pieces[s])) for s in order]
+    made = [m["file"] for m in stages.tasks("correct", [*text, *table])]
+    return {s: [made[len(order) + n], made[n]] for n, s in enumerate(order)}
 
 
 def _relate(stages: Tasks, space: Workspace, work: str) -> dict[int, dict[str, list[bool]]]:

@@ -1,7 +1,7 @@
 """Feeds: what an agency gets to correct its records by, as files with a manifest of digests.
 
 A feed is in the order of its records' keys. Its corrections lie sorted in a file for each part of the source:
-they are cut into pieces, each made by a task, and joined.
+they are cut into pieces, each made by a task, and joined: all rows by one task, and all text by another.
 
     feeds/{source}.cuts.arrays                       where the pieces begin in the parts' files
     feeds/{source}-{piece}.rows.arrays, .text.arrays the pieces, as Parquet and as CSV
@@ -21,7 +21,7 @@ import pyarrow as pa
 from jobs.artefact_writer import join_pieces, write_piece
 from jobs.decision_ids import decision_ids
 from jobs.linked_records import corrected_fields
-from jobs.pieces import cut_tables, read_piece
+from jobs.pieces import by_place, cut_tables, read_piece
 from jobs.policies import policy_record, rights
 from jobs.store import (
     Entry,
@@ -85,32 +85,53 @@ def make_piece(work: str, out: str, source: int, piece: int, version: str) -> di
     version : the register's, see :func:`jobs.policies.register_version`
     """
     space = Workspace.open(work)
-    held = _in_order(read_piece(correction_files(space, source), _cuts(space, source), piece))
+    held = by_place(read_piece(correction_files(space, source), _cuts(space, source), piece))
     table = tables.CORRECTIONS.check(_corrections(space, Path(out), source, held, version))
     write_piece(_piece(space, source, piece, "rows"), table)
     write_arrays(_piece(space, source, piece, "text"), text=csv_bytes(table, header=piece == 0))
     return {"rows_out": table.num_rows, "counts": _counts(space, source, held)}
 
 
-def _in_order(held: pa.Table) -> pa.Table:
-    """Corrections by place of their record and by field; no two have both."""
-    held = held.combine_chunks()
-    key = _numbers(held, "rank") << 8 | _numbers(held, "field")
-    if (key[1:] >= key[:-1]).all():
-        return held
-    return held.take(pa.array(np.argsort(key))).combine_chunks()
-
-
 def _numbers(held: pa.Table, column: str) -> np.ndarray:
     return held.column(column).to_numpy().astype(np.int64)
 
 
+def join_rows(work: str, out: str, source: int, pieces: int) -> dict[str, Any]:
+    """Join the pieces of a feed (at least one) as Parquet; ``file``: what the manifest says of it."""
+    space = Workspace.open(work)
+    folder = make_folder(Path(out) / FEEDS / space.sources[source].name)
+    path = folder / "corrections.parquet"
+    entry = join_pieces(path, [_piece(space, source, p, "rows") for p in range(pieces)])
+    return {"rows_out": entry.rows, "file": _told(entry, _sha256(path))}
+
+
+def join_text(work: str, out: str, source: int, pieces: int, rows: int) -> dict[str, Any]:
+    """Join the pieces of a feed (at least one; of so many ``rows``) as CSV; as :func:`join_rows`."""
+    space = Workspace.open(work)
+    path = make_folder(Path(out) / FEEDS / space.sources[source].name) / "corrections.csv"
+    digest = hashlib.sha256()
+    with aside(path) as stream:
+        for piece in range(pieces):
+            text = open_arrays(_piece(space, source, piece, "text"))["text"]
+            digest.update(text.data)
+            stream.write(text.data)
+    entry = Entry(path.name, stream.size, stream.digest(), rows)
+    return {"rows_out": rows, "file": _told(entry, digest.hexdigest())}
+
+
 def publish_feed(
-    work: str, out: str, source: int, run_id: str, version: str, counts: Sequence[Counts]
+    work: str,
+    out: str,
+    source: int,
+    run_id: str,
+    version: str,
+    counts: Sequence[Counts],
+    files: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Publish one agency's corrections and merge orders; an agency without any gets empty ones.
 
     counts : of the pieces of its feed, none where nothing of it is corrected
+    files : the feed's, of :func:`join_rows` and :func:`join_text`; none where there are no pieces
 
     Gives counts of corrections by kind, action and field, and of records by field that an ``apply`` changes.
     """
@@ -129,9 +150,10 @@ def publish_feed(
     }
     stamp = _stamp(space, source, run_id, version)
     survivor = space.sources[source].contract.survivor
-    made = _joined(space, make_folder(Path(out) / FEEDS / name), source, len(counts))
+    folder = make_folder(Path(out) / FEEDS / name)
     rows = sum(n for *_, n in found)
-    _manifest(Path(out) / FEEDS / name, stamp, {"corrections": rows, **told}, {"fields": fields}, made)
+    made = files or _both(folder, "corrections", _nothing())
+    _manifest(folder, stamp, {"corrections": rows, **told}, {"fields": fields}, made)
     folder = make_folder(Path(out) / ORDERS / name)
     made = _both(folder, "merge_orders", orders)
     _manifest(folder, stamp, {"merge_orders": orders.num_rows}, {"survivor": survivor}, made)
@@ -149,23 +171,10 @@ def _manifest(
     write_json(folder / MANIFEST, {**stamp, "rows": rows, **more, "escaping": escaped, "files": files})
 
 
-def _joined(space: Workspace, folder: Path, source: int, pieces: int) -> list[dict[str, Any]]:
-    """The pieces of a feed as its files, and what the manifest says of them."""
-    if not pieces:
-        none = {c: pa.array([], column.type) for c, column in tables.CORRECTIONS.columns.items()}
-        return _both(folder, "corrections", tables.CORRECTIONS.check(pa.table(none)))
-    entry = join_pieces(
-        folder / "corrections.parquet", [_piece(space, source, p, "rows") for p in range(pieces)]
-    )
-    path = folder / "corrections.csv"
-    digest = hashlib.sha256()
-    with aside(path) as stream:
-        for piece in range(pieces):
-            text = open_arrays(_piece(space, source, piece, "text"))["text"]
-            digest.update(text.data)
-            stream.write(text.data)
-    told = Entry(path.name, stream.size, stream.digest(), entry.rows)
-    return [_told(entry, _sha256(folder / entry.name)), _told(told, digest.hexdigest())]
+def _nothing() -> pa.Table:
+    """The corrections of a source without any."""
+    none = {c: pa.array([], column.type) for c, column in tables.CORRECTIONS.columns.items()}
+    return tables.CORRECTIONS.check(pa.table(none))
 
 
 def _told(entry: Entry, sha256: str) -> dict[str, Any]:

@@ -63,6 +63,7 @@ class LinkedPart:
         self.agreements = read_agreements(space, source, part, self.rows)
         self.records = space.records(source, part, list(fields))
         self._arrays = space.coded.arrays
+        self.forms = space.meaning.tokens.forms
 
     def __len__(self) -> int:
         return int(self.place.shape[0])
@@ -77,6 +78,10 @@ class LinkedPart:
     def theirs(self, column: str, at: np.ndarray) -> np.ndarray:
         """Codes of some of the records' persons."""
         return np.asarray(self._arrays[column][self.persons[at]])
+
+    def of_person(self, column: str, persons: np.ndarray) -> np.ndarray:
+        """Codes of register persons (int64[n], global rows)."""
+        return np.asarray(self._arrays[column][persons])
 
     def texts(self, standard: str, at: np.ndarray) -> pl.Series:
         """Texts that some of the records submitted."""
@@ -130,7 +135,7 @@ def relation_of(rows: LinkedPart, standard: str, *, bare: bool = False) -> tuple
     contradicted = np.zeros(len(rows), bool)
     if bare:
         at = np.flatnonzero(np.isin(relation, (LESS, MORE, DIFFERENT)))
-        stands, forms = without_marks(rows.space.meaning.tokens.forms)
+        stands, forms = without_marks(rows.forms)
         relation = relation.copy()
         relation[at] = relate_names(stands[rows.held(standard, at)], stands[rows.theirs(standard, at)], forms)
     elif rows.space.kinds[standard] == "identifier":
@@ -198,7 +203,7 @@ def _grounds(
 def _name_grounds(
     rows: LinkedPart, standard: str, relation: np.ndarray, at: np.ndarray, *, bare: bool
 ) -> dict[str, np.ndarray]:
-    forms = rows.space.meaning.tokens.forms
+    forms = rows.forms
     bearers = read_bearers(rows.space, standard)
     like = bearers.together(np.asarray(forms.ascii))
     mine, theirs = rows.held(standard, at), rows.theirs(standard, at)
@@ -221,17 +226,14 @@ def _other_holder(rows: LinkedPart, held: np.ndarray, relation: np.ndarray, at: 
     out = np.zeros(at.shape[0], bool)
     if "full_name" not in rows or "birth_date" not in rows:
         return out
-    arrays = rows.space.coded.arrays
     place = np.flatnonzero((relation == DIFFERENT) & (held != 0))
     holder = held_by(rows.space, held[place])
     place, holder = place[holder >= 0], holder[holder >= 0]
-    own, other = rows.held("full_name", at[place]), np.asarray(arrays["full_name"][holder])
-    born, theirs = rows.held("birth_date", at[place]), np.asarray(arrays["birth_date"][holder])
+    own, other = rows.held("full_name", at[place]), rows.of_person("full_name", holder)
+    born, theirs = rows.held("birth_date", at[place]), rows.of_person("birth_date", holder)
     both = (own[:, 0] != 0) & (other[:, 0] != 0) & (born != 0) & (theirs != 0)
     out[place] = (
-        both
-        & (relate_names(own, other, rows.space.meaning.tokens.forms) == DIFFERENT)
-        & (relate_dates(born, theirs) == DIFFERENT)
+        both & (relate_names(own, other, rows.forms) == DIFFERENT) & (relate_dates(born, theirs) == DIFFERENT)
     )
     return out
 

@@ -25,6 +25,7 @@ from kernels._door import reading
 from kernels.relations import find_marked
 from linkage.decisions import LINK
 from linkage.render import distinct_texts, in_capitals, read_digits
+from linkage.text_arrays import Texts
 
 #: Repairs that say the same in another way; after any other, a register value is no template.
 HARMLESS: frozenset[str] = frozenset(
@@ -111,9 +112,10 @@ def gather_linked(work: str, source: int, part: int) -> dict[str, Any]:
     fields = [f for f in space.related if f in held]
     named = [f for f in corrected_fields(space, space.sources[source].name) if space.kinds[f] == "name"]
     records = space.records(source, part, sorted({*fields, *named}))
-    told = np.zeros((links.rows.shape[0], len(space.related)), bool)
+    told = np.zeros((links.rows.shape[0], _mark_bytes(space)), np.uint8)
     for field in fields:
-        told[:, space.related.index(field)] = valid(records, field)[place]
+        byte, bit = divmod(space.related.index(field), 8)
+        told[:, byte] |= valid(records, field)[place].view(np.uint8) << np.uint8(bit)
     ranges = len(space.ranges(register=True))
     write_shuffled(
         linked_file(space, source, part),
@@ -122,12 +124,12 @@ def gather_linked(work: str, source: int, part: int) -> dict[str, Any]:
         row=links.rows.astype(np.uint32),
         person=links.persons.astype(np.uint32),
         confidence=links.confidence,
-        told=np.packbits(told, axis=1, bitorder="little"),
-        repaired=np.packbits(_repaired(space, source, part, start, rows)[place], axis=1, bitorder="little"),
+        told=told,
+        repaired=_repaired(space, source, part, start, rows)[place],
     )
     number = "personal_number"
     if number in fields:
-        at, codes = _older(space, source, start, links.rows[told[:, space.related.index(number)]], records)
+        at, codes = _older(space, source, start, links.rows[valid(records, number)[place]], records)
         of = links.persons[np.searchsorted(links.rows, at)]
         write_shuffled(
             older_file(space, source, part),
@@ -148,13 +150,19 @@ def valid(records: pa.Table, field: str) -> np.ndarray:
     return np.asarray(records.column(field).is_valid().to_numpy())
 
 
+def _mark_bytes(space: Workspace) -> int:
+    """Bytes of a bit for every related field."""
+    return -(-len(space.related) // 8)
+
+
 def _repaired(space: Workspace, source: int, part: int, start: int, rows: int) -> np.ndarray:
-    """Whether the text of each related field was repaired in substance: bool[n, fields]."""
-    out = np.zeros((rows, len(space.related)), bool)
-    found = repairs_of(space, source, part, start).filter(pl.col("field").is_in(list(space.related)))
-    number = {f: n for n, f in enumerate(space.related)}
-    columns = found["field"].replace_strict(number, return_dtype=pl.Int64).to_numpy()
-    out[found["row"].to_numpy() - start, columns] = True
+    """Which related fields' texts were repaired in substance, a bit each: uint8[n, bytes]."""
+    out = np.zeros((rows, _mark_bytes(space)), np.uint8)
+    found = repairs_of(space, source, part, start)
+    for (field,), own in found.group_by("field"):
+        if field in space.related:
+            byte, bit = divmod(space.related.index(field), 8)
+            out[own["row"].to_numpy() - start, byte] |= np.uint8(1 << bit)
     return out
 
 
@@ -181,8 +189,7 @@ def _survey(space: Workspace, start: int, stop: int, field: str, records: pa.Tab
     names = space.coded.arrays[field][start:stop]
     some = names[:, 0] != 0
     plain = some & ~with_marks(space, names)
-    texts = frame(records.select([field]))[field].cast(pl.String)
-    return [int(in_capitals(texts).sum()), int(plain.sum()), int(some.sum())]
+    return [int(in_capitals(Texts.of(records.column(field))).sum()), int(plain.sum()), int(some.sum())]
 
 
 def with_marks(space: Workspace, names: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from jobs.linked_records import overlapping
 from jobs.ordering import ranks
 from jobs.store import open_arrays, read_table, write_arrays
 from jobs.workspace import Workspace
+from kernels.partition import sort_by_key
 
 #: Rows of a piece: those of a row group of a published Parquet file.
 PIECE_ROWS = ROW_GROUP
@@ -66,6 +67,18 @@ def _keys_at(keys: Sequence[np.ndarray], places: np.ndarray) -> np.ndarray:
         high = np.where(reached, middle, high)
         low = np.where(reached, low, middle + 1)
     return low
+
+
+def by_place(table: pa.Table) -> pa.Table:
+    """A table in the order of its columns :data:`RANK` and ``field`` (below 256), in one chunk."""
+    table = table.combine_chunks()
+    key = table.column(RANK).to_numpy().astype(np.uint64) << np.uint64(8)
+    key |= table.column("field").to_numpy().astype(np.uint64)
+    if (key[1:] >= key[:-1]).all():
+        return table
+    order = np.arange(key.shape[0], dtype=np.uint32)
+    sort_by_key(key, order)
+    return table.take(pa.array(order))
 
 
 def cut_tables(files: Sequence[Path], to: Path) -> tuple[int, int]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from jobs.linked_part import LinkedPart, exact_records, relation_of, relations_at, structure_at
 from jobs.linked_records import corrected_fields, valid
-from jobs.pieces import ranks_of
+from jobs.pieces import by_place, ranks_of
 from jobs.policies import alias_table, rights
 from jobs.store import read_table, write_table
 from jobs.workspace import Workspace, frame
@@ -100,6 +100,7 @@ def _writer(rows: LinkedPart, standard: str, habit: Habit, encoding: str) -> Wri
         rows.register.extract_date,
         cased=encoding != "tcvn3",
         units=units_of(rows.space),
+        secret=rows.space.secret,
     )
 
 
@@ -246,8 +247,7 @@ def _whole(
         for column, values_of in ({c: pa.array(v) for c, v in told.items()} | values).items():
             found[column].append(values_of)
     whole = pa.table({c: pa.chunked_array(found[c], SCHEMA.field(c).type) for c in SCHEMA.names})
-    key = whole.column("rank").to_numpy().astype(np.int64) << 8 | whole.column("field").to_numpy()
-    return whole.take(pa.array(np.argsort(key)))
+    return by_place(whole)
 
 
 #: A part's corrections.

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jobs.agreements import Gathered
+    from linkage.coded import Coded, Meaning
 
 #: Repairs of a name's text that read it as keystrokes or bytes of another writing: what they read was meant.
 TRANSCRIPTIONS = ("telex", "vni", "tcvn3", "vni_windows", "viqr", "utf8_twice", "digits", "lost_letter")
@@ -98,18 +99,32 @@ class Listener:
     """Keeps what the linked records of a range of the register say, field by field."""
 
     def __init__(
-        self, space: Workspace, links: Gathered, repairs: pl.DataFrame, start: int, stop: int
+        self,
+        space: Workspace,
+        coded: Coded,
+        meaning: Meaning,
+        links: Gathered,
+        start: int,
+        stop: int,
     ) -> None:
-        """``repairs`` : of the range's register texts, in substance."""
-        self.space, self.links, self.repairs, self.start = space, links, repairs, start
+        self.space, self.links, self.start = space, links, start
+        self.meaning = meaning
         self.fields = case_fields(space)
-        self.order = _best_first(space, links) if self.fields else np.zeros(0, np.int64)
-        self.sex, self.year = _number_facts(space, start, stop)
+        self.order = _best_first(coded, links) if self.fields else np.zeros(0, np.int64)
+        self.sex, self.year = _number_facts(space, coded, start, stop)
 
-    def keep(self, field: str, relation: np.ndarray, held: np.ndarray, theirs: np.ndarray) -> None:
+    def keep(
+        self,
+        field: str,
+        relation: np.ndarray,
+        held: np.ndarray,
+        theirs: np.ndarray,
+        repairs: pl.DataFrame,
+    ) -> None:
         """Keep what is said in a field, if cases may be opened in it.
 
         relation, held : of the linked records;  theirs : coded values of the range's persons
+        repairs : of the register's texts of the field, in substance
         """
         if field not in self.fields:
             return
@@ -117,10 +132,9 @@ class Listener:
         against_number = self._contradicted(field, theirs)
         holdings = self._holdings(field, relation, held, theirs, against_number)
         voices = voices_of(holdings, self.order[holdings.manner[self.order] != UNHEARD])
-        name = field if self.space.kinds[field] == "name" else ""
-        mistyped = _mistyped(name, self.repairs)
+        mistyped = _mistyped(repairs if self.meaning.kinds[field] == "name" else repairs.clear())
         marked = np.zeros(theirs.shape[0], bool)
-        marked[mistyped["row"].to_numpy() - self.start] = True
+        marked[mistyped["row"] - self.start] = True
         kept = np.flatnonzero(telling(voices, marked[voices.said.person - self.start]))
         said = voices.said.where(kept)
         spoken = np.zeros(theirs.shape[0], bool)
@@ -136,9 +150,9 @@ class Listener:
             **{f"tally.{f}": getattr(counted, f) for f in Tally.__dataclass_fields__},
             contradicted=contradicted + self.start,
             heard=spoken[contradicted],
-            mistyped=mistyped["row"].to_numpy(),
-            sure=mistyped["sure"].to_numpy(),
-            transcribed=mistyped["transcribed"].to_numpy(),
+            mistyped=mistyped["row"],
+            sure=mistyped["sure"],
+            transcribed=mistyped["transcribed"],
         )
 
     def _holdings(
@@ -150,7 +164,7 @@ class Listener:
         against_number: np.ndarray,
     ) -> Holdings:
         """What all records say, heard or not, ``row`` being their place among the linked ones."""
-        links, meaning, k = self.links, self.space.meaning, relation.shape[0]
+        links, meaning, k = self.links, self.meaning, relation.shape[0]
         manner = manners(relation, status=field in STATUS_FIELDS)
         holds = np.array([field in s.contract.by_standard() for s in self.space.sources])
         manner[~holds[links.source]] = UNHEARD
@@ -186,7 +200,7 @@ class Listener:
         return np.asarray((told != 0) & (value != 0) & (told != value))
 
 
-def _best_first(space: Workspace, links: Gathered) -> np.ndarray:
+def _best_first(coded: Coded, links: Gathered) -> np.ndarray:
     """The records by person and source, of one source the best linked first: int64[k]."""
     order = links.seats.order.astype(np.int64)
     key = links.persons[order] << 8 | links.source[order]
@@ -194,28 +208,34 @@ def _best_first(space: Workspace, links: Gathered) -> np.ndarray:
     again = np.flatnonzero(key[1:] == key[:-1])
     again = np.unique(np.concatenate([again, again + 1]))
     mine = order[again]
-    ties = space.coded.order[links.rows[mine]]
+    ties = coded.order[links.rows[mine]]
     order[again] = mine[np.lexsort((ties, -links.confidence[mine], key[again]))]
     return order
 
 
-def _number_facts(space: Workspace, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+def _number_facts(space: Workspace, coded: Coded, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
     """Sex (uint8) and birth year (int16) in the numbers of register persons; 0 nothing."""
-    if "personal_number" not in space.coded.arrays:
+    if "personal_number" not in coded.arrays:
         return np.zeros(stop - start, np.uint8), np.zeros(stop - start, np.int16)
-    codes = space.coded.arrays["personal_number"][start:stop]
+    codes = coded.arrays["personal_number"][start:stop]
     sex, year = space.pack.holders(codes, space.sources[0].extract_date.year)
     return np.asarray(sex), np.asarray(year)
 
 
-def _mistyped(field: str, repairs: pl.DataFrame) -> pl.DataFrame:
-    """Register rows whose text of a field reads as a mistyping, by row, with how surely."""
-    return (
-        repairs.filter((pl.col("field") == field) & pl.col("kind").is_in([*TRANSCRIPTIONS, WORD_ORDER]))
+def _mistyped(repairs: pl.DataFrame) -> dict[str, np.ndarray]:
+    """Register rows whose text of a name reads as a mistyping (``row``), and how surely (``sure``).
+
+    repairs : of the texts of one field;  ``transcribed``: another than of the order of words is among them
+    """
+    if repairs.is_empty():
+        return {"row": np.zeros(0, np.int64), "sure": np.zeros(0), "transcribed": np.zeros(0, bool)}
+    found = (
+        repairs.filter(pl.col("kind").is_in([*TRANSCRIPTIONS, WORD_ORDER]))
         .group_by("row")
         .agg(sure=pl.col("confidence").min(), transcribed=(pl.col("kind") != WORD_ORDER).any())
         .sort("row")
     )
+    return {name: found[name].to_numpy() for name in found.columns}
 
 
 def read_voices(space: Workspace, field: str, spelling: Any) -> FieldVoices:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels._jit import inline, jit
+from kernels._lanes import address, after, copy_units, zero_of
 from kernels.keys import siphash128
 
 #: How a text is written: as it is, between quotes, with an escape before it; both are possible.
@@ -22,10 +23,15 @@ _EQUALS, _PLUS, _MINUS, _AT = np.uint8(0x3D), np.uint8(0x2B), np.uint8(0x2D), np
 
 
 @inline
-def _copied(out: NDArray[np.uint8], at: int, data: NDArray[np.uint8], begin: int, end: int) -> int:
-    for k in range(end - begin):
-        out[at + k] = data[begin + k]
-    return at + end - begin
+def _copied(target: int, target_room: int, source: int, room: int, count: int, zero: np.uint8) -> int:
+    """Copy ``count`` bytes from an address to another, 32 at a time while both have the room for it.
+
+    What stands behind them at the target may be overwritten.  room, target_room : bytes from the addresses on
+    """
+    both = min(room, target_room)
+    for k in range(0, count, 32):
+        copy_units(after(source, k, zero), both - k, min(32, count - k), after(target, k, zero), zero)
+    return count
 
 
 @jit
@@ -57,8 +63,10 @@ def hash_rows(
             if c:
                 buffer[at] = separator
                 at += 1
-            cell = cells[c, i]
-            at = _copied(buffer, at, data, offsets[cell], offsets[cell + 1])
+            begin, end = offsets[cells[c, i]], offsets[cells[c, i] + 1]
+            for k in range(end - begin):
+                buffer[at + k] = data[begin + k]
+            at += end - begin
         bounds[1] = at
         siphash128(bounds, buffer, key0, key1, out[i : i + 1])
 
@@ -92,9 +100,8 @@ def mark_cells(
         marks[text], sizes[text] = mark, size
 
 
-@inline
-def _digit(value: int) -> np.uint8:
-    return np.uint8(value + (48 if value < 10 else 87))
+#: The two hexadecimal digits of every byte.
+_HEX = np.frombuffer(bytes(range(256)).hex().encode(), np.uint8)
 
 
 @jit
@@ -113,6 +120,8 @@ def write_rows(
     columns : int64[k], of each written column the number of its ids, or -1 less the number of its cells
     out : uint8, long enough
     """
+    zero, texts, size = zero_of(data), address(data, 0), data.shape[0]
+    target, room = address(out, 0), out.shape[0]
     at = 0
     for i in range(cells.shape[1]):
         for c in range(columns.shape[0]):
@@ -122,9 +131,9 @@ def write_rows(
             which = columns[c]
             if which >= 0:
                 for k in range(ids.shape[2]):
-                    byte = int(ids[which, i, k])
-                    out[at] = _digit(byte >> 4)
-                    out[at + 1] = _digit(byte & 15)
+                    byte = 2 * np.int64(ids[which, i, k])
+                    out[at] = _HEX[byte]
+                    out[at + 1] = _HEX[byte + 1]
                     at += 2
                 continue
             cell = cells[-1 - which, i]
@@ -145,7 +154,8 @@ def write_rows(
                 out[at] = _QUOTE
                 at += 1
             else:
-                at = _copied(out, at, data, begin, end)
+                to, text = after(target, at, zero), after(texts, begin, zero)
+                at += _copied(to, room - at, text, size - begin, end - begin, zero)
         out[at] = _RETURN
         out[at + 1] = _FEED
         at += 2

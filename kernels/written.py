@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from kernels._jit import inline, jit
 
 _SPACE = np.uint8(32)
+_A = np.uint8(0x61)
 _D, _M, _Y = np.uint8(0x64), np.uint8(0x6D), np.uint8(0x79)
 
 
@@ -120,6 +121,18 @@ def names_read(
             continue
         own = text[starts[row] : starts[row + 1]]
         out[i] = _reads(own, names, i, offsets, chars) or _reads(own, names, i, other, others)
+
+
+@jit
+def find_small(starts: NDArray[np.int64], text: NDArray[np.uint8], out: NDArray[np.bool_]) -> None:
+    """Whether each text holds a small letter of ASCII: out bool[n]; text i begins at ``starts[i]``."""
+    for i in range(out.shape[0]):
+        found = False
+        for k in range(starts[i], starts[i + 1]):
+            if np.uint8(text[k] - _A) < 26:
+                found = True
+                break
+        out[i] = found
 
 
 @jit

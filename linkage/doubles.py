@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kernels import keys as key_kernels
+from kernels.partition import sort_by_key
 from linkage.coded import Coded, Meaning
 from linkage.model import STEP
 from linkage.name_keys import fold_codes, name_codes
@@ -65,9 +66,9 @@ def pairs_of(keys: np.ndarray, narrow: np.ndarray, rows: np.ndarray) -> tuple[np
 
 def _within(keys: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs of blocks that are small enough, and the keys of those that are not."""
-    some = np.flatnonzero(keys != key_kernels.NO_KEY)
-    order = some[np.argsort(keys[some], kind="stable")]
+    order = np.flatnonzero(keys != key_kernels.NO_KEY).astype(np.uint32)
     ordered = keys[order]
+    sort_by_key(ordered, order)
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if order.size else order
     sizes = np.diff(np.append(starts, order.size))
     large = ordered[starts[sizes > BLOCK_MOST]]

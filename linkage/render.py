@@ -17,16 +17,19 @@ import polars as pl
 
 from linkage.coded import NAME_WIDTH
 from linkage.contract import Field
-from linkage.dates import parse_dates
+from linkage.dates import parse_dates, settled_dates
 from linkage.known_units import KnownUnits
 from linkage.packs import Pack
 from linkage.text_arrays import Texts
 from linkage.words import (
+    Spelling,
     Words,
+    name_bytes_of,
     name_texts,
     read_as_dates,
     read_as_digits,
     read_as_names,
+    small_letters,
     written_names,
 )
 
@@ -50,16 +53,17 @@ class Habit:
     plain: bool = False
 
 
-def in_capitals(texts: pl.Series) -> np.ndarray:
+def in_capitals(texts: pl.Series | Texts) -> np.ndarray:
     """Whether a text has letters, all of them capitals: bool[n]; no text is not."""
+    held = texts if isinstance(texts, Texts) else Texts.of(texts)
     # A small letter of ASCII tells at once, and nearly every name that is not in capitals has one.
-    out = ~texts.str.contains("[a-z]").fill_null(value=True).to_numpy()
+    out = ~small_letters(held)
     rest = np.flatnonzero(out)
     if rest.size:
-        some = texts if rest.size == len(texts) else texts.gather(pl.Series(rest))
+        some = held.take(rest).series()
         upper = (some == some.str.to_uppercase()) & (some != some.str.to_lowercase())
         out[rest] = upper.to_numpy()
-    return np.asarray(out)
+    return out
 
 
 def date_texts(codes: np.ndarray, form: str, *, padded: bool = False) -> pl.Series:
@@ -134,6 +138,7 @@ class Writer:
     theirs : the register's field, with its day, whose codes of units the proposals start from
     cased : whether the source's encoding tells capitals from small letters
     units : the pack's units, where what was read of them is kept from one writer to the next
+    secret : keys the hash by which words of names are found again
     """
 
     field: Field
@@ -146,6 +151,7 @@ class Writer:
     their_day: datetime.date
     cased: bool = True
     units: KnownUnits | None = None
+    secret: int = 0
 
     @functools.cached_property
     def _known(self) -> KnownUnits:
@@ -348,16 +354,53 @@ class Writer:
 
     def _reads_back(self, texts: pl.Series, codes: np.ndarray) -> np.ndarray:
         """Whether each text, read as the source's are, is the value that was meant: bool[n]."""
+        out = self._reads_at_once(texts, codes)
+        rest = np.flatnonzero(~out)
+        if rest.size:
+            out[rest] = self._reads(texts.gather(pl.Series(rest)), codes[rest])
+        return out
+
+    def _reads_at_once(self, texts: pl.Series, codes: np.ndarray) -> np.ndarray:
+        """Which texts surely read back, bool[n], by what tells whole columns apart that need no second look.
+
+        Nearly all do, at a tenth of the time that :meth:`_reads` takes for them.
+        """
+        if self._national or self.kind == "phone":
+            field = "phone" if self.kind == "phone" else self.field.standard
+            digits = codes & _VALUE, (codes >> 56).astype(np.uint8)
+            return (codes != 0) & (self.locale.settled(field, digits, self.day.year) == codes)
+        if self.kind == "date":
+            held = Texts.of(texts)
+            read = settled_dates(held.offsets, held.data, list(self.field.formats), self.day)
+            return (codes != 0) & (read == codes)
+        if self.kind == "name":
+            return self._names_read_at_once(Texts.of(texts), codes)
+        return np.zeros(len(texts), bool)
+
+    def _names_read_at_once(self, texts: Texts, codes: np.ndarray) -> np.ndarray:
+        reader = self.locale.name_reader(self.secret)
+        words, doubtful = reader.read(texts.offsets, texts.data, None)
+        tokens, _ = reader.tokens()
+        read = name_bytes_of(words, Spelling.of(tokens[1:]))
+        plain = (codes[:, 0] != 0) & (codes[:, NAME_WIDTH - 1] == 0) & ~doubtful
+        return plain & read_as_names(read, np.arange(len(texts)), codes, self._meant, self._meant)
+
+    @property
+    def _meant(self) -> Spelling:
+        """Words as they are read, in small letters."""
+        return (self.words.plain if self.habit.plain else self.words.written).small
+
+    def _reads(self, texts: pl.Series, codes: np.ndarray) -> np.ndarray:
+        """Whether each text, read with all that is done for the source's, is the value that was meant."""
         distinct, index = distinct_texts(texts)
         known = index >= 0
         at = np.where(known, index, 0)
         if not len(distinct):
             return np.zeros(len(texts), bool)
         if self.kind == "name":
-            meant = (self.words.plain if self.habit.plain else self.words.written).small
             read = Texts.of(self.locale.names(distinct).texts().str.to_lowercase())
             whole = codes[:, NAME_WIDTH - 1] == 0  # a longer name has lost some of its middle
-            return whole & read_as_names(read, index, codes, meant, meant)
+            return whole & read_as_names(read, index, codes, self._meant, self._meant)
         if self.kind == "date":
             read_codes = parse_dates(distinct, list(self.field.formats), self.day)["code"].to_numpy()
             return known & (read_codes[at] == codes)

@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from kernels._door import reading
-from kernels.written import dates_read, digits_read, name_bytes, name_lengths, names_read
+from kernels.written import dates_read, digits_read, find_small, name_bytes, name_lengths, names_read
 from linkage.coded import NAME_WIDTH
 from linkage.packs import Pack
 from linkage.text_arrays import Texts
@@ -66,12 +66,18 @@ def text_buffers(texts: pl.Series) -> tuple[np.ndarray, np.ndarray]:
 
 def name_texts(names: np.ndarray, spelling: Spelling) -> pl.Series:
     """Names (uint32[n, 8]) as text, tokens with single spaces between; empty for none."""
-    return written_names(names, np.zeros(names.shape[0], bool), spelling)
+    return pl.Series("text", name_bytes_of(names, spelling).series(), dtype=pl.String)
 
 
 def written_names(names: np.ndarray, capitals: np.ndarray, spelling: Spelling) -> pl.Series:
     """Names as text, in capitals where ``capitals`` (bool[n])."""
+    return pl.Series("text", name_bytes_of(names, spelling, capitals).series(), dtype=pl.String)
+
+
+def name_bytes_of(names: np.ndarray, spelling: Spelling, capitals: np.ndarray | None = None) -> Texts:
+    """Names (uint32[n, 8]) as UTF-8, in capitals where ``capitals`` (bool[n]; default: none is)."""
     n = names.shape[0]
+    capitals = np.zeros(n, bool) if capitals is None else capitals
     held = reading(names, np.uint32, "names", NAME_WIDTH)
     second = reading(capitals, np.bool_, "capitals")
     one, other = _arrays(spelling), _arrays(spelling.capitals if capitals.any() else spelling)
@@ -79,8 +85,7 @@ def written_names(names: np.ndarray, capitals: np.ndarray, spelling: Spelling) -
     name_lengths(held, second, one[0], other[0], offsets)
     chars = np.empty(int(offsets[-1]), np.uint8)
     name_bytes(held, second, *one, *other, chars)
-    texts = pa.LargeStringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(chars))
-    return pl.Series("text", pl.from_arrow(texts), dtype=pl.String)
+    return Texts(offsets, chars)
 
 
 def _arrays(spelling: Spelling) -> tuple[np.ndarray, np.ndarray]:
@@ -102,6 +107,13 @@ def read_as_names(
         *_arrays(other),
         out,
     )
+    return out
+
+
+def small_letters(texts: Texts) -> np.ndarray:
+    """Whether each text holds a small letter of ASCII: bool[n]."""
+    out = np.empty(len(texts), bool)
+    find_small(reading(texts.offsets, np.int64, "starts"), reading(texts.data, np.uint8, "text"), out)
     return out
 
 

@@ -86,6 +86,10 @@ def read_names(given: Arguments) -> list[bool]:
     return [text in both for text, both in zip(_at_rows(given), either, strict=True)]
 
 
+def with_small_letters(given: Arguments) -> list[bool]:
+    return [re.search(b"[a-z]", text) is not None for text in byte_texts(given[0], given[1])]
+
+
 def read_digits(given: Arguments) -> list[bool]:
     codes = given[3].tolist()
     return [

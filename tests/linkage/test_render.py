@@ -24,6 +24,7 @@ from linkage.render import (
     identifier_texts,
     in_capitals,
     iso_dates,
+    read_digits,
 )
 from linkage.words import Words
 
@@ -171,6 +172,75 @@ def test_dates__are_well_written_in_any_format_of_the_contract_padded_or_not():
     codes = np.array([encode_date(1985, 3, 4)] * 4 + [encode_date(1985)], np.int32)
     written = ["4/3/1985", "04/03/1985", "1985-03-04", "4/3/1985 00:00", "1985"]
     assert ill(it, written, codes) == [None, None, "4/3/1985", "4/3/1985", None]
+
+
+#: Tokens that stand where a reader may turn, drop or join them, and some that it never touches.
+ANYWHERE = pl.Series(
+    ["an", "bà", "chị", "cu", "h'lan", "hương", "lê", "maria", "nguyễn", "r'ô", "thị", "văn", "ông"]
+).sort()
+NAMES = st.lists(st.integers(1, len(ANYWHERE)), min_size=1, max_size=5)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(NAMES, min_size=1, max_size=8), st.booleans(), st.booleans())
+def test_names__are_written_where_the_whole_reader_reads_them_back(tokens, capitals, plain):
+    """Most texts are told to read back by words alone: a name that is read otherwise must not pass so."""
+    it = Writer(
+        Field(column="C", standard="full_name"),
+        "name",
+        DAY,
+        PACK,
+        Words.of(ANYWHERE, PACK),
+        Habit(capitals, plain),
+        Field(column="R", standard="full_name"),
+        DAY,
+    )
+    codes = np.zeros((len(tokens), NAME_WIDTH), np.uint32)
+    for row, name in zip(codes, tokens, strict=True):
+        row[: len(name)] = name
+    forms = PACK.unmarked(ANYWHERE) if plain else ANYWHERE
+    meant = [" ".join(forms[i - 1] for i in name) for name in tokens]
+    written = PACK.unmarked(PACK.written_tokens(ANYWHERE)) if plain else PACK.written_tokens(ANYWHERE)
+    spelled = [" ".join(written[i - 1] for i in name) for name in tokens]
+    spelled = [text.upper() if capitals else text for text in spelled]
+    read = PACK.names(pl.Series(spelled)).texts().str.to_lowercase().to_list()
+    want = [text if found == it_is else None for text, found, it_is in zip(spelled, read, meant, strict=True)]
+    assert proposed(it, codes, [None] * len(tokens)) == want
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.dates(datetime.date(1840, 1, 1), datetime.date(2027, 12, 31)), min_size=1, max_size=6),
+    st.sampled_from(
+        [("dd/mm/yyyy", "mm/dd/yyyy"), ("mm/dd/yyyy", "dd/mm/yyyy"), ("d/m/yyyy",), ("ddmmyyyy",)]
+    ),
+)
+def test_dates__are_written_where_the_whole_reader_reads_them_back(days, forms):
+    """Of two formats a text may be a day of either; and no day may lie after the extract."""
+    codes = np.array([encode_date(d.year, d.month, d.day) for d in days], np.int32)
+    spelled = date_texts(codes, forms[0])
+    read = parse_dates(spelled, list(forms), DAY)["code"].to_numpy()
+    want = [text if good else None for text, good in zip(spelled, read == codes, strict=True)]
+    assert proposed(writer("birth_date", "date", formats=forms), codes, [None] * len(days)) == want
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(["personal_number", "old_number", "phone"]),
+    st.lists(
+        st.sampled_from(["001190000001", "079085", "012345678", "0912345678", "00119000000"])
+        | st.from_regex(r"0[0-9]{8,11}", fullmatch=True)
+        | st.from_regex(r"(001|079|092)[0-3][0-9]{8}", fullmatch=True),
+        min_size=1,
+        max_size=6,
+    ),
+)
+def test_numbers__are_written_where_the_whole_reader_reads_them_back(field, numbers):
+    kind = "phone" if field == "phone" else "identifier"
+    codes = np.array([len(n) << 56 | int(n) for n in numbers], np.int64)
+    found = PACK.phones(pl.Series(numbers)) if kind == "phone" else PACK.numbers(pl.Series(numbers), DAY.year)
+    want = [n if c == code else None for n, c, code in zip(numbers, read_digits(found), codes, strict=True)]
+    assert proposed(writer(field, kind), codes, [None] * len(numbers)) == want
 
 
 def test_numbers__are_plain_digits_with_their_zeros():
