@@ -26,6 +26,7 @@ import numpy as np
 import pyarrow as pa
 
 from jobs.parquet_footer import PACKED, PAGES, Struct, field_of, write_footer
+from kernels._door import reading
 from kernels.parquet import delta_lengths, front_code, lengths_room, pack_numbers, packed_bytes, packed_room
 
 #: Rows of a page of texts, and of ids: pages of about 1 MB.
@@ -215,38 +216,35 @@ def _texts(array: pa.LargeStringArray) -> Chunk | None:
     rows = len(array)
     offsets = np.frombuffer(array.buffers()[1], np.int64)[array.offset : array.offset + rows + 1]
     data = np.frombuffer(array.buffers()[2] or b"", np.uint8)
-    # Whoever owns them, of one kind for the compiled code.
-    offsets.flags.writeable = data.flags.writeable = False
     known = np.ones(rows, np.bool_)
     if array.null_count:
         known[:] = array.is_valid()
         if np.diff(offsets)[~known].any():  # bytes under a null
             return None
     told: Struct = [(3, _I64, array.null_count)]
-    shared = own = np.empty(0, np.int64)
+    shared = None
     if not array.null_count:
-        shared, own = np.empty(rows + 1, np.int64), np.empty(rows + 1, np.int64)
-        bytes_own = np.empty(int(offsets[-1] - offsets[0]), np.uint8)
-    in_order = not array.null_count and front_code(offsets, data, _TEXT_ROWS, shared, own, bytes_own)
-    if in_order:
-        # Least and greatest of what is in no order tell nothing: all of a row group's are alike.
-        first, last = (data[offsets[i] : offsets[i + 1]].tobytes() for i in (0, rows - 1))
-        told += _bounds(last, first)
-        offsets, data = own, bytes_own
+        found = (np.empty(rows + 1, np.int64), np.empty(rows + 1, np.int64))
+        new = np.empty(int(offsets[-1] - offsets[0]), np.uint8)
+        if front_code(offsets, data, _TEXT_ROWS, *found, new):
+            # Least and greatest of what is in no order tell nothing: all of a row group's are alike.
+            first, last = (data[offsets[i] : offsets[i + 1]].tobytes() for i in (0, rows - 1))
+            told += _bounds(last, first)
+            shared, offsets, data = *found, new
     pages = _Pages(packed=True)
     for start in range(0, rows, _TEXT_ROWS):
         stop = min(rows, start + _TEXT_ROWS)
         there, begins = known[start:stop], offsets[start : stop + 1]
         body: list[Buffer] = [_levels(there), _lengths(begins, there), data[begins[0] : begins[-1]].data]
-        if in_order:
+        if shared is not None:
             body.insert(1, _lengths(shared[start : stop + 1], there))
-        pages.add(_DATA_PAGE, body, stop - start, _DELTA if in_order else _DELTA_LENGTH)
+        pages.add(_DATA_PAGE, body, stop - start, _DELTA_LENGTH if shared is None else _DELTA)
     return pages.chunk(_BYTE_ARRAY, rows, 0, told)
 
 
 def _lengths(offsets: np.ndarray, known: np.ndarray) -> memoryview:
     lengths = np.empty(lengths_room(known.shape[0]), np.uint8)
-    return lengths[: delta_lengths(offsets, known, lengths)].data
+    return lengths[: delta_lengths(reading(offsets, np.int64, "offsets"), known, lengths)].data
 
 
 def _bounds(greatest: bytes, least: bytes) -> Struct:

@@ -72,23 +72,21 @@ def _bands(space: Workspace, start: int, stop: int) -> np.ndarray:
     """How common the surname of each record of a range is in the register: 0 to 2, -1 for none."""
     if "full_name" not in space.coded.arrays:
         return np.full(stop - start, -1, np.int8)
-    own = _surnames(space, start, stop)
 
     def load() -> np.ndarray:
         held = [open_arrays(gathered_file(space, "surnames", a)) for a, _ in space.ranges(register=True)]
-        most = max((int(h["names"].max(initial=0)) for h in held), default=0)
-        counts = np.zeros(most + 1, np.int64)
+        counts = np.zeros(int(np.max(space.meaning.tokens.forms.ascii, initial=0)) + 1, np.int64)
         for one in held:
             counts[one["names"]] += one["counts"]
-        return counts
+        share = counts / max(1, space.layout["n_register"])
+        common, middle = _BAND_SHARES
+        bands = np.where(share >= common, 0, np.where(share >= middle, 1, 2)).astype(np.int8)
+        bands[0] = -1
+        return bands
 
-    # Read once a process: the files are all there before the first range is gathered.
-    counts = space.fresh("surnames", ("order/index.arrays",), load)
-    held = np.where(own < counts.shape[0], counts[np.minimum(own, counts.shape[0] - 1)], 0)
-    share = held / max(1, space.layout["n_register"])
-    common, middle = _BAND_SHARES
-    band = np.where(share >= common, 0, np.where(share >= middle, 1, 2))
-    return np.where(own == 0, -1, band).astype(np.int8)
+    # Made once a process, by surname: the files are all there before the first range is gathered.
+    of_surname: np.ndarray = space.fresh("surnames", ("order/index.arrays",), load)
+    return of_surname[_surnames(space, start, stop)]
 
 
 def gather_range(work: str, start: int, stop: int) -> dict[str, Any]:

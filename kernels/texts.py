@@ -222,43 +222,45 @@ def copy_to_places(
         _copy(data, begin, out, out_offsets[places[i]], offsets[rows[i] + 1] - begin)
 
 
+@jit
+def _longest(offsets: NDArray[np.int64]) -> int:
+    longest: int | np.int64 = 0
+    for row in range(offsets.shape[0] - 1):
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    return int(longest)
+
+
 @inline
-def _taken(
-    data: NDArray[np.uint8],
-    begin: int,
-    end: int,
-    tail: np.uint64,
-    held: int,
-    v0: np.uint64,
-    v1: np.uint64,
-    v2: np.uint64,
-    v3: np.uint64,
-) -> tuple[np.uint64, int, np.uint64, np.uint64, np.uint64, np.uint64]:
-    """Take bytes into a SipHash state; ``tail``: the ``held`` (0 to 7) last bytes, which fill no word yet."""
-    shift = np.uint64(8 * held)
-    back = np.uint64(64) - shift
-    at = begin
-    while at + 8 <= end:
-        word = word_at(data, at)
-        whole = tail | (word << shift)
-        tail = (word >> back) if held else np.uint64(0)
-        v0, v1, v2, v3 = sip_word(whole, v0, v1, v2, v3)
-        at += 8
-    left = end - at
-    if left:
-        word = np.uint64(0)
-        if end >= 8:  # the last bytes of the word that ends there
-            word = word_at(data, end - 8) >> np.uint64(64 - 8 * left)
-        else:
-            for b in range(left):
-                word |= np.uint64(data[at + b]) << np.uint64(8 * b)
-        tail |= word << shift
-        held += left
-        if held >= 8:
-            v0, v1, v2, v3 = sip_word(tail, v0, v1, v2, v3)
-            tail = word >> back
-            held -= 8
-    return tail, held, v0, v1, v2, v3
+def _append(
+    offsets: NDArray[np.int64], data: NDArray[np.uint8], row: int | np.int64, out: NDArray[np.uint8], at: int
+) -> int:
+    size = offsets[row + 1] - offsets[row]
+    _copy(data, offsets[row], out, at, size)
+    return at + size
+
+
+@inline
+def _written(
+    frame_offsets: NDArray[np.int64],
+    frame_data: NDArray[np.uint8],
+    frames: NDArray[np.int64],
+    a_offsets: NDArray[np.int64],
+    a_data: NDArray[np.uint8],
+    b_offsets: NDArray[np.int64],
+    b_data: NDArray[np.uint8],
+    row: int,
+    out: NDArray[np.uint8],
+) -> int:
+    """What of one row SipHash takes in, its length in the last byte: how many words it is."""
+    at = _append(frame_offsets, frame_data, frames[row, 0], out, 0)
+    at = _append(a_offsets, a_data, row, out, at)
+    at = _append(frame_offsets, frame_data, frames[row, 1], out, at)
+    at = _append(b_offsets, b_data, row, out, at)
+    at = _append(frame_offsets, frame_data, frames[row, 2], out, at)
+    words = at // 8 + 1
+    put_word(out, at, np.uint64(0))
+    out[8 * words - 1] = np.uint8(at & 0xFF)
+    return words
 
 
 @jit
@@ -274,25 +276,26 @@ def _hash_framed(
     key1: np.uint64,
     out: NDArray[np.uint64],
 ) -> None:
-    for i in range(frames.shape[0]):
+    room = 3 * _longest(frame_offsets) + _longest(a_offsets) + _longest(b_offsets) + 16
+    held, other = np.empty(room, np.uint8), np.empty(room, np.uint8)
+    n = frames.shape[0]
+    # Two rows at once: each step of a row waits for the one before.
+    for i in range(0, n, 2):
+        j = min(i + 1, n - 1)
+        words = _written(frame_offsets, frame_data, frames, a_offsets, a_data, b_offsets, b_data, i, held)
+        others = _written(frame_offsets, frame_data, frames, a_offsets, a_data, b_offsets, b_data, j, other)
         v0, v1, v2, v3 = sip_start(key0, key1)
-        tail, held, length = np.uint64(0), 0, 0
-        for part in range(3):
-            f = frames[i, part]
-            begin, end = frame_offsets[f], frame_offsets[f + 1]
-            tail, held, v0, v1, v2, v3 = _taken(frame_data, begin, end, tail, held, v0, v1, v2, v3)
-            length += end - begin
-            if part == 0:
-                begin, end = a_offsets[i], a_offsets[i + 1]
-                tail, held, v0, v1, v2, v3 = _taken(a_data, begin, end, tail, held, v0, v1, v2, v3)
-                length += end - begin
-            elif part == 1:
-                begin, end = b_offsets[i], b_offsets[i + 1]
-                tail, held, v0, v1, v2, v3 = _taken(b_data, begin, end, tail, held, v0, v1, v2, v3)
-                length += end - begin
-        word = tail | (np.uint64(length & 0xFF) << np.uint64(56))
-        v0, v1, v2, v3 = sip_word(word, v0, v1, v2, v3)
+        w0, w1, w2, w3 = v0, v1, v2, v3
+        both = min(words, others)
+        for k in range(both):
+            v0, v1, v2, v3 = sip_word(word_at(held, 8 * k), v0, v1, v2, v3)
+            w0, w1, w2, w3 = sip_word(word_at(other, 8 * k), w0, w1, w2, w3)
+        for k in range(both, words):
+            v0, v1, v2, v3 = sip_word(word_at(held, 8 * k), v0, v1, v2, v3)
+        for k in range(both, others):
+            w0, w1, w2, w3 = sip_word(word_at(other, 8 * k), w0, w1, w2, w3)
         out[i, 0], out[i, 1] = sip_end(v0, v1, v2, v3)
+        out[j, 0], out[j, 1] = sip_end(w0, w1, w2, w3)
 
 
 def hash_framed(
