@@ -67,15 +67,24 @@ def find_rivals(work: str, partition: int) -> dict[str, Any]:
     for twins in (False, True):
         some = held["keys"] & np.uint64(1) == np.uint64(twins)
         left, right, crowded = sharing(held["keys"][some], held["rows"][some])
-        rivals = doubling_patterns(space.programme, read_model(space), space.settling_levels, twins=twins)
         found.append(crowded)
         pairs += left.shape[0]
-        for one, other in ((left, right), (right, left)):
-            cuts = [slice(at, at + PAIRS) for at in range(0, one.shape[0], PAIRS)]
-            found += [_alike(space, rivals, one[cut], other[cut]) for cut in cuts]
+        for at in range(0, left.shape[0], PAIRS):
+            one, other = left[at : at + PAIRS], right[at : at + PAIRS]
+            both = np.concatenate([one, other]), np.concatenate([other, one])
+            found.append(_alike(space, _doubling(space, twins), *both))
     rows = np.unique(np.concatenate(found)).astype(np.uint32)
     write_arrays(space.path("rivals", f"{partition:05d}.arrays"), rows=rows)
     return {"rows_in": int(held["rows"].shape[0]), "pairs": pairs, "rivals": int(rows.shape[0])}
+
+
+def _doubling(space: Workspace, twins: bool) -> np.ndarray:
+    """See :func:`linkage.settle.doubling_patterns`; made once a process."""
+    return space.fresh(
+        f"doubling {twins}",
+        ("model.json",),
+        lambda: doubling_patterns(space.programme, read_model(space), space.settling_levels, twins=twins),
+    )
 
 
 def _alike(space: Workspace, rivals: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
