@@ -6,7 +6,9 @@ from typing import Any
 
 from jobs.executor import Call
 from jobs.intake import Tasks
+from jobs.tasks_settle import has_keys
 from jobs.workspace import Workspace
+from linkage.settle import sample_share
 
 
 def match_records(stages: Tasks, space: Workspace) -> dict[str, Any]:
@@ -31,8 +33,13 @@ def match_records(stages: Tasks, space: Workspace) -> dict[str, Any]:
     score(list(first))
     if first and space.settling.any():
         stages.tasks("match", [("jobs.judgements:read_judgements", (work,))])
-        done = stages.tasks("match", [("jobs.tasks_match:settle_range", (work, a, b)) for a, b in agencies])
+        if sample_share(space.layout["rows"] - space.layout["n_register"]) < 1.0 and has_keys(space):
+            register = space.ranges(register=True)
+            stages.tasks("match", [("jobs.tasks_settle:key_rivals", (work, a, b)) for a, b in register])
+            stages.tasks("match", [("jobs.tasks_settle:find_rivals", (work, p)) for p in partitions])
+            stages.drop("alike/*")
+        done = stages.tasks("match", [("jobs.tasks_settle:settle_range", (work, a, b)) for a, b in agencies])
         facts["settled"] = sum(d["settled"] for d in done)
     score([i for i, rule in enumerate(space.rules) if i not in first and not rule.relatives])
-    stages.free("blocks", "probe")
+    stages.free("blocks", "probe", "rivals")
     return facts

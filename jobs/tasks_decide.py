@@ -21,7 +21,8 @@ import numpy as np
 from jobs.judgements import forbidden_pairs, forced_persons
 from jobs.policies import decision_settings
 from jobs.store import open_arrays, read_arrays, write_arrays
-from jobs.tasks_match import load_scored, settled_range, weights_of
+from jobs.tasks_match import load_scored, weights_of
+from jobs.tasks_settle import settled_range
 from jobs.tasks_train import read_model
 from jobs.workspace import Workspace
 from linkage.acceptance import Contest, Cut

@@ -1,4 +1,4 @@
-"""Tasks that score candidate pairs, and settle the records that their identifier decides."""
+"""Tasks that score candidate pairs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from jobs.judgements import judged_records
 from jobs.store import open_arrays, read_arrays, write_arrays
 from jobs.tasks_block import read_blocks
 from jobs.tasks_train import read_model
@@ -16,7 +15,6 @@ from kernels.partition import sort_by_key
 from linkage.match import Scoring, floor_of, match_blocks, match_pairs, without
 from linkage.model import Weights, weigh
 from linkage.scored import Scored
-from linkage.settle import rehearsed, settled_records
 
 _FIELDS = tuple(Scored.__dataclass_fields__)
 
@@ -123,22 +121,3 @@ def match_probe(work: str, rule: int, start: int) -> dict[str, Any]:
     )
     save_scored(space, f"{rule:02d}-{start:012d}", scored)
     return counts
-
-
-def settle_range(work: str, start: int, stop: int) -> dict[str, Any]:
-    """Settle the records of an agency range whose identifier decides them."""
-    space = Workspace.open(work)
-    n_agency = space.layout["rows"] - space.layout["n_register"]
-    sample = rehearsed(np.asarray(space.coded.order[start:stop]), n_agency)
-    scored = load_scored(space, start, space.identifier_rules)
-    # Whom an answer is about, all of their candidates count.
-    sample |= judged_records(space, start, stop)
-    settled = settled_records(scored, space.settling, start, stop, sample)
-    write_arrays(space.range_file("settled", start), settled=settled.astype(np.uint8))
-    return {"settled": int(settled.sum()), "rows_in": stop - start}
-
-
-def settled_range(space: Workspace, start: int, stop: int) -> np.ndarray:
-    """Which records of an agency range are settled: bool[n]."""
-    path = space.range_file("settled", start)
-    return read_arrays(path)["settled"] == 1 if path.exists() else np.zeros(stop - start, bool)

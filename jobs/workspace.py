@@ -196,8 +196,12 @@ class Workspace:
     @once
     def settling(self) -> np.ndarray:
         """Which patterns settle a record: bool[patterns]."""
-        plan = effective_plan(self.loaded.project, self.pack.defaults, self.kinds)
-        return settling_patterns(self.programme, plan.settle.levels)
+        return settling_patterns(self.programme, self.settling_levels)
+
+    @once
+    def settling_levels(self) -> tuple[str, ...]:
+        """The levels that settle, as part.level."""
+        return effective_plan(self.loaded.project, self.pack.defaults, self.kinds).settle.levels
 
     @once
     def identifier_rules(self) -> tuple[int, ...]:

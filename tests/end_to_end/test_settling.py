@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.generator import generate
-from jobs import workspace
+from jobs import tasks_settle, workspace
 from jobs.run import run_project
 from jobs.workspace import Workspace
 from linkage import settle
@@ -26,6 +27,11 @@ SAME = ("decisions", "entities", "duplicates", "links", "register_cases", "repai
 DECIDED = ("decision", "person_id", "entity_id")
 
 
+def nobody(programme: Programme, _: object) -> np.ndarray:
+    """In place of :func:`linkage.settle.settling_patterns`: no pattern settles."""
+    return np.zeros(programme.n_patterns, bool)
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """One nation, reconciled without the other candidates of settled records, with them, and with nobody
@@ -36,9 +42,6 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     project = folder / "nation" / "project.toml"
     scored = project.with_name("scored.toml")
     scored.write_text(project.read_text() + "\n[settle]\nskip = false\n")
-
-    def nobody(programme: Programme, _: object) -> np.ndarray:
-        return np.zeros(programme.n_patterns, bool)
 
     out = {name: folder / name for name in ("skipped", "scored", "nobody")}
     with pytest.MonkeyPatch.context() as patch:
@@ -95,15 +98,101 @@ def test_skipping__leaves_every_artefact_as_it_is(name: str, runs: dict[str, Pat
     assert skipped.equals(scored)
 
 
-def test_settling__decides_every_record_as_a_run_that_settles_nobody(runs: dict[str, Path]) -> None:
-    """The records themselves, compared with all of their candidates: nobody is decided otherwise."""
-    settled, nobody = (
-        decisions(runs[run]).select("source", "record_id", *DECIDED) for run in ("skipped", "nobody")
-    )
-    assert settled.height > 4_000
-    assert settled.equals(nobody)
+def decides_alike(one: Path, other: Path) -> bool:
+    """Whether every record is decided alike, with the same person and entity, and duplicates are the same."""
+    columns = ("source", "record_id", *DECIDED)
+    decided = decisions(one).select(columns).equals(decisions(other).select(columns))
+    found = True
     for name in ("entities", "duplicates"):
-        tables = [pq.read_table(runs[run] / f"{name}.parquet") for run in ("skipped", "nobody")]
+        tables = [pq.read_table(run / f"{name}.parquet") for run in (one, other)]
         assert tables[0].num_rows > 0
         entity = [t.select([c for c in t.column_names if c not in ("probability", "weight")]) for t in tables]
-        assert entity[0].equals(entity[1]), name
+        found &= entity[0].equals(entity[1])
+    return decided and found
+
+
+def test_settling__decides_every_record_as_a_run_that_settles_nobody(runs: dict[str, Path]) -> None:
+    """The records themselves, compared with all of their candidates: nobody is decided otherwise."""
+    assert decisions(runs["skipped"]).height > 4_000
+    assert decides_alike(runs["skipped"], runs["nobody"])
+
+
+def changed_digit(number: str, place: int) -> str:
+    """The number with another digit at the place."""
+    return number[:place] + str((int(number[place]) + 1) % 10) + number[place + 1 :]
+
+
+def rivals_of(person: dict[str, Any], stranger: dict[str, Any]) -> list[dict[str, Any]]:
+    """Register rows that come near a person: the person again, once under a slip of the number, once under
+    two digits in each other's place, once under another number, once under none; a twin under the next
+    number; and a stranger of the same name and birth date.
+    """
+    number = person["personal_number"]
+    twin = " ".join([*person["full_name"].split()[:-1], "Bình"])
+    place = next(k for k in range(6, 11) if number[k] != number[k + 1])
+    swapped = number[:place] + number[place + 1] + number[place] + number[place + 2 :]
+    other = changed_digit(changed_digit(changed_digit(number, 6), 8), 10)
+    elsewhere = {c: stranger[c] for c in ("birth_province", "commune", "phone", "father_name", "mother_name")}
+    return [
+        person | {"personal_number": changed_digit(number, 8)},
+        person | {"personal_number": swapped},
+        person | {"personal_number": other},
+        person | {"personal_number": None},
+        person | {"personal_number": changed_digit(number, 11), "full_name": twin},
+        person | {"personal_number": other} | elsewhere,
+    ]
+
+
+def plant(nation: Path) -> dict[str, str]:
+    """Give every twentieth register person of a nation a rival, one kind after another; gives the kin: the
+    number of each person and the rival's ``person_id``.
+    """
+    register = pl.read_parquet(nation / "register.parquet")
+    people = [p for p in register.to_dicts() if p["birth_date"] and len(set(p["personal_number"] or "")) > 4]
+    held = set(register["personal_number"].to_list())
+    planted, kin = [], {}
+    for k, person in enumerate(people[::20]):
+        rival = rivals_of(person, people[7 * k + 1])[k % 6]
+        if rival["personal_number"] is None or rival["personal_number"] not in held:
+            held.add(rival["personal_number"])
+            planted.append(rival | {"person_id": f"X{k:09d}", "old_number": None})
+            kin[person["personal_number"]] = planted[-1]["person_id"]
+    rows = pl.DataFrame(planted, schema=register.schema)
+    pl.concat([register, rows]).write_parquet(nation / "register.parquet")
+    return kin
+
+
+def answer(nation: Path, kin: dict[str, str]) -> int:
+    """Let clerks say of some records that they are the rival's, or are not; gives of how many."""
+    records = pl.read_csv(nation / "insurance.csv", infer_schema=False)
+    about = records.filter(pl.col("SO_DINH_DANH").is_in(list(kin)))["SO_BHXH", "SO_DINH_DANH"].rows()
+    for name, rows in (("must", about[:12:2]), ("cannot", about[1:12:2])):
+        lines = [f"insurance,{record},register,{kin[number]}\n" for record, number in rows]
+        head = "source_l,record_id_l,source_r,record_id_r\n"
+        (nation / f"{name}.csv").write_text(head + "".join(lines))
+    with (nation / "project.toml").open("a") as project:
+        project.write('\n[constraints]\nmust_link = ["must.csv"]\ncannot_link = ["cannot.csv"]\n')
+        project.write("[decision]\nreview_max = 1.0\n")
+    return len(about[:12])
+
+
+@pytest.mark.parametrize("seed", [4, 5])
+def test_settling__decides_alike_where_the_register_holds_rivals(seed: int, tmp_path: Path) -> None:
+    """Doubles, twins, strangers of one name and birth date, and what clerks have answered about them."""
+    nation = tmp_path / "nation"
+    generate(nation, 4_000, seed=seed)
+    kin = plant(nation)
+    assert len(kin) > 150
+    assert answer(nation, kin) == 12
+    project = nation / "project.toml"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settle, "SAMPLED", 500)
+        run_project(project, tmp_path / "settled", threads=2)
+        patch.setattr(tasks_settle, "rivals_of", lambda _: np.zeros(0, np.uint32))
+        run_project(project, tmp_path / "trusting", threads=2)
+        patch.setattr(workspace, "settling_patterns", nobody)
+        run_project(project, tmp_path / "nobody", threads=2)
+    Workspace.open.cache_clear()
+    assert decides_alike(tmp_path / "settled", tmp_path / "nobody")
+    assert (decisions(tmp_path / "settled")["rule"] == "settled").mean() > 0.4
+    assert not decides_alike(tmp_path / "trusting", tmp_path / "nobody"), "the rivals are none"

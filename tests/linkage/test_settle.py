@@ -9,8 +9,23 @@ from hypothesis import strategies as st
 
 from linkage.errors import ConfigError
 from linkage.levels import Level, Part, compile_parts
+from linkage.model import LevelModel, Model, PartModel
 from linkage.scored import Scored
-from linkage.settle import SAMPLED, SAMPLED_MOST, rehearsed, settled_records, settling_patterns
+from linkage.settle import (
+    CLEAR,
+    CROWD,
+    SAMPLED,
+    SAMPLED_MOST,
+    doubling_patterns,
+    listed,
+    namesake_keys,
+    rehearsed,
+    settled_records,
+    settling_patterns,
+    sharing,
+    twin_keys,
+)
+from tests.linkage import small
 
 PARTS = [
     Part(
@@ -31,6 +46,8 @@ PARTS = [
     ),
 ]
 PROGRAMME = compile_parts(PARTS, {"personal_number": "identifier", "sex": "sex", "full_name": "name"})
+#: Levels that more matches stand at than strangers.
+AGREE = ("same", "exact", "bare")
 SETTLING = settling_patterns(PROGRAMME, ("number.same", "sex.same", "name.exact", "name.bare"))
 
 
@@ -59,7 +76,7 @@ def scored(pairs: list[tuple[int, int]], start: int) -> Scored:
         np.arange(n, dtype=np.uint32),
         np.array([p for _, p in pairs], np.uint32),
         np.zeros(n, np.uint8),
-        np.zeros(n, np.int32),
+        np.array([CLEAR * int(SETTLING[p]) for _, p in pairs], np.int32),
         np.zeros(n, np.int32),
     )
 
@@ -79,7 +96,7 @@ def test_settled_records__have_just_one_settling_pair(
     pairs: list[tuple[int, int]], sample: list[bool], start: int
 ) -> None:
     held = scored(pairs, start)
-    found = settled_records(held, SETTLING, start, start + 10, np.array(sample))
+    found = settled_records(held, SETTLING, start, start + 10, np.array(sample), np.zeros(len(pairs), bool))
     for record in range(10):
         own = [p for r, p in pairs if r == record and SETTLING[p]]
         assert found[record] == (len(own) == 1 and not sample[record])
@@ -97,3 +114,89 @@ def test_rehearsed__is_a_hashed_sample_and_all_of_few_records() -> None:
         assert rehearsed(order, times * SAMPLED).mean() == pytest.approx(wanted, abs=0.001)
     fewer, more = rehearsed(order, 4 * SAMPLED), rehearsed(order, 2 * SAMPLED)
     assert not (fewer & ~more).any()
+
+
+def test_settled_records__are_none_whose_pair_is_barred_or_has_another_near() -> None:
+    good, other = int(np.flatnonzero(SETTLING)[0]), 0
+    held = scored(
+        [(0, good), (1, good), (2, good), (2, other), (3, good), (3, other), (4, good), (4, other)], 0
+    )
+    held.weight[:] = 40 * 1024
+    held.blind[:] = 10 * 1024
+    # Of the second candidates one comes near, one is far off, and one fits better but for the number.
+    held.weight[[3, 5, 7]] = [40 * 1024 - CLEAR + 1, 40 * 1024 - CLEAR, 0]
+    held.blind[7] += 1
+    barred = np.arange(8) == 1
+    found = settled_records(held, SETTLING, 0, 6, np.zeros(6, bool), barred)
+    assert found.tolist() == [True, False, False, True, False, False]
+
+
+@given(
+    st.lists(st.integers(0, 50), max_size=20, unique=True),
+    st.lists(st.integers(0, 50), min_size=1, max_size=9),
+)
+def test_listed__is_membership(ordered: list[int], values: list[int]) -> None:
+    found = listed(np.array(values, np.uint32), np.array(sorted(ordered), np.uint32))
+    assert found.tolist() == [v in ordered for v in values]
+
+
+@given(st.lists(st.integers(1, 6), max_size=30))
+def test_sharing__gives_every_two_rows_of_a_key_once(keys: list[int]) -> None:
+    rows = np.arange(len(keys), dtype=np.uint32) * 3
+    left, right, crowded = sharing(np.array(keys, np.uint64), rows)
+    want = {(3 * a, 3 * b) for a, b in itertools.combinations(range(len(keys)), 2) if keys[a] == keys[b]}
+    assert {(min(p), max(p)) for p in zip(left.tolist(), right.tolist(), strict=True)} == want
+    assert left.shape[0] == len(want)
+    assert not crowded.size
+
+
+def test_sharing__gives_the_rows_of_a_crowd_without_their_pairs() -> None:
+    keys = np.array([7] * (CROWD + 1) + [8] * CROWD, np.uint64)
+    left, right, crowded = sharing(keys, np.arange(keys.size))
+    assert sorted(crowded.tolist()) == list(range(CROWD + 1))
+    assert left.shape[0] == CROWD * (CROWD - 1) // 2
+    assert min(left.min(), right.min()) == CROWD + 1
+
+
+def test_keys__are_of_names_in_any_writing_and_of_surnames_in_a_commune() -> None:
+    day = (1985, 3, 2)
+    people: list[small.Person] = [
+        {"full_name": ("vũ", "hòa"), "birth_date": day, "commune": 1},
+        {"full_name": ("hoa", "vu"), "birth_date": day, "commune": 1},
+        {"full_name": ("vu", "hải"), "birth_date": day, "commune": 1},
+        {"full_name": ("vũ", "hòa"), "birth_date": (1985, 3, 3), "commune": 2},
+        {"full_name": ("vũ", "hòa"), "birth_date": (1985, 3, 0), "commune": 1},
+        {"full_name": (), "birth_date": day, "commune": 1},
+        {"full_name": ("vũ", "hòa"), "commune": 1},
+        {"full_name": ("vũ", "hòa"), "birth_date": day},
+    ]
+    coded, meaning = small.coded_nation(people)
+    names, twins = namesake_keys(coded, meaning), twin_keys(coded, meaning)
+    assert names[0] == names[1] == names[7]
+    assert twins[0] == twins[2]
+    assert twins[7] == 0
+    for keys, others in ((names, [0, 2, 3]), (twins, [0, 1, 3])):
+        assert keys[4:7].tolist() == [0, 0, 0]
+        assert len({*keys[others].tolist(), 0}) == 4
+
+
+def test_doubling_patterns__are_alike_in_number_or_agree_beyond_what_settles() -> None:
+    def told(name: str) -> LevelModel:
+        return LevelModel(name=name, when="", m=0.9 if name in AGREE else 0.01, u=0.1)
+
+    model = Model(
+        register=10,
+        parts=[PartModel(name=p.name, columns=[], levels=[told(v.name) for v in p.levels]) for p in PARTS],
+        corrections=[],
+        mean_frequency={},
+        lost=0.0,
+        training=[],
+        converged=True,
+        warnings=[],
+    )
+    found = doubling_patterns(PROGRAMME, model, ("number.same", "name.exact"))
+    wanted = [n in (0, 1) or s == 1 for n, s, _ in itertools.product(*map(range, PROGRAMME.shape))]
+    assert found.tolist() == wanted
+    found = doubling_patterns(PROGRAMME, model, ("number.same", "name.exact"), twins=True)
+    wanted = [n in (0, 1) or s in (0, 1) for n, s, _ in itertools.product(*map(range, PROGRAMME.shape))]
+    assert found.tolist() == wanted
