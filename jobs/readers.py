@@ -79,7 +79,8 @@ def plan_parts(
     """Cut a source's files into about ``parts`` parts: at least one a file, more if one would be too large.
 
     There are fewer if parts would have fewer than ``least_rows`` rows, and more if one would have more than
-    ``most_rows`` or ``part_bytes``; rows of a text are estimated by the length of its first ones.
+    ``most_rows`` or ``part_bytes``: then a multiple of ``parts``, so that as many workers end together. Rows
+    of a text are estimated by the length of its first ones.
 
     A CSV file that is cut is walked once, because a line end inside quotes is no place to cut. Row groups of
     a Parquet file and batches of an Arrow file are never cut. Files that need it are spooled into the folder
@@ -99,8 +100,9 @@ def plan_parts(
         name, sent = seen.path.name, text_size(seen, source, contract)
         with _told(name, contract):
             rows = _about_rows(source)
-            share = max(1, min(round(parts * source.size / total), rows // least_rows))
-            share = max(share, -(-source.size // part_bytes), -(-rows // most_rows))
+            wanted = max(1, min(round(parts * source.size / total), rows // least_rows))
+            least = max(-(-source.size // part_bytes), -(-rows // most_rows))
+            share = _multiple(wanted, least)
             pieces = _CUTS[source.form](source, share, part_bytes)
         for number, (start, stop, line) in enumerate(pieces):
             head = (source.line - 1, source.body) if number == 0 else (0, 0)
@@ -111,6 +113,11 @@ def plan_parts(
                 )
             )  # fmt: skip
     return specs
+
+
+def _multiple(wanted: int, least: int) -> int:
+    """The smallest multiple of ``wanted`` that is not below ``least``, at least ``wanted`` itself."""
+    return wanted * max(1, -(-least // wanted))
 
 
 def _about_rows(source: SourceFile) -> int:
@@ -137,7 +144,7 @@ def _cut_parquet(source: SourceFile, share: int, part_bytes: int) -> list[tuple[
             for g in range(meta.num_row_groups)
         ]
     whole = sum(size for _, size in groups)
-    return _cut_groups(groups, max(share, -(-whole // part_bytes)), source.line)
+    return _cut_groups(groups, _multiple(share, -(-whole // part_bytes)), source.line)
 
 
 def _cut_arrow(source: SourceFile, share: int, part_bytes: int) -> list[tuple[int, int, int]]:  # noqa: ARG001

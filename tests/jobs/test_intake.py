@@ -247,7 +247,7 @@ def test_take_in__a_large_source_has_parts_of_bounded_rows(case: Case, monkeypat
     monkeypatch.setattr(intake, "MOST_ROWS", 600)
     parts = [rows for source, _, _, rows in case.take_in()["layout"]["parts"] if source == 1]
     assert sum(parts) == 5000
-    assert len(parts) == 9
+    assert len(parts) == 10  # nine would do, which two workers do not share evenly
     assert max(parts) < 700
 
 

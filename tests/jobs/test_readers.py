@@ -424,3 +424,10 @@ def test_read_source__parquet_without_rows_or_of_lists(tmp_path: Path):
     pq.write_table(pa.table({"K": ["1"], "A": [[1]], "B": ["x"]}), path)
     with pytest.raises(ContractError, match="E-INPUT-007"):
         read([path], contract(format="parquet"))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "least", "found"), [(2, 1, 2), (2, 2, 2), (2, 5, 6), (3, 4, 6), (1, 7, 7)]
+)
+def test_plan_parts__workers_share_parts_evenly(wanted: int, least: int, found: int) -> None:
+    assert readers._multiple(wanted, least) == found
