@@ -377,7 +377,7 @@ def _equality(space: Workspace, present: dict[str, float]) -> dict[tuple[str, st
                 borne = present[part.name] * first
                 same = space.counted["chance"][form] * first * (first - 1.0)
                 out[part.name, level.name] = same / max(1.0, borne * (borne - 1.0))
-    held = [read_arrays(space.range_file("train/sample", a)) for a, _ in space.ranges(register=True)]
+    held = [open_arrays(space.range_file("train/sample", a)) for a, _ in space.ranges(register=True)]
     for number, key in enumerate(_equalities(space)):
         codes = np.concatenate([h[f"@equal{number}"] for h in held]) if held else np.zeros(0, np.uint64)
         out[key] = ValueCounts.of(codes[codes != 0]).chance_agreement(int((codes != 0).sum()))
@@ -470,7 +470,7 @@ def rate_repeats(work: str, start: int, stop: int) -> dict[str, Any]:
         chance = model.parts[number].levels[marked[0]].u
         named = re.findall(r"\b([a-z][a-z0-9_]*)\.", levels[marked[0]].when)
         column = named[0] if named else parts[number].columns[0]
-        repeats = read_arrays(space.range_file("side", start))[f"{column}.repeats"]
+        repeats = open_arrays(space.range_file("side", start))[f"{column}.repeats"]
         sizes = np.zeros(len(space.sources), np.int64)
         for source, _, _, rows in space.layout["parts"]:
             sizes[source] += rows
