@@ -147,19 +147,12 @@ def join_blocks(many: Sequence[Blocks]) -> Blocks:
 
 def pick_blocks(blocks: Blocks, chosen: np.ndarray, *, register: bool = False) -> Blocks:
     """Some of the blocks (bool[blocks]), whole or with only their register members."""
-    sizes = np.diff(blocks.starts)
-    member = np.repeat(chosen, sizes)
-    if register:
-        place = np.arange(blocks.members.shape[0]) - np.repeat(blocks.starts[:-1], sizes)
-        member &= place < np.repeat(blocks.n_register, sizes)
-        sizes = blocks.n_register.astype(np.int64)
+    # The register's members come first in a block.
+    sizes = (blocks.n_register.astype(np.int64) if register else np.diff(blocks.starts))[chosen]
+    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    places = np.arange(starts[-1]) + np.repeat(blocks.starts[:-1][chosen] - starts[:-1], sizes)
     return Blocks(
-        blocks.members[member],
-        np.concatenate([[0], np.cumsum(sizes[chosen])]).astype(np.int64),
-        blocks.n_register[chosen],
-        blocks.keys[chosen],
-        blocks.hot,
-        {},
+        blocks.members[places], starts, blocks.n_register[chosen], blocks.keys[chosen], blocks.hot, {}
     )
 
 
