@@ -175,16 +175,6 @@ def _histogram(given: Arguments) -> Asked:
     return Asked(lambda: before + np.bincount(found, minlength=before.shape[0]), np.ndarray.tolist)
 
 
-def _weights(given: Arguments) -> Asked:
-    found, right, _, weights, asked, frequency, _ = given
-
-    def run() -> Any:
-        column = asked[found]
-        return weights[found] + np.where(column >= 0, frequency[right, np.maximum(column, 0)], 0)
-
-    return Asked(run, np.ndarray.tolist)
-
-
 def _look_up(given: Arguments) -> Asked:
     keys, values, _, _, wanted, _ = given
 
@@ -237,7 +227,6 @@ polars_integers = Peer((), _integers)
 numpy_relations = Peer((), _relations)
 numpy_held = Peer((), _held)
 numpy_histogram = Peer((), _histogram)
-numpy_weights = Peer((), _weights)
 numpy_look_up = Peer((), _look_up)
 numpy_order = Peer((), _order)
 numpy_sort = Peer((), _sort)

@@ -127,6 +127,18 @@ def _walked(given: Arguments, found: Any) -> Any:
     return list(zip(given[-2][:found].tolist(), given[-1][:found].tolist(), strict=True))
 
 
+def _scored(given: Arguments, end: Any) -> Any:
+    return list(zip(*(column[:end].tolist() for column in given[-5:]), strict=True))
+
+
+def _narrowed(given: Arguments, count: Any) -> Any:
+    return given[3][:count].tolist(), list(zip(given[4].tolist(), given[5].tolist(), strict=True))
+
+
+def _ranked(given: Arguments, found: Any) -> Any:
+    return given[1][:found].tolist(), given[2].tolist()
+
+
 def _probed(given: Arguments, found: Any) -> Any:
     return set(_walked(given, found))
 
@@ -279,7 +291,7 @@ JUDGES: Mapping[str, Judge] = {
     "pairs.held_bits": Judge(_out, column_twins.held, {"NumPy": peers.numpy_held}),
     "patterns.assign_patterns": Judge(_out, column_twins.patterns),
     "patterns.count_patterns": Judge(_out, column_twins.histogram, {"NumPy": peers.numpy_histogram}),
-    "patterns.weigh_pairs": Judge(_out, column_twins.weights, {"NumPy": peers.numpy_weights}),
+    "patterns.score_pairs": Judge(_scored, column_twins.scores),
     "keys.start_keys": Judge(_out, column_twins.start_keys),
     "keys.fold_column": Judge(_out, column_twins.folded),
     "keys.index_keys": Judge(_out, column_twins.key_index),
@@ -290,11 +302,8 @@ JUDGES: Mapping[str, Judge] = {
         column_twins.partition_order,
         {"NumPy": peers.numpy_order},
     ),
-    "partition.rank_rows": Judge(
-        lambda given, found: (given[1][:found].tolist(), given[2].tolist()),
-        column_twins.ranks,
-        {"NumPy": peers.numpy_ranks},
-    ),
+    "partition.rank_rows": Judge(_ranked, column_twins.ranks, {"NumPy": peers.numpy_ranks}),
+    "partition.rank_rows, far apart": Judge(_ranked, column_twins.ranks, {"NumPy": peers.numpy_ranks}),
     "partition.sort_by_key": Judge(_zipped(0, 1), column_twins.ordered, {"NumPy": peers.numpy_sort}),
     "partition.split_blocks": Judge(_blocks_split, column_twins.blocks_split),
     "partition.split_blocks, among all": Judge(_blocks_split, column_twins.blocks_split),
@@ -311,6 +320,7 @@ JUDGES: Mapping[str, Judge] = {
     "pairs.walk_blocks, register with register": Judge(_walked, column_twins.block_pairs),
     "pairs.walk_blocks, every pair": Judge(_walked, column_twins.block_pairs),
     "pairs.owned_pairs": Judge(_out, column_twins.owned),
+    "pairs.narrow_pairs": Judge(_narrowed, column_twins.narrowed_pairs),
     "pairs.count_block_pairs": Judge(_out, column_twins.block_counts),
     "probe.index_codes": Judge(_out, column_twins.code_index),
     "probe.probe_neighbours": Judge(_probed, column_twins.slips, units=20_000),

@@ -31,10 +31,11 @@ class _Names:
         self.narrow = narrow
         self.wide = wide
 
-    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
-        if isinstance(rows, slice):
-            return widen(self.narrow[rows], self.wide)
-        return widen(self.narrow, self.wide, rows)
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        return widen(self.narrow[rows], self.wide)
+
+    def fill(self, rows: np.ndarray, out: np.ndarray) -> None:
+        widen(self.narrow, self.wide, rows, out)
 
 
 def few(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
@@ -56,19 +57,19 @@ class _Few:
         self.rows = rows
         self.values = values
 
-    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
-        if isinstance(rows, slice):
-            start, stop, _ = rows.indices(self.n)
-            low, high = np.searchsorted(self.rows, [start, stop])
-            out = np.zeros((stop - start, *self.values.shape[1:]), self.values.dtype)
-            out[self.rows[low:high].astype(np.int64) - start] = self.values[low:high]
-            return out
-        out = np.zeros((rows.shape[0], *self.values.shape[1:]), self.values.dtype)
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        start, stop, _ = rows.indices(self.n)
+        low, high = np.searchsorted(self.rows, [start, stop])
+        out = np.zeros((stop - start, *self.values.shape[1:]), self.values.dtype)
+        out[self.rows[low:high].astype(np.int64) - start] = self.values[low:high]
+        return out
+
+    def fill(self, rows: np.ndarray, out: np.ndarray) -> None:
+        out[...] = 0
         if self.rows.size:
             at = np.minimum(np.searchsorted(self.rows, rows), self.rows.size - 1)
-            found = self.rows[at] == rows
+            found = np.flatnonzero(self.rows[at] == rows)
             out[found] = self.values[at[found]]
-        return out
 
 
 Held = Callable[[], Mapping[str, np.ndarray]]
@@ -78,8 +79,8 @@ def _lazily(path: Path) -> Held:
     return functools.cache(lambda: open_arrays(path))
 
 
-def _piece(held: Held, name: str) -> Callable[[], Piece | None]:
-    def opened() -> Piece | None:
+def _piece(held: Held, name: str) -> Callable[[], np.ndarray | Piece | None]:
+    def opened() -> np.ndarray | Piece | None:
         arrays = held()
         if name not in arrays:
             return None
@@ -121,8 +122,8 @@ def _aliases(starts: np.ndarray, parts: list[list[int]], held: list[Held]) -> Co
     of_register = [number for number, part in enumerate(parts) if part[0] == 0]
     width = max((held[i]()[name].shape[1] for i in of_register if name in held[i]()), default=0)
 
-    def padded(number: int) -> Callable[[], Piece | None]:
-        def opened() -> Piece | None:
+    def padded(number: int) -> Callable[[], np.ndarray | Piece | None]:
+        def opened() -> np.ndarray | Piece | None:
             arrays = held[number]()
             if name not in arrays:
                 return None

@@ -45,6 +45,8 @@ def forced_persons(space: Workspace, start: int, stop: int) -> np.ndarray:
 def forbidden_pairs(space: Workspace, scored: Scored) -> np.ndarray:
     """Which pairs must not be one person: bool[pairs]."""
     cannot = read_arrays(space.path("decided", "judgements.arrays"))["cannot"]
+    if not cannot.size:
+        return np.zeros(scored.left.shape[0], bool)
     first = space.layout["n_register"]
     banned = cannot[:, 0] * first + cannot[:, 1]
     return np.isin(scored.left.astype(np.int64) * first + scored.right.astype(np.int64), banned)

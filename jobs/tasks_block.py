@@ -143,7 +143,7 @@ def merge_plan(work: str) -> dict[str, Any]:
     hot = {}
     for index, rule in enumerate(space.rules):
         partitions = range(0 if rule.near else 1 << space.layout["bits"])
-        parts = [read_arrays(space.path("blocks", f"{index:02d}-{p:05d}.arrays"))["hot"] for p in partitions]
+        parts = [open_arrays(space.path("blocks", f"{index:02d}-{p:05d}.arrays"))["hot"] for p in partitions]
         hot[f"rule{index}"] = np.sort(np.concatenate([space.heavy[index].keys, *parts]))
     write_arrays(space.path("plan", "hot.arrays"), **hot)
     return {"refined": {space.rules[i].name: int(hot[f"rule{i}"].shape[0]) for i in range(len(space.rules))}}

@@ -88,8 +88,11 @@ def weigh_range(work: str, start: int, stop: int) -> dict[str, Any]:
     model = read_model(space)
     scored = load_scored(space, start)
     falls = forbidden_pairs(space, scored)
-    forbidden, scored = scored.where(falls), scored.where(~falls)
-    settling = space.settling[scored.pattern] & np.isin(scored.rule, space.identifier_rules)
+    forbidden = scored.where(falls)
+    if forbidden.left.size:
+        scored = scored.where(~falls)
+    of_identifier = np.isin(np.arange(256), space.identifier_rules)
+    settling = space.settling[scored.pattern] & of_identifier[scored.rule]
     scored, candidates = weigh_up(
         scored,
         start,

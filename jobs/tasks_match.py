@@ -11,12 +11,13 @@ from jobs.store import open_arrays, read_arrays, write_arrays
 from jobs.tasks_block import read_blocks
 from jobs.tasks_train import read_model
 from jobs.workspace import Workspace
-from kernels.partition import sort_by_key
+from kernels.partition import partition_order
 from linkage.match import Scoring, floor_of, match_blocks, match_pairs, without
 from linkage.model import Weights, weigh
 from linkage.scored import Scored
 
-_FIELDS = tuple(Scored.__dataclass_fields__)
+#: Of a scored pair, in a row of 32-bit numbers; its rule is in the name of the file.
+_HELD = ("left", "right", "pattern", "weight", "blind")
 
 
 def scoring_of(space: Workspace) -> Scoring:
@@ -35,30 +36,42 @@ def weights_of(space: Workspace) -> Weights:
 
 
 def save_scored(space: Workspace, name: str, scored: Scored) -> None:
-    """Write scored pairs by their agency record, with where each range's begin."""
-    order = np.arange(scored.left.shape[0], dtype=np.uint32)
-    sort_by_key(scored.left.astype(np.uint64), order)
-    edges = [start for start, _ in space.ranges(register=False)]
-    left = scored.left[order]
-    write_arrays(
-        space.path("pairs", f"{name}.arrays"),
-        starts=np.append(np.searchsorted(left, np.array(edges, left.dtype)), left.shape[0]).astype(np.int64),
-        **{f: getattr(scored, f)[order] for f in _FIELDS},
-    )
+    """Write scored pairs of a rule by the range of their agency record, with where each range's begin.
+
+    A pair is a row of its file, so that what a range has of it is read in one piece; the name begins with the
+    rule.
+    """
+    edges = np.array([start for start, _ in space.ranges(register=False)], scored.left.dtype)
+    left = scored.left
+    if bool((left[1:] >= left[:-1]).all()):
+        starts = np.append(np.searchsorted(left, edges), left.shape[0]).astype(np.int64)
+    else:
+        number = (np.searchsorted(edges, left, "right") - 1).astype(np.uint16)
+        starts, order = np.empty(edges.shape[0] + 1, np.int64), np.empty(left.shape[0], np.uint32)
+        partition_order(number, starts, order)
+        scored = scored.where(order)
+    rows = np.empty((left.shape[0], len(_HELD)), np.uint32)
+    for place, field in enumerate(_HELD):
+        rows[:, place] = getattr(scored, field).view(np.uint32)
+    write_arrays(space.path("pairs", f"{name}.arrays"), starts=starts, pairs=rows)
 
 
 def load_scored(space: Workspace, start: int, rules: Sequence[int] | None = None) -> Scored:
     """The scored pairs of the agency range that begins at ``start``, of all rules or of some."""
     number = [a for a, _ in space.ranges(register=False)].index(start)
-    found = []
+    found, found_by = [np.zeros((0, len(_HELD)), np.uint32)], [np.zeros(0, np.uint8)]
     for path in sorted((space.work / "pairs").glob("*.arrays")):
-        if rules is not None and int(path.name[:2]) not in rules:
+        rule = int(path.name[:2])
+        if rules is not None and rule not in rules:
             continue
         held = open_arrays(path)
         low, high = (int(v) for v in held["starts"][number : number + 2])
         if high > low:
-            found.append(Scored(**{f: held.cut(f, low, high) for f in _FIELDS}))
-    return Scored.concatenate(found)
+            found.append(held.cut("pairs", low, high))
+            found_by.append(np.full(high - low, rule, np.uint8))
+    rows = np.concatenate(found)
+    left, right, pattern, weight, blind = (np.ascontiguousarray(column) for column in rows.T)
+    return Scored(left, right, pattern, np.concatenate(found_by), weight.view(np.int32), blind.view(np.int32))
 
 
 def match_partition(work: str, rule: int, partition: int) -> dict[str, Any]:

@@ -180,8 +180,11 @@ class _Chosen:
         self.whole = whole
         self.rows = rows
 
-    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+    def __getitem__(self, rows: slice) -> np.ndarray:
         return np.asarray(self.whole[self.rows[rows]])
+
+    def fill(self, rows: np.ndarray, out: np.ndarray) -> None:
+        out[...] = self.whole[self.rows[rows]]
 
 
 def _chosen(whole: Column | np.ndarray, rows: np.ndarray) -> Column:

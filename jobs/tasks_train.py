@@ -147,19 +147,12 @@ def join_blocks(many: Sequence[Blocks]) -> Blocks:
 
 def pick_blocks(blocks: Blocks, chosen: np.ndarray, *, register: bool = False) -> Blocks:
     """Some of the blocks (bool[blocks]), whole or with only their register members."""
-    sizes = np.diff(blocks.starts)
-    member = np.repeat(chosen, sizes)
-    if register:
-        place = np.arange(blocks.members.shape[0]) - np.repeat(blocks.starts[:-1], sizes)
-        member &= place < np.repeat(blocks.n_register, sizes)
-        sizes = blocks.n_register.astype(np.int64)
+    # The register's members come first in a block.
+    sizes = (blocks.n_register.astype(np.int64) if register else np.diff(blocks.starts))[chosen]
+    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    places = np.arange(starts[-1]) + np.repeat(blocks.starts[:-1][chosen] - starts[:-1], sizes)
     return Blocks(
-        blocks.members[member],
-        np.concatenate([[0], np.cumsum(sizes[chosen])]).astype(np.int64),
-        blocks.n_register[chosen],
-        blocks.keys[chosen],
-        blocks.hot,
-        {},
+        blocks.members[places], starts, blocks.n_register[chosen], blocks.keys[chosen], blocks.hot, {}
     )
 
 
@@ -377,7 +370,7 @@ def _equality(space: Workspace, present: dict[str, float]) -> dict[tuple[str, st
                 borne = present[part.name] * first
                 same = space.counted["chance"][form] * first * (first - 1.0)
                 out[part.name, level.name] = same / max(1.0, borne * (borne - 1.0))
-    held = [read_arrays(space.range_file("train/sample", a)) for a, _ in space.ranges(register=True)]
+    held = [open_arrays(space.range_file("train/sample", a)) for a, _ in space.ranges(register=True)]
     for number, key in enumerate(_equalities(space)):
         codes = np.concatenate([h[f"@equal{number}"] for h in held]) if held else np.zeros(0, np.uint64)
         out[key] = ValueCounts.of(codes[codes != 0]).chance_agreement(int((codes != 0).sum()))
@@ -470,7 +463,7 @@ def rate_repeats(work: str, start: int, stop: int) -> dict[str, Any]:
         chance = model.parts[number].levels[marked[0]].u
         named = re.findall(r"\b([a-z][a-z0-9_]*)\.", levels[marked[0]].when)
         column = named[0] if named else parts[number].columns[0]
-        repeats = read_arrays(space.range_file("side", start))[f"{column}.repeats"]
+        repeats = open_arrays(space.range_file("side", start))[f"{column}.repeats"]
         sizes = np.zeros(len(space.sources), np.int64)
         for source, _, _, rows in space.layout["parts"]:
             sizes[source] += rows

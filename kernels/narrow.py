@@ -149,22 +149,29 @@ def narrow_names(names: NDArray[np.uint32]) -> tuple[NDArray[np.uint16], NDArray
 
 
 def widen(
-    narrow: NDArray[np.uint16], wide: NDArray[np.uint32], rows: NDArray[np.integer] | None = None
+    narrow: NDArray[np.uint16],
+    wide: NDArray[np.uint32],
+    rows: NDArray[np.integer] | None = None,
+    out: NDArray[np.uint32] | None = None,
 ) -> NDArray[np.uint32]:
     """The names uint32[n, 8] again: all of ``narrow`` (uint16[n, 4]), or its ``rows`` in their order.
 
-    ``wide`` is the whole overflow, also where ``narrow`` is a stretch of the rows it was made with. Raises
-    ValueError for other shapes and types, for a row or a number of the overflow that is not there.
+    ``wide`` is the whole overflow, also where ``narrow`` is a stretch of the rows it was made with; ``out``
+    is filled where it is given. Raises ValueError for other shapes and types, for a row or a number of the
+    overflow that is not there.
     """
     held = reading(narrow, np.uint16, "narrow", columns=NARROW)
     over = reading(wide, np.uint32, "wide", columns=TOKENS)
-    if rows is None:
-        out = np.empty((held.shape[0], TOKENS), np.uint32)
-        sound = _widen(held, over, out)
-    else:
-        at = reading(rows, np.int64, "rows")
-        out = np.empty((at.shape[0], TOKENS), np.uint32)
-        sound = _widen_rows(held, over, at, out)
+    at = None if rows is None else reading(rows, np.int64, "rows")
+    n = held.shape[0] if at is None else at.shape[0]
+    if out is None:
+        out = np.empty((n, TOKENS), np.uint32)
+    elif out.dtype != np.uint32 or out.shape != (n, TOKENS) or not out.flags.c_contiguous:
+        raise ValueError(
+            f"out is {out.dtype}{list(out.shape)}. Wanted: a contiguous uint32[{n}, {TOKENS}]. "
+            "Allocate it so."
+        )
+    sound = _widen(held, over, out) if at is None else _widen_rows(held, over, at, out)
     if not sound:
         raise ValueError(
             f"A row of {held.shape[0]} names or of their overflow of {over.shape[0]} is not there. "

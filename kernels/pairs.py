@@ -8,20 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels._door import reading
-from kernels._jit import inline, jit
-
-
-@inline
-def _shares_key(keys: NDArray[np.uint64], left: int, right: int) -> bool:
-    """Whether two rows of a uint64[n, width] array have a key other than zero in common."""
-    for a in range(keys.shape[1]):
-        key = keys[left, a]
-        if key == 0:
-            break
-        for b in range(keys.shape[1]):
-            if keys[right, b] == key:
-                return True
-    return False
+from kernels._jit import jit
 
 
 @jit
@@ -167,11 +154,61 @@ def owned_pairs(
     keys, widths as in :func:`walk_blocks`; left, right : int64[n]; out : uint8[n]
     """
     for i in range(left.shape[0]):
-        out[i] = 0
+        one = left[i]
+        other = right[i]
+        owned = np.uint8(0)
         for rule in range(rules):
-            if _shares_key(keys[:, widths[rule] : widths[rule + 1]], left[i], right[i]):
-                out[i] = 1
+            for x in range(widths[rule], widths[rule + 1]):
+                key = keys[one, x]
+                if key == 0:
+                    break
+                for y in range(widths[rule], widths[rule + 1]):
+                    if keys[other, y] == key:
+                        owned = np.uint8(1)
+            if owned:
                 break
+        out[i] = owned
+
+
+@jit
+def narrow_pairs(
+    rows: int,
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    held: NDArray[np.int64],
+    out_left: NDArray[np.int64],
+    out_right: NDArray[np.int64],
+) -> int:
+    """Pairs as places among only those of ``rows`` rows that some pair has; returns how many these are.
+
+    The pairs come in the order of their left row, of one row as they were: what is read of the left rows is
+    then read in order.
+
+    left, right         : int64[n], below ``rows``
+    held                : int64[rows], filled from the front with the rows that some pair has, rising
+    out_left, out_right : int64[n], not the same arrays as ``left`` and ``right``
+    """
+    starts = np.zeros(rows, np.int32)
+    place = np.zeros(rows, np.int32)
+    for i in range(left.shape[0]):
+        starts[left[i]] += 1
+        place[right[i]] = 1
+    count = 0
+    at = 0
+    for row in range(rows):
+        size = starts[row]
+        starts[row] = at
+        at += size
+        if size or place[row]:
+            held[count] = row
+            place[row] = count
+            count += 1
+    for i in range(left.shape[0]):
+        to = starts[left[i]]
+        starts[left[i]] = to + 1
+        out_left[to] = place[left[i]]
+        out_right[to] = place[right[i]]
+    return count
 
 
 @jit
@@ -212,20 +249,19 @@ def unsettled_blocks(
     at = np.int64(0)
     out_starts[0] = 0
     for block in range(starts.shape[0] - 1):
-        begin = at
         middle = starts[block] + n_register[block]
-        for place in range(starts[block], middle):
-            out[at] = members[place]
-            at += 1
-        agencies = at
+        end = at + n_register[block]
         for place in range(middle, starts[block + 1]):
             row = np.int64(members[place]) - first
             if (settled[row >> 3] >> np.uint8(row & 7)) & np.uint8(1) == 0:
-                out[at] = members[place]
-                at += 1
-        if at == agencies:
-            at = begin
+                out[end] = members[place]
+                end += 1
+        if end == at + n_register[block]:
             continue
+        for place in range(starts[block], middle):
+            out[at] = members[place]
+            at += 1
+        at = end
         kept[n] = block
         n += 1
         out_starts[n] = at

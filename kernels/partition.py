@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels._door import reading
 from kernels._jit import inline, jit
+from kernels._lanes import bit_count, lowest
 from kernels.keys import NO_KEY
 
 
@@ -198,11 +200,55 @@ def _rank_sorted(
     return count
 
 
+@jit
+def _rank_marked(
+    rows: NDArray[np.uint32],
+    low: int,
+    words: NDArray[np.int64],
+    before: NDArray[np.uint32],
+    distinct: NDArray[np.uint32],
+    rank: NDArray[np.int64],
+) -> int:
+    """As :func:`rank_rows`, by a bit for every row from ``low`` on.
+
+    words : zeros;  before : filled with the distinct rows before each word
+    """
+    for i in range(rows.shape[0]):
+        at = np.int64(rows[i]) - low
+        words[at >> 6] |= np.int64(1) << (at & 63)
+    count = 0
+    for w in range(words.shape[0]):
+        before[w] = count
+        word = words[w]
+        while word != 0:
+            distinct[count] = np.uint32(low + 64 * w + lowest(word))
+            count += 1
+            word &= word - 1
+    for i in range(rows.shape[0]):
+        at = np.int64(rows[i]) - low
+        below = words[at >> 6] & ((np.int64(1) << (at & 63)) - 1)
+        rank[i] = np.int64(before[at >> 6]) + bit_count(below)
+    return count
+
+
+#: Rows of a span to every row ranked, up to which a bit for each of the span is faster than a sort: at 64 it
+#: takes 40 % of the time, at 256 as long.
+_SPARSEST = 64
+
+
 def rank_rows(rows: NDArray[np.uint32], distinct: NDArray[np.uint32], rank: NDArray[np.int64]) -> int:
     """Distinct rows in rising order and the place of every row among them; returns how many there are.
 
     rows : uint32[n], in any order;  distinct : uint32[n], filled from the front;  rank : int64[n], as given
     """
+    if rows.shape[0] == 0:
+        return 0
+    low = int(rows.min())
+    span = int(rows.max()) - low + 1
+    if span <= _SPARSEST * rows.shape[0]:
+        words = -(-span // 64)
+        marks, before = np.zeros(words, np.int64), np.empty(words, np.uint32)
+        return int(_rank_marked(reading(rows, np.uint32, "rows"), low, marks, before, distinct, rank))
     keys, places = rows.astype(np.uint64), np.arange(rows.shape[0], dtype=np.uint32)
     sort_by_key(keys, places)
     return int(_rank_sorted(keys, places, distinct, rank))

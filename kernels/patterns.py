@@ -120,28 +120,53 @@ def count_patterns(patterns: NDArray[np.uint32], n: int, histogram: NDArray[np.i
 
 
 @jit
-def weigh_pairs(
+def score_pairs(
     patterns: NDArray[np.uint32],
+    left: NDArray[np.int64],
     right: NDArray[np.int64],
-    n: int,
     weights: NDArray[np.int32],
-    frequency_column: NDArray[np.int8],
-    frequency: NDArray[np.int32],
-    out: NDArray[np.int32],
-) -> None:
-    """Match weights of the first ``n`` pairs in fixed point.
+    asked: NDArray[np.int8],
+    blind_weights: NDArray[np.int32],
+    blind_asked: NDArray[np.int8],
+    repeated: NDArray[np.uint8],
+    frequency: NDArray[np.int16],
+    repeats: NDArray[np.int32],
+    floor: int,
+    rows: NDArray[np.uint32],
+    at: int,
+    out_left: NDArray[np.uint32],
+    out_right: NDArray[np.uint32],
+    out_pattern: NDArray[np.uint32],
+    out_weight: NDArray[np.int32],
+    out_blind: NDArray[np.int32],
+) -> int:
+    """Match weights in fixed point, with the identifier and without, of the pairs one of whose is at least
+    ``floor``; returns where the next of them is to stand.
 
-    patterns         : uint32[>= n]
-    right            : int64[>= n], right rows of the pairs, whose frequency is taken
-    weights          : int32[patterns], weight of each pattern in 1/1024 bit
-    frequency_column : int8[patterns], which column of ``frequency`` the pattern's levels ask for, -1 none
-    frequency        : int32[rows, columns], what to add for the rarity of the row's own value, in 1/1024 bit
-    out              : int32[>= n]
+    patterns    : uint32[n];  left, right : int64[n], local rows of the pairs
+    weights, blind_weights : int32[patterns], in 1/1024 bit, with and without the identifier
+    asked, blind_asked     : int8[patterns], which column of ``frequency`` a pattern asks for, -1 none
+    repeated    : uint8[patterns], 1 where ``repeats`` of the left row counts, with the identifier only
+    frequency   : int16[rows, columns], what to add for the rarity of the right row's value, in 1/1024 bit
+    repeats     : int32[rows], what to add where the left row's identifier is repeated
+    rows        : uint32[rows], the global number of every local row
+    out_left, out_right, out_pattern, out_weight, out_blind : at least at + n long, filled from ``at`` on
     """
-    for i in range(n):
+    for i in range(patterns.shape[0]):
         pattern = patterns[i]
         weight = weights[pattern]
-        column = frequency_column[pattern]
-        if column >= 0:
-            weight += frequency[right[i], column]
-        out[i] = weight
+        blind = blind_weights[pattern]
+        if asked[pattern] >= 0:
+            weight += frequency[right[i], asked[pattern]]
+        if blind_asked[pattern] >= 0:
+            blind += frequency[right[i], blind_asked[pattern]]
+        if repeated[pattern]:
+            weight += repeats[left[i]]
+        if weight >= floor or blind >= floor:
+            out_left[at] = rows[left[i]]
+            out_right[at] = rows[right[i]]
+            out_pattern[at] = pattern
+            out_weight[at] = weight
+            out_blind[at] = blind
+            at += 1
+    return at

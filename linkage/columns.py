@@ -12,10 +12,13 @@ import pyarrow.compute as pc
 
 
 class Piece(Protocol):
-    """Consecutive rows of a column: a mapped array, or what reads like one."""
+    """Consecutive rows of a column, where they are no mapped array."""
 
-    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
-        """The values of a slice, or at given places."""
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        """The values of a slice."""
+
+    def fill(self, rows: np.ndarray, out: np.ndarray) -> None:
+        """Put the values at given places (int64, in any order) into ``out``."""
 
 
 class Column:
@@ -29,14 +32,14 @@ class Column:
     def __init__(
         self,
         starts: np.ndarray,
-        opened: Sequence[Callable[[], Piece | None] | None],
+        opened: Sequence[Callable[[], np.ndarray | Piece | None] | None],
         dtype: np.dtype,
         width: tuple[int, ...] = (),
         missing: int = 0,
     ) -> None:
         self.starts = np.asarray(starts, np.int64)
         self._open = list(opened)
-        self._held: list[Piece | None] = [None] * len(self._open)
+        self._held: list[np.ndarray | Piece | None] = [None] * len(self._open)
         self.dtype = np.dtype(dtype)
         self.width = width
         self.missing = missing
@@ -60,7 +63,7 @@ class Column:
     def __len__(self) -> int:
         return int(self.starts[-1])
 
-    def _piece(self, number: int) -> Piece | None:
+    def _piece(self, number: int) -> np.ndarray | Piece | None:
         opener = self._open[number]
         if opener is None:
             return None
@@ -112,7 +115,7 @@ class Column:
         elif isinstance(piece, np.ndarray):
             np.take(piece, at, axis=0, out=out, mode="clip")
         else:
-            out[...] = piece[at]
+            piece.fill(at, out)
 
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
         whole = self[:]

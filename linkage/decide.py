@@ -150,15 +150,20 @@ def weigh_up(
     :data:`linkage.decisions.SETTLED`.
     """
     record = scored.left.astype(np.int64) - first
+    chosen: np.ndarray | None = None
     if settled is not None and settling is not None and settled.any():
         sure = settled[record]
         rule = np.where(sure, SETTLED, scored.rule).astype(np.uint8)
         scored = Scored(scored.left, scored.right, scored.pattern, rule, scored.weight, scored.blind)
-        kept = settling | ~sure
-        scored, record = scored.where(kept), record[kept]
-    order = sorted_pairs(record, scored.weight, lambda places: ties(scored.right[places]))
-    scored, record = scored.where(order), record[order]
-    return scored, Candidates.of(record, scored.weight, n, register)
+        chosen = np.flatnonzero(settling | ~sure)
+
+    def places(of: np.ndarray) -> np.ndarray:
+        return of if chosen is None else chosen[of]
+
+    own, weight = (record, scored.weight) if chosen is None else (record[chosen], scored.weight[chosen])
+    order = sorted_pairs(own, weight, lambda tied: ties(scored.right[places(tied)]))
+    ordered = scored.where(places(order))
+    return ordered, Candidates.of(own[order], ordered.weight, n, register)
 
 
 def judge(
@@ -183,9 +188,9 @@ def judge(
     best, second = np.maximum(posterior.best, 0), np.maximum(posterior.second, 0)
 
     def of(values: np.ndarray, at: np.ndarray, there: np.ndarray, missing: int) -> np.ndarray:
-        out = np.full(n, missing, np.int64)
-        out[there] = values[at[there]]
-        return out
+        if not values.size:
+            return np.full(n, missing, np.int64)
+        return np.where(there, values[at].astype(np.int64), missing)
 
     weight = of(scored.weight, best, has, 0)
     pattern = of(scored.pattern, best, has, 0)
@@ -195,7 +200,7 @@ def judge(
     blind = np.isin(subjects.state, REHEARSED) & (weights.group[pattern] == 0)
     p_best = np.where(blind, corrected(posterior.p_best, rehearsal), posterior.p_best)
     allowed = weights.allowed[pattern]
-    contradicted = _contradicted(scored, candidates.record, posterior, weights, n, standards.model.register)
+    contradicted = _contradicted(scored, candidates, posterior, weights, n, standards.model.register)
     reasons = _identifier_reasons(standards.programme, pattern, has, subjects.state)
     reasons |= np.where(has & ~allowed, BIT["given_name_differs"], 0).astype(np.uint32)
     reasons |= np.where(contradicted, BIT["number_against_name"], 0).astype(np.uint32)
@@ -385,15 +390,20 @@ def total_of(
 
 
 def _contradicted(
-    scored: Scored, record: np.ndarray, posterior: Posterior, weights: Weights, n: int, n_register: int
+    scored: Scored,
+    candidates: Candidates,
+    posterior: Posterior,
+    weights: Weights,
+    n: int,
+    n_register: int,
 ) -> np.ndarray:
     """Records whose identifier names one person while name and birth name another: bool[n]."""
     if scored.left.shape[0] == 0:
         return np.zeros(n, bool)
     strongest = np.full(n, np.iinfo(np.int32).min, np.int64)
-    np.maximum.at(
-        strongest, record, np.where(weights.allowed[scored.pattern], scored.blind, np.iinfo(np.int32).min)
-    )
+    blind = np.where(weights.allowed[scored.pattern], scored.blind, np.iinfo(np.int32).min)
+    has = candidates.starts[1:] > candidates.starts[:-1]
+    strongest[has] = np.maximum.reduceat(blind, candidates.starts[:-1][has])
     best = np.maximum(posterior.best, 0)
     by_number = (posterior.best >= 0) & (weights.group[scored.pattern[best]] > 0)
     own = scored.blind[best].astype(np.int64)

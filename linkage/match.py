@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kernels.pairs import owned_pairs, unsettled_blocks, walk_blocks
+from kernels.pairs import narrow_pairs, owned_pairs, unsettled_blocks, walk_blocks
 from kernels.partition import rank_rows
-from kernels.patterns import count_patterns, weigh_pairs
+from kernels.patterns import count_patterns, score_pairs
 from linkage.coded import Coded, Meaning
 from linkage.compare import BATCH, Comparer
 from linkage.levels import Programme
@@ -58,10 +58,10 @@ class RuleKeys:
 
 
 def side_terms(table: Coded) -> tuple[np.ndarray, np.ndarray]:
-    """Frequency terms int32[n, 3] and terms of repeated identifiers int32[n]; 0 where not known."""
+    """Frequency terms int16[n, 3] and terms of repeated identifiers int32[n]; 0 where not known."""
     n = len(table)
-    frequency = table.arrays.get("frequency", np.zeros((n, 3), np.int32))
-    return frequency.astype(np.int32), table.arrays.get("repeats", np.zeros(n, np.int32)).astype(np.int32)
+    frequency = table.arrays.get("frequency", np.zeros((n, 3), np.int16))
+    return frequency, table.arrays.get("repeats", np.zeros(n, np.int32))
 
 
 class Walker:
@@ -162,14 +162,11 @@ def _of_numbers(meaning: Meaning, blocking: RuleKeys, rules: Sequence[int]) -> l
 def _narrowed(
     rows: np.ndarray, left: np.ndarray, right: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Only those of ``rows`` that some pair has, and the pairs as places among these."""
-    held = np.zeros(rows.shape[0], np.bool_)
-    held[left] = True
-    held[right] = True
-    if held.all():
-        return rows, left, right
-    place = np.cumsum(held) - 1
-    return rows[held], place[left], place[right]
+    """Only those of ``rows`` that some pair has, and the pairs by their left row, as places among these."""
+    held = np.empty(rows.shape[0], np.int64)
+    own, other = np.empty_like(left), np.empty_like(right)
+    n = narrow_pairs(rows.shape[0], left, right, held, own, other)
+    return rows if n == rows.shape[0] else rows[held[:n]], own, other
 
 
 def local_members(members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -212,27 +209,6 @@ class Scoring:
     floor: int
 
 
-def score_batch(
-    scoring: Scoring,
-    patterns: np.ndarray,
-    left: np.ndarray,
-    right: np.ndarray,
-    frequency: np.ndarray,
-    repeats: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Weights with and without the identifier, int32[n] each; left, right: rows of repeats and frequency."""
-    n = patterns.shape[0]
-    w = scoring.weights
-    weight = np.empty(n, np.int32)
-    blind = np.empty(n, np.int32)
-    weigh_pairs(patterns, right, n, w.total, w.frequency, frequency, weight)
-    weigh_pairs(patterns, right, n, w.blind, w.extra["blind_frequency"], frequency, blind)
-    repeated = w.repeated[patterns] == 1
-    if repeated.any():
-        weight += np.where(repeated, repeats[left], 0).astype(np.int32)
-    return weight, blind
-
-
 def match_blocks(
     coded: Coded,
     meaning: Meaning,
@@ -251,7 +227,7 @@ def match_blocks(
     counts = {"pairs": 0, "kept": 0}
     for rows, left, right in owned_batches(coded, meaning, blocking, rule, blocks, mode):
         counts["pairs"] += left.shape[0]
-        kept += _scored(coded, meaning, programme, scoring, columns, rule, rows, left, right)
+        kept.append(_scored(coded, meaning, programme, scoring, columns, rule, rows, left, right))
     out = Scored.concatenate(kept)
     counts["kept"] = int(out.left.shape[0])
     return out, counts
@@ -269,29 +245,42 @@ def _scored(
     right: np.ndarray,
     *,
     keep_all: bool = False,
-) -> list[Scored]:
+) -> Scored:
     """Score pairs (places among ``rows``); those worth keeping, or all."""
     table = coded.take(rows, columns, marks=False)
     frequency, repeats = side_terms(table)
     comparer = Comparer(programme, meaning, table, min(BATCH, left.shape[0]))
-    kept = []
-    for at in range(0, left.shape[0], BATCH):
+    weights = scoring.weights
+    floor = np.iinfo(np.int32).min if keep_all else scoring.floor
+    n = left.shape[0]
+    own, other, found = (np.empty(n, np.uint32) for _ in range(3))
+    weight, blind = np.empty(n, np.int32), np.empty(n, np.int32)
+    kept = 0
+    for at in range(0, n, BATCH):
         l_b, r_b = left[at : at + BATCH], right[at : at + BATCH]
-        patterns = comparer.compare(l_b, r_b)
-        weight, blind = score_batch(scoring, patterns, l_b, r_b, frequency, repeats)
-        good = np.flatnonzero((np.maximum(weight, blind) >= scoring.floor) | keep_all)
-        if good.size:
-            kept.append(
-                Scored(
-                    rows[l_b[good]],
-                    rows[r_b[good]],
-                    patterns[good],
-                    np.full(good.shape[0], rule, np.uint8),
-                    weight[good],
-                    blind[good],
-                )
-            )
-    return kept
+        kept = score_pairs(
+            comparer.compare(l_b, r_b),
+            l_b,
+            r_b,
+            weights.total,
+            weights.frequency,
+            weights.blind,
+            weights.extra["blind_frequency"],
+            weights.repeated,
+            frequency,
+            repeats,
+            floor,
+            rows,
+            kept,
+            own,
+            other,
+            found,
+            weight,
+            blind,
+        )
+    return Scored(
+        own[:kept], other[:kept], found[:kept], np.full(kept, rule, np.uint8), weight[:kept], blind[:kept]
+    )
 
 
 def match_pairs(
@@ -316,8 +305,7 @@ def match_pairs(
         taken = np.empty(l_all.shape[0], np.uint8)
         owned_pairs(*blocking.keys(coded, meaning, owners, rows), len(owners), l_all, r_all, taken)
         rows, l_all, r_all = _narrowed(rows, l_all[taken == 0], r_all[taken == 0])
-    kept = _scored(coded, meaning, programme, scoring, columns, rule, rows, l_all, r_all, keep_all=keep_all)
-    out = Scored.concatenate(kept)
+    out = _scored(coded, meaning, programme, scoring, columns, rule, rows, l_all, r_all, keep_all=keep_all)
     return out, {"pairs": int(l_all.shape[0]), "kept": int(out.left.shape[0])}
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kernels.partition import sort_by_key
 from linkage.model import STEP
 
 #: Identifier states of an agency record: none at all; one that no register person holds; one that some holds;
@@ -78,7 +79,8 @@ class Candidates:
     @staticmethod
     def of(record: np.ndarray, weight: np.ndarray, n_records: int, n_register: int) -> Candidates:
         """From pairs that are sorted already."""
-        starts = np.searchsorted(record, np.arange(n_records + 1)).astype(np.int64)
+        starts = np.zeros(n_records + 1, np.int64)
+        np.cumsum(np.bincount(record, minlength=n_records), out=starts[1:])
         odds = power_of_two(weight) / n_register
         total = np.zeros(n_records)
         has = starts[1:] > starts[:-1]
@@ -163,23 +165,25 @@ def exact_sums(values: np.ndarray, group: np.ndarray, n_groups: int) -> np.ndarr
 
     Values are rounded to whole units; at most eight million rows at once.
     """
-    out = np.zeros(n_groups, np.int64)
-    np.add.at(out, group, np.rint(values * 2.0**40).astype(np.int64))
-    return out
+    units = np.rint(values * 2.0**40).astype(np.int64)
+    # In two halves, whose sums are whole numbers that a float holds.
+    high = np.bincount(group, units >> 20, n_groups).astype(np.int64)
+    low = np.bincount(group, units & ((1 << 20) - 1), n_groups).astype(np.int64)
+    return (high << 20) + low
 
 
 def sorted_pairs(
     record: np.ndarray, weight: np.ndarray, ties: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
-    """Order of pairs by record, falling weight and tie: int64[p].
+    """Order of pairs by record, falling weight and tie: uint32[p].
 
     ties : gives uint64[k], the order among equals, of an array of places in the pairs; asked only of those
     that share record and weight with another
     """
     falling = (1 << 31) - 1 - weight.astype(np.int64)
-    key = (record << 32) | falling
-    order = np.argsort(key, kind="stable")
-    ranked = key[order]
+    ranked = ((record << 32) | falling).astype(np.uint64)
+    order = np.arange(record.shape[0], dtype=np.uint32)
+    sort_by_key(ranked, order)
     same = np.flatnonzero(ranked[1:] == ranked[:-1])
     if not same.size:
         return order
@@ -255,9 +259,11 @@ def find_prior(
 def posterior_of(candidates: Candidates, source: np.ndarray, state: np.ndarray, prior: Prior) -> Posterior:
     """Posterior of every record of a range. source : int64[n];  state : int64[n], index into STATES"""
     starts, total, odds = candidates.starts, candidates.total, candidates.odds
+    registered = prior.registered[:, None]
+    cell = source * len(STATES) + state
     pi = prior.registered[source]
-    none = (1 - pi) * prior.unregistered_term[source, state]
-    gone = pi * prior.lost_term[source, state]
+    none = ((1 - registered) * prior.unregistered_term).ravel()[cell]
+    gone = (registered * prior.lost_term).ravel()[cell]
     whole = pi * total + none + gone
     sizes = np.diff(starts)
     first = np.where(sizes > 0, starts[:-1], -1)

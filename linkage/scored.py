@@ -69,6 +69,8 @@ class Scored:
             return Scored(
                 *(np.zeros(0, t) for t in (np.uint32, np.uint32, np.uint32, np.uint8, np.int32, np.int32))
             )
+        if len(many) == 1:
+            return many[0]
         return Scored(*(np.concatenate([getattr(s, f) for s in many]) for f in Scored.__dataclass_fields__))
 
     def where(self, mask: np.ndarray) -> Scored:

@@ -21,7 +21,7 @@ from kernels.keys import (
     sort_falling,
     start_keys,
 )
-from kernels.pairs import count_block_pairs, owned_pairs, unsettled_blocks, walk_blocks
+from kernels.pairs import count_block_pairs, narrow_pairs, owned_pairs, unsettled_blocks, walk_blocks
 from kernels.partition import partition_order, partition_rows, rank_rows, sort_by_key, split_blocks
 from kernels.probe import index_codes, probe_neighbours
 from kernels.runs import count_repeats, count_runs, find_runs, mark_known
@@ -93,6 +93,11 @@ def _order(n: int) -> tuple[Any, ...]:
 
 def _ranked(n: int) -> tuple[Any, ...]:
     rows = np.random.default_rng(26).integers(0, max(1, n // 2), n).astype(np.uint32)
+    return mapped(rows), np.empty(n, np.uint32), np.empty(n, np.int64)
+
+
+def _ranked_far(n: int) -> tuple[Any, ...]:
+    rows = np.random.default_rng(26).integers(0, 1 << 32, n).astype(np.uint32)
     return mapped(rows), np.empty(n, np.uint32), np.empty(n, np.int64)
 
 
@@ -208,6 +213,11 @@ def _owned(n: int) -> tuple[Any, ...]:
     return keys, widths, 1, members[rows], members[rows + 1], np.empty(n, np.uint8)
 
 
+def _narrow(n: int) -> tuple[Any, ...]:
+    left, right = np.random.default_rng(31).integers(0, 2 * n, (2, n))
+    return 2 * n, left, right, np.empty(2 * n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
+
+
 def _block_counts(n: int) -> tuple[Any, ...]:
     rng = np.random.default_rng(25)
     sizes = rng.integers(1, 9, n)
@@ -243,6 +253,7 @@ EXAMPLES = (
     Example(partition_rows, _partition, "record"),
     Example(partition_order, _order, "record"),
     Example(rank_rows, _ranked, "record"),
+    Example(rank_rows, _ranked_far, "record", "far apart"),
     Example(sort_by_key, _sort, "record", consumed=(0, 1)),
     Example(split_blocks, _split(False), "record"),
     Example(split_blocks, _split(True), "record", "among all"),
@@ -259,6 +270,7 @@ EXAMPLES = (
     Example(walk_blocks, _walk(1), "pair", "register with register", consumed=(5,)),
     Example(walk_blocks, _walk(2), "pair", "every pair", consumed=(5,)),
     Example(owned_pairs, _owned, "pair"),
+    Example(narrow_pairs, _narrow, "pair"),
     Example(count_block_pairs, _block_counts, "block"),
     Example(index_codes, _codes, "number"),
     Example(probe_neighbours, _probe, "number"),

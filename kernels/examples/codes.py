@@ -23,7 +23,7 @@ from kernels.patterns import (
     TAKE_LEVEL,
     assign_patterns,
     count_patterns,
-    weigh_pairs,
+    score_pairs,
 )
 
 _DIGITS = 12
@@ -177,12 +177,19 @@ def _histogram(n: int) -> tuple[Any, ...]:
     return _patterns(n), n, np.zeros(_PATTERNS, np.int64)
 
 
-def _weights(n: int) -> tuple[Any, ...]:
+def _scores(n: int) -> tuple[Any, ...]:
     rng = np.random.default_rng(20)
-    weights = rng.integers(-(1 << 15), 1 << 15, _PATTERNS).astype(np.int32)
-    asked = rng.integers(-1, 2, _PATTERNS).astype(np.int8)
-    frequency = rng.integers(0, 1 << 14, (n, 2)).astype(np.int32)
-    return _patterns(n), np.arange(n), n, weights, asked, frequency, np.empty(n, np.int32)
+    tables: list[Any] = []
+    for _ in range(2):
+        tables.append(rng.integers(-(1 << 15), 1 << 15, _PATTERNS).astype(np.int32))
+        tables.append(rng.integers(-1, 2, _PATTERNS).astype(np.int8))
+    repeated = (rng.random(_PATTERNS) < 0.1).astype(np.uint8)
+    frequency = rng.integers(0, 1 << 14, (n, 2)).astype(np.int16)
+    repeats = -rng.integers(0, 1 << 14, n).astype(np.int32)
+    rows = np.arange(5, n + 5, dtype=np.uint32)
+    found = [np.zeros(n, dtype) for dtype in (np.uint32, np.uint32, np.uint32, np.int32, np.int32)]
+    pairs = _patterns(n), np.arange(n), rng.permutation(n)
+    return (*pairs, *tables, repeated, frequency, repeats, 1 << 14, rows, 0, *found)
 
 
 EXAMPLES = (
@@ -195,5 +202,5 @@ EXAMPLES = (
     Example(held_bits, _held, "pair", consumed=(3,)),
     Example(assign_patterns, _levels, "pair"),
     Example(count_patterns, _histogram, "pair", consumed=(2,)),
-    Example(weigh_pairs, _weights, "pair"),
+    Example(score_pairs, _scores, "pair"),
 )

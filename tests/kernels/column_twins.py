@@ -114,12 +114,21 @@ def histogram(given: Arguments) -> list[int]:
     return [old + counts[pattern] for pattern, old in enumerate(before.tolist())]
 
 
-def weights(given: Arguments) -> list[int]:
-    found, right, n, weight, asked, frequency, _ = given
+def scores(given: Arguments) -> list[tuple[int, ...]]:
+    found, left, right, weights, asked, blind, blind_asked, repeated, frequency, repeats, floor, rows = given[
+        :12
+    ]
     out = []
-    for pattern, row in zip(found[:n].tolist(), right[:n].tolist(), strict=True):
-        column = int(asked[pattern])
-        out.append(int(weight[pattern]) + (int(frequency[row, column]) if column >= 0 else 0))
+    for pattern, a, b in zip(found.tolist(), left.tolist(), right.tolist(), strict=True):
+        known, unknown = int(weights[pattern]), int(blind[pattern])
+        if asked[pattern] >= 0:
+            known += int(frequency[b, asked[pattern]])
+        if blind_asked[pattern] >= 0:
+            unknown += int(frequency[b, blind_asked[pattern]])
+        if repeated[pattern]:
+            known += int(repeats[a])
+        if max(known, unknown) >= floor:
+            out.append((int(rows[a]), int(rows[b]), pattern, known, unknown))
     return out
 
 
@@ -304,6 +313,13 @@ def owned(given: Arguments) -> list[int]:
     keys, _, _, left, right, _ = given
     pairs = zip(left.tolist(), right.tolist(), strict=True)
     return [int(keys[a, 0] != 0 and keys[a, 0] == keys[b, 0]) for a, b in pairs]
+
+
+def narrowed_pairs(given: Arguments) -> tuple[list[int], list[tuple[int, int]]]:
+    pairs = list(zip(given[1].tolist(), given[2].tolist(), strict=True))
+    held = sorted({row for pair in pairs for row in pair})
+    place = {row: at for at, row in enumerate(held)}
+    return held, [(place[a], place[b]) for a, b in sorted(pairs, key=lambda pair: pair[0])]
 
 
 def block_counts(given: Arguments) -> list[list[int]]:

@@ -107,7 +107,14 @@ def test_sort_by_key__holds_where_one_bucket_takes_nearly_all() -> None:
 
 
 @settings(deadline=None)
-@given(st.lists(st.one_of(st.integers(0, 5), st.integers(0, (1 << 32) - 1)), max_size=60))
+@given(
+    st.one_of(
+        st.lists(st.one_of(st.integers(0, 5), st.integers(0, (1 << 32) - 1)), max_size=60),
+        st.integers(0, (1 << 32) - 400).flatmap(
+            lambda low: st.lists(st.integers(low, low + 399), max_size=60)
+        ),
+    )
+)
 def test_rank_rows__are_the_distinct_rows_in_order(values: list[int]) -> None:
     distinct, rank = np.zeros(len(values), np.uint32), np.full(len(values), -1, np.int64)
     n = partition.rank_rows(np.array(values, np.uint32), distinct, rank)

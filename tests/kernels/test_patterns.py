@@ -105,28 +105,54 @@ def test_count_patterns__adds_the_first_n(found: list[int], n: int) -> None:
     assert histogram.tolist() == [[10, 0, 0, 0, 5][v] + found[:n].count(v) for v in range(5)]
 
 
+_numbers = st.lists(st.integers(-(2**20), 2**20), min_size=4, max_size=4)
+_columns = st.lists(st.integers(-1, 1), min_size=4, max_size=4)
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.integers(0, 2)), max_size=12),
-    st.lists(st.integers(-(2**20), 2**20), min_size=4, max_size=4),
-    st.lists(st.integers(-1, 1), min_size=4, max_size=4),
+    st.tuples(_numbers, _columns, _numbers, _columns),
+    st.lists(st.booleans(), min_size=4, max_size=4),
+    st.integers(-(2**20), 2**20),
+    st.integers(0, 3),
 )
 @settings(deadline=None)
-def test_weigh_pairs__adds_the_frequency_of_the_right_row_where_asked(
-    pairs: list[tuple[int, int, int]], weights: list[int], asked: list[int]
+def test_score_pairs__keeps_the_pairs_one_of_whose_weights_reaches_the_floor(
+    pairs: list[tuple[int, int, int]],
+    tables: tuple[list[int], list[int], list[int], list[int]],
+    repeated: list[bool],
+    floor: int,
+    at: int,
 ) -> None:
-    frequency = [[1, 20], [300, 4000], [50_000, 600_000]]
-    out = np.full(len(pairs) + 1, 77, np.int32)
-    patterns.weigh_pairs(
+    frequency, repeats, rows = [[1, 20], [300, 4000], [-500, 30_000]], [0, -70, -4000], [10, 20, 40]
+    total, asked, blind, blind_asked = tables
+    out = [np.full(len(pairs) + at + 1, 77, t) for t in (np.uint32, np.uint32, np.uint32, np.int32, np.int32)]
+    end = patterns.score_pairs(
         np.array([p[0] for p in pairs], np.uint32),
+        np.array([p[1] for p in pairs], np.int64),
         np.array([p[2] for p in pairs], np.int64),
-        len(pairs),
-        np.array(weights, np.int32),
+        np.array(total, np.int32),
         np.array(asked, np.int8),
-        np.array(frequency, np.int32),
-        out,
+        np.array(blind, np.int32),
+        np.array(blind_asked, np.int8),
+        np.array(repeated, np.uint8),
+        np.array(frequency, np.int16),
+        np.array(repeats, np.int32),
+        floor,
+        np.array(rows, np.uint32),
+        at,
+        *out,
     )
-    known = [
-        weights[pattern] + (frequency[right][asked[pattern]] if asked[pattern] >= 0 else 0)
-        for pattern, _, right in pairs
-    ]
-    assert out.tolist() == [*known, 77]
+    known = []
+    for pattern, left, right in pairs:
+        own = total[pattern] + (frequency[right][asked[pattern]] if asked[pattern] >= 0 else 0)
+        own += repeats[left] if repeated[pattern] else 0
+        without = blind[pattern] + (
+            frequency[right][blind_asked[pattern]] if blind_asked[pattern] >= 0 else 0
+        )
+        if max(own, without) >= floor:
+            known.append((rows[left], rows[right], pattern, own, without))
+    assert end == at + len(known)
+    assert list(zip(*(column[at:end].tolist() for column in out), strict=True)) == known
+    for column in out:
+        assert set(column[:at].tolist()) | set(column[end:].tolist()) == {77}
