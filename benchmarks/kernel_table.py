@@ -285,7 +285,8 @@ JUDGES: Mapping[str, Judge] = {
         _zipped(2, 3), column_twins.numbers_read, {"Polars": peers.polars_integers}
     ),
     "dates.date_bits_pairs": Judge(_facts(dates.BITS), column_twins.facts_of_dates),
-    "pairs.set_relations": Judge(_out, column_twins.relations_of_sets),
+    "pairs.set_relations, gathered columns": Judge(_out, column_twins.relations_of_sets),
+    "pairs.set_relations, a mapped column": Judge(_out, column_twins.relations_of_sets),
     "pairs.code_relations": Judge(_out, column_twins.relations_of_codes, {"NumPy": peers.numpy_relations}),
     "pairs.alias_relations": Judge(_out, column_twins.relations_of_aliases),
     "pairs.held_bits": Judge(_out, column_twins.held, {"NumPy": peers.numpy_held}),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.dates import date_bits_pairs
-from kernels.examples._form import Example
+from kernels.examples._form import Example, mapped
 from kernels.identifiers import identifier_bits_pairs, read_digits
 from kernels.pairs import alias_relations, code_relations, held_bits, set_relations
 from kernels.patterns import (
@@ -109,6 +109,11 @@ def _unit_pairs(n: int) -> tuple[Any, ...]:
     return (*columns, *sets_of, np.empty(n, np.uint32))
 
 
+def _mapped_unit_pairs(n: int) -> tuple[Any, ...]:
+    left, right, *others = _unit_pairs(n)
+    return (left, mapped(right), *others)
+
+
 def _code_pairs(n: int) -> tuple[Any, ...]:
     rng = np.random.default_rng(15)
     left, right = (rng.integers(0, 3, n).astype(np.uint8) for _ in range(2))
@@ -196,7 +201,8 @@ EXAMPLES = (
     Example(identifier_bits_pairs, _number_pairs, "pair"),
     Example(read_digits, _digits, "text"),
     Example(date_bits_pairs, _date_pairs, "pair"),
-    Example(set_relations, _unit_pairs, "pair"),
+    Example(set_relations, _unit_pairs, "pair", "gathered columns"),
+    Example(set_relations, _mapped_unit_pairs, "pair", "a mapped column"),
     Example(code_relations, _code_pairs, "pair"),
     Example(alias_relations, _alias_pairs, "pair", consumed=(5,)),
     Example(held_bits, _held, "pair", consumed=(3,)),
