@@ -8,11 +8,14 @@ Nothing heavy is imported here: the commands import what they need when they run
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import errno
 import json
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from types import FrameType
@@ -99,7 +102,14 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit the process with its code."""
-    sys.exit(invoke(sys.argv[1:] if arguments is None else arguments))
+    code = invoke(sys.argv[1:] if arguments is None else arguments)
+    if threading.active_count() > 1:  # whatever is not waited for has the interpreter's own end
+        sys.exit(code)
+    atexit._run_exitfuncs()
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # None if it was closed from the start
+        with contextlib.suppress(OSError, ValueError):  # its reader has gone
+            stream.flush()
+    os._exit(code)  # taking the interpreter down object by object took 0.4 s of a run
 
 
 def invoke(arguments: Sequence[str]) -> int:
@@ -109,7 +119,8 @@ def invoke(arguments: Sequence[str]) -> int:
     before = _on_termination()
     try:
         result = cli.main(list(arguments), prog_name="linkage", standalone_mode=False)
-        sys.stdout.flush()  # a reader that has gone is understood here, not at the interpreter's end
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a reader that has gone is understood here, not at the end
         return result if isinstance(result, int) else 0
     except LinkageError as error:
         _tell(error, as_json=as_json)

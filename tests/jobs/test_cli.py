@@ -290,6 +290,21 @@ def test_stdout__a_reader_that_goes_away_is_no_failure():
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "{\n", "")
 
 
+def test_stdout__that_is_closed_is_no_failure():
+    ended = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m jobs.cli version >&-"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_main__does_what_was_left_for_the_end_and_loses_no_output():
+    program = "import atexit, jobs.cli; atexit.register(print, 'last', end=''); jobs.cli.main(['version'])"
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith("linkage ")
+    assert ended.stdout.endswith("last")
+
+
 INTERRUPTED = """
 import sys, time, types, jobs
 from jobs import cli, kernel_cache
