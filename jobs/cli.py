@@ -18,6 +18,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -102,11 +103,14 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit the process with its code."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed: no file of a run may take its number
+            setattr(sys, name, Path(os.devnull).open("r+", encoding="utf-8"))
     code = invoke(sys.argv[1:] if arguments is None else arguments)
     if threading.active_count() > 1:  # whatever is not waited for has the interpreter's own end
         sys.exit(code)
     atexit._run_exitfuncs()
-    for stream in filter(None, (sys.stdout, sys.stderr)):  # None if it was closed from the start
+    for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):  # its reader has gone
             stream.flush()
     os._exit(code)  # taking the interpreter down object by object took 0.4 s of a run
@@ -119,8 +123,7 @@ def invoke(arguments: Sequence[str]) -> int:
     before = _on_termination()
     try:
         result = cli.main(list(arguments), prog_name="linkage", standalone_mode=False)
-        if sys.stdout is not None:
-            sys.stdout.flush()  # a reader that has gone is understood here, not at the end
+        sys.stdout.flush()  # a reader that has gone is understood here, not at the end
         return result if isinstance(result, int) else 0
     except LinkageError as error:
         _tell(error, as_json=as_json)

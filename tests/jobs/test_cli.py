@@ -290,11 +290,12 @@ def test_stdout__a_reader_that_goes_away_is_no_failure():
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "{\n", "")
 
 
-def test_stdout__that_is_closed_is_no_failure():
-    ended = subprocess.run(
-        ["sh", "-c", f"{sys.executable} -m jobs.cli version >&-"], cwd=ROOT, capture_output=True, text=True
-    )
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams__that_are_closed_are_no_failure(closed: str):
+    program = f"{sys.executable} -m jobs.cli version {closed}"
+    ended = subprocess.run(["sh", "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith("linkage ") == (" >&-" not in f" {closed}")
 
 
 def test_main__does_what_was_left_for_the_end_and_loses_no_output():
