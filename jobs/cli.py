@@ -105,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit the process with its code."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:  # closed: no file of a run may take its number
-            setattr(sys, name, Path(os.devnull).open("r+", encoding="utf-8"))
+            setattr(sys, name, Path(os.devnull).open("r+", encoding="utf-8"))  # noqa: SIM115 - for good
     code = invoke(sys.argv[1:] if arguments is None else arguments)
     if threading.active_count() > 1:  # whatever is not waited for has the interpreter's own end
         sys.exit(code)
