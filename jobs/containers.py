@@ -13,12 +13,13 @@ that takes a range of rows out of a large file does not pay for the rest. The sa
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import mmap
 import os
 import struct
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,9 @@ _ALIGN = 64
 _BLOCK = 1 << 20
 _TAIL = struct.Struct("<Q16s8s")
 _KINDS = "biufcSUmM"
+
+#: Bytes of a container's end that are read at once: nearly every directory is shorter.
+_GUESS = 1 << 13
 
 #: Rows of a batch of an Arrow table.
 _BATCH = 1 << 18
@@ -136,18 +140,29 @@ class Arrays(Mapping[str, NDArray[Any]]):
         handed = RECEIVED.content(path)
         self._map: mmap.mmap | memoryview
         self._key: tuple[int, ...]
-        self._map, self._key = _mapped(path) if handed is None else (handed, (-1, *RECEIVED.mark(path)[1:]))
-        self.rows, self.digest, self._held = self._directory()
+        if handed is None:
+            with _opened(path) as (handle, self._map, self._key):
+                # Read, not looked at in the map: who waits for a mapped page keeps all threads waiting.
+                read = functools.partial(os.pread, handle)
+                self.rows, self.digest, self._held = self._directory(len(self._map), read)
+        else:
+            self._map, self._key = handed, (-1, *RECEIVED.mark(path)[1:])
+            found = self._directory(len(handed), lambda count, at: bytes(handed[at : at + count]))
+            self.rows, self.digest, self._held = found
 
-    def _directory(self) -> tuple[int, str, dict[str, dict[str, Any]]]:
-        size = len(self._map)
-        if size < _ALIGN + _TAIL.size or self._map[:_ALIGN] != _MAGIC.ljust(_ALIGN, b"\0"):
+    def _directory(
+        self, size: int, read: Callable[[int, int], bytes]
+    ) -> tuple[int, str, dict[str, dict[str, Any]]]:
+        """Rows, digest and arrays of a container of ``size`` bytes; ``read(n, at)`` gives ``n`` bytes."""
+        if size < _ALIGN + _TAIL.size or read(_ALIGN, 0) != _MAGIC.ljust(_ALIGN, b"\0"):
             raise damaged(self.path)
-        length, digest, magic = _TAIL.unpack(self._map[size - _TAIL.size :])
+        place = max(_ALIGN, size - _GUESS)
+        end = read(size - place, place)
+        length, digest, magic = _TAIL.unpack(end[-_TAIL.size :])
         begin = size - _TAIL.size - length
         if magic != _MAGIC or begin < _ALIGN:
             raise damaged(self.path)
-        text = bytes(self._map[begin : size - _TAIL.size])
+        text = end[begin - place : -_TAIL.size] if begin >= place else read(length, begin)
         if xxhash.xxh3_128_digest(text) != digest:
             raise damaged(self.path)
         told = json.loads(text)
@@ -211,18 +226,23 @@ class Arrays(Mapping[str, NDArray[Any]]):
             marks[block] = 1
 
 
-def _mapped(path: Path) -> tuple[mmap.mmap, tuple[int, ...]]:
-    """A file mapped, and what tells its state."""
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[tuple[int, mmap.mmap, tuple[int, ...]]]:
+    """A file opened and mapped, and what tells its state."""
     try:
         handle = os.open(path, os.O_RDONLY)
-        try:
-            state = os.fstat(handle)
-            held = mmap.mmap(handle, 0, access=mmap.ACCESS_READ)
-        finally:
-            os.close(handle)
-    except (FileNotFoundError, IsADirectoryError, ValueError) as fault:
+    except (FileNotFoundError, IsADirectoryError) as fault:
         raise damaged(path, fault) from None
-    return held, (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+    try:
+        state = os.fstat(handle)
+        try:
+            held = mmap.mmap(handle, 0, access=mmap.ACCESS_READ)
+        except ValueError as fault:  # nothing is in it
+            raise damaged(path, fault) from None
+        key = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+        yield handle, held, key
+    finally:
+        os.close(handle)
 
 
 def _marks(key: tuple[int, ...]) -> dict[str, bytearray]:
