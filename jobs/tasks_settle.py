@@ -20,10 +20,12 @@ from jobs.tasks_train import read_model
 from jobs.workspace import Workspace, slice_of
 from linkage.match import PAIRS, match_pairs
 from linkage.settle import (
+    Doubling,
     doubling_patterns,
     listed,
     namesake_keys,
     rehearsed,
+    rivals_among,
     settled_records,
     sharing,
     twin_keys,
@@ -78,7 +80,7 @@ def find_rivals(work: str, partition: int) -> dict[str, Any]:
     return {"rows_in": int(held["rows"].shape[0]), "pairs": pairs, "rivals": int(rows.shape[0])}
 
 
-def _doubling(space: Workspace, twins: bool) -> np.ndarray:
+def _doubling(space: Workspace, twins: bool) -> Doubling:
     """See :func:`linkage.settle.doubling_patterns`; made once a process."""
     return space.fresh(
         f"doubling {twins}",
@@ -87,8 +89,8 @@ def _doubling(space: Workspace, twins: bool) -> np.ndarray:
     )
 
 
-def _alike(space: Workspace, rivals: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Rows of the register's pairs that show one of the patterns ``rivals``, bool[patterns]."""
+def _alike(space: Workspace, doubling: Doubling, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Rows of the register's pairs that have a rival."""
     scored, _ = match_pairs(
         space.coded,
         space.meaning,
@@ -102,8 +104,7 @@ def _alike(space: Workspace, rivals: np.ndarray, left: np.ndarray, right: np.nda
         owned=False,
         keep_all=True,
     )
-    some = rivals[scored.pattern]
-    return np.concatenate([scored.left[some], scored.right[some]])
+    return rivals_among(doubling, scored, space.coded, space.meaning)
 
 
 def rivals_of(space: Workspace) -> np.ndarray:

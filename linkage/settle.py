@@ -11,8 +11,9 @@ Where another candidate could come near, a record is not settled. Who comes near
   each of them by :data:`CLEAR`;
 - register persons of the same name and birth date. If their numbers are alike, or they agree on anything
   beyond what settles, the register may hold one person twice: onto such persons nobody is settled;
-- register persons of the same surname, birth date and commune: twins, unless telephone or parents say that
-  they are strangers. Onto twins nobody is settled;
+- register persons of the same surname, birth date and commune: twins, perhaps. If they agree in telephone or
+  parents, nobody is settled onto either; if nothing says that they are strangers and one brings telephone and
+  parents that the other lacks, and enough of them, nobody is settled onto that other;
 - anybody, where the number says little, as one that several records of an agency bring: a pair whose weight
   is lowered for that settles nothing;
 - persons of another name or birth date under another number, who can come near only by agreeing on what else
@@ -25,6 +26,7 @@ the number needs all of their candidates.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -44,6 +46,9 @@ SAMPLED_MOST = 1_000_000
 
 #: By how much, in 1/1024 bit, a settling pair outweighs every other pair that an identifier finds.
 CLEAR = 16 * STEP
+
+#: Bits above which two register persons agree in a part: more than a province in common.
+AGREEING = 2.0
 
 #: Register persons of one key who are all compared with one another; onto more of them nobody is settled.
 CROWD = 64
@@ -163,32 +168,69 @@ def sharing(keys: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray,
     return np.concatenate(left), np.concatenate(right), crowded
 
 
+@dataclass(frozen=True)
+class Doubling:
+    """Which patterns of two register persons who share a key make them rivals.
+
+    alike : bool[patterns], their numbers are alike, or one has none, or they agree beyond what settles
+    open  : bool[patterns], nothing says that they are strangers, as of twins; of namesakes never
+    lead  : float64[patterns], bits by which a record that settles onto one of them prefers it, by what
+            settles alone
+    gains : of each part that no settling level names, its columns and the most bits that agreeing there adds
+    """
+
+    alike: np.ndarray
+    open: np.ndarray
+    lead: np.ndarray
+    gains: tuple[tuple[tuple[str, ...], float], ...]
+
+
 def doubling_patterns(
     programme: Programme, model: Model, levels: Sequence[str], *, twins: bool = False
-) -> np.ndarray:
-    """Which patterns of two register persons who share a key make them rivals: bool[patterns].
-
-    Their numbers are alike or one has none, or they agree on a part that no settling level (``levels``)
-    names: an agency's record that agrees there too may be of either. The commune, which the key of ``twins``
-    holds, is no such part for them; and they are rivals also where no such part says that they are not twins.
-    """
-    named = {text.partition(".")[0] for text in levels}
+) -> Doubling:
+    """See :class:`Doubling`. The commune, which the key of ``twins`` holds, tells nothing of them."""
     number, _ = groups_of(programme.parts)
-    out = np.zeros(programme.shape, bool)
-    against = np.zeros(programme.shape, bool)
+    alike, against = np.zeros(programme.shape, bool), np.zeros(programme.shape, bool)
+    lead = np.zeros(programme.shape)
+    gains = []
 
-    def along(index: int, flags: list[bool]) -> np.ndarray:
-        return np.array(flags).reshape([-1 if i == index else 1 for i in range(len(programme.shape))])
+    def along(index: int, values: Sequence[float]) -> np.ndarray:
+        return np.array(values).reshape([-1 if i == index else 1 for i in range(len(programme.shape))])
 
     for index, (part, told) in enumerate(zip(programme.parts, model.parts, strict=True)):
+        bits = [0.0 if v.name == "null" else float(np.log2(v.m / v.u)) for v in told.levels]
+        settling = [b for v, b in zip(told.levels, bits, strict=True) if f"{part.name}.{v.name}" in levels]
+        if settling:
+            lead += along(index, [min(settling) - one for one in bits])
         if index == number:
-            out |= along(index, [bool(level.group) or level.name == "null" for level in part.levels])
-        elif part.name not in named and not (twins and part.columns == ("commune",)):
-            out |= along(index, [v.name != "null" and v.m > v.u for v in told.levels])
-            against |= along(index, [v.name != "null" and v.m < v.u for v in told.levels])
-    if twins:
-        out |= ~against
-    return out.ravel()
+            alike |= along(index, [bool(level.group) or level.name == "null" for level in part.levels])
+        elif not settling and not (twins and part.columns == ("commune",)):
+            alike |= along(index, [one > AGREEING for one in bits])
+            against |= along(index, [one < 0 for one in bits])
+            gains.append((tuple(part.columns), max(0.0, *bits)))
+    return Doubling(alike.ravel(), (~against & twins).ravel(), lead.ravel(), tuple(gains))
+
+
+def rivals_among(doubling: Doubling, scored: Scored, coded: Coded, meaning: Meaning) -> np.ndarray:
+    """Register rows, in no order, who have a rival among these pairs; each pair stands either way round.
+
+    Alike, both have. If the pair is open, the left one has where the right one brings enough to come within
+    :data:`CLEAR`: a record could agree there with the rival, and not with the person whom its number names,
+    who brings nothing.
+    """
+    alike = doubling.alike[scored.pattern]
+    open_ = np.flatnonzero(doubling.open[scored.pattern] & ~alike)
+    left, right = scored.left[open_], scored.right[open_].astype(np.int64)
+    lead = doubling.lead[scored.pattern[open_]]
+    held = coded.take(right, [c for columns, _ in doubling.gains for c in columns], marks=False).arrays
+    for columns, gain in doubling.gains:
+        brings = np.zeros(left.shape[0], bool)
+        for column in (c for c in columns if c in held):
+            values = np.asarray(held[column])
+            first = values[:, 0] if values.ndim > 1 else values
+            brings |= first != (-1 if meaning.kinds[column] == "unit" else 0)
+        lead = lead - gain * brings
+    return np.concatenate([scored.left[alike], scored.right[alike], left[lead < CLEAR / STEP]])
 
 
 def listed(values: np.ndarray, ordered: np.ndarray) -> np.ndarray:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import math
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from linkage.coded import Coded
 from linkage.errors import ConfigError
 from linkage.levels import Level, Part, compile_parts
 from linkage.model import LevelModel, Model, PartModel
@@ -16,10 +19,12 @@ from linkage.settle import (
     CROWD,
     SAMPLED,
     SAMPLED_MOST,
+    Doubling,
     doubling_patterns,
     listed,
     namesake_keys,
     rehearsed,
+    rivals_among,
     settled_records,
     settling_patterns,
     sharing,
@@ -195,8 +200,59 @@ def test_doubling_patterns__are_alike_in_number_or_agree_beyond_what_settles() -
         warnings=[],
     )
     found = doubling_patterns(PROGRAMME, model, ("number.same", "name.exact"))
-    wanted = [n in (0, 1) or s == 1 for n, s, _ in itertools.product(*map(range, PROGRAMME.shape))]
-    assert found.tolist() == wanted
-    found = doubling_patterns(PROGRAMME, model, ("number.same", "name.exact"), twins=True)
-    wanted = [n in (0, 1) or s in (0, 1) for n, s, _ in itertools.product(*map(range, PROGRAMME.shape))]
-    assert found.tolist() == wanted
+    patterns = list(itertools.product(*map(range, PROGRAMME.shape)))
+    alike = [n in (0, 1) or s == 1 for n, s, _ in patterns]
+    assert found.alike.tolist() == alike
+    assert not found.open.any()
+    twins = doubling_patterns(PROGRAMME, model, ("number.same", "name.exact"), twins=True)
+    assert twins.alike.tolist() == alike
+    assert twins.open.tolist() == [s in (0, 1) for _, s, _ in patterns]
+    bits = [
+        [0.0 if v.name == "null" else math.log2(9 if v.name in AGREE else 0.1) for v in p.levels]
+        for p in PARTS
+    ]
+    lead = [2 * math.log2(9) - bits[0][n] - bits[2][f] for n, _, f in patterns]
+    assert np.allclose(twins.lead, lead)
+    [(columns, gain)] = twins.gains
+    assert columns == ("sex",)
+    assert gain == pytest.approx(math.log2(9))
+
+
+def test_rivals_among__are_alike_or_one_brings_enough_that_the_other_does_not() -> None:
+    _, meaning = small.coded_nation([{"full_name": ("vũ", "hòa"), "commune": 1}])
+    kinds = {"phone": "phone", "commune": "unit", "father_name": "name"}
+    held = {"phone": [0, 5, 7, 5], "commune": [1, -1, 2, 3], "father_name": [0, 1, 1, 0]}
+    names = np.zeros((4, 8), np.uint32)
+    names[:, 0] = held["father_name"]
+    coded = Coded(
+        arrays={
+            "phone": np.array(held["phone"], np.int64),
+            "commune": np.array(held["commune"], np.int32),
+            "father_name": names,
+        },
+        source=np.zeros(4, np.uint8),
+        order=np.zeros(4, np.uint64),
+        n_register=4,
+    )
+    # Patterns: 0 alike, 1 and 2 open with a lead of 30 and of 40 bits, 3 strangers.
+    doubling = Doubling(
+        np.array([True, False, False, False]),
+        np.array([False, True, True, False]),
+        np.array([0.0, 30.0, 40.0, 0.0]),
+        ((("phone",), 15.0), (("commune",), 2.0), (("father_name",), 11.0)),
+    )
+    pairs = [(n, m, p) for n, m in itertools.permutations(range(4), 2) for p in range(4)]
+    left, right, pattern = (np.array(values, np.uint32) for values in zip(*pairs, strict=True))
+    nothing = np.zeros(len(pairs), np.int32)
+    scored = Scored(left, right, pattern, nothing.astype(np.uint8), nothing, nothing)
+    wanted = []
+    for one, other, kind in pairs:
+        gain = 15 * (held["phone"][other] != 0) + 2 * (held["commune"][other] != -1)
+        gain += 11 * (held["father_name"][other] != 0)
+        if kind == 0:
+            wanted += [one, other]
+        elif kind in (1, 2) and (30.0, 40.0)[kind - 1] - gain < 16:
+            wanted.append(one)
+    found = rivals_among(doubling, scored, coded, dataclasses.replace(meaning, kinds=kinds))
+    assert sorted(found.tolist()) == sorted(wanted)
+    assert 24 < len(wanted) < 48
