@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import time
@@ -59,6 +60,20 @@ def boot() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         return ""
+
+
+#: What glibc is told, by the number and the name of its parameter (mallopt(3)): arrays up to 32 MiB come from
+#: the heap, of which 256 MiB stay when they are freed. Else every array's pages are given back and made anew,
+#: zeroed by the system: a twentieth of a run.
+MALLOC = {"MALLOC_MMAP_THRESHOLD_": (-3, 32 << 20), "MALLOC_TRIM_THRESHOLD_": (-1, 256 << 20)}
+
+
+def keep_freed_memory() -> None:
+    """Have this process's allocator keep some of what is freed for what comes next; nothing without glibc."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    for name, (number, size) in MALLOC.items():
+        if mallopt is not None and name not in os.environ:
+            mallopt(number, size)
 
 
 def total_memory() -> int:

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from jobs.machine import MALLOC
 from jobs.standing import other_program
 from linkage.errors import LinkageError
 
@@ -24,7 +25,8 @@ _STORE_BYTES = 200 << 20
 def environment() -> dict[str, str]:
     """Settings of every worker, made before its first import: Ray bounds OpenMP's threads, but not these."""
     wanted = dict.fromkeys(("NUMBA_NUM_THREADS", "POLARS_MAX_THREADS", "OMP_NUM_THREADS"), "1")
-    return wanted | {"RAY_USAGE_STATS_ENABLED": "0"}
+    kept = {name: str(size) for name, (_, size) in MALLOC.items()}
+    return wanted | kept | {"RAY_USAGE_STATS_ENABLED": "0"}
 
 
 def start(workers: int, memory: int | None) -> Path:

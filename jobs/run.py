@@ -21,7 +21,7 @@ from jobs.fingerprints import fingerprints, input_files
 from jobs.gates import check_acceptance, settle, unaccepted
 from jobs.intake import take_in
 from jobs.journal import Journal
-from jobs.machine import total_memory
+from jobs.machine import keep_freed_memory, total_memory
 from jobs.matching import match_records
 from jobs.plan_record import compare, folder_bytes, read_plan, refuse_stale
 from jobs.progress import Progress
@@ -114,6 +114,7 @@ def run_project(
         stages = Stages(folder, executor, Journal(folder.journal), progress)
         stages.need = need
         stages.wanted = wanted
+        keep_freed_memory()
         gc.freeze()  # what the imports left is not looked through again and again: 0.1 s each time
         try:
             facts = _walk(stages, loaded, folder, settings, threads)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 from jobs import machine
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_describe__looks_at_the_disk_of_a_folder_that_is_yet_to_come(tmp_path):
@@ -38,3 +43,24 @@ def test_memory__is_the_least_of_what_machine_and_container_leave(monkeypatch):
 
 def test_speed__is_a_factor_that_can_be_believed():
     assert 0.05 <= machine.measure_speed(rounds=1) <= 20
+
+
+def test_freed_memory__stays_for_the_next_array():
+    program = """
+import resource, sys
+import numpy as np
+from jobs.machine import keep_freed_memory
+if sys.argv[1] == "kept":
+    keep_freed_memory()
+np.ones(3 << 20)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(50):
+    np.ones(3 << 20)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    kept, given = (
+        int(subprocess.check_output([sys.executable, "-c", program, how], env=environment, cwd=ROOT))
+        for how in ("kept", "given back")
+    )
+    assert kept * 3 < given
