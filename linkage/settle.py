@@ -9,8 +9,8 @@ Where another candidate could come near, a record is not settled. Who comes near
 
 - those whom an identifier finds as well: these pairs are scored already, and the settling one must outweigh
   each of them by :data:`CLEAR`;
-- register persons of the same name and birth date. If their numbers are alike, or they agree on anything
-  beyond what settles, the register may hold one person twice: onto such persons nobody is settled;
+- register persons of the same name and birth date. If their numbers are alike, or they agree by more than
+  :data:`AGREEING` beyond what settles, the register may hold one person twice: nobody is settled onto them;
 - register persons of the same surname, birth date and commune: twins, perhaps. If they agree in telephone or
   parents, nobody is settled onto either; if nothing says that they are strangers and one brings telephone and
   parents that the other lacks, and enough of them, nobody is settled onto that other;
