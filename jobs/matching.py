@@ -38,8 +38,11 @@ def match_records(stages: Tasks, space: Workspace) -> dict[str, Any]:
             stages.tasks("match", [("jobs.tasks_settle:key_rivals", (work, a, b)) for a, b in register])
             stages.tasks("match", [("jobs.tasks_settle:find_rivals", (work, p)) for p in partitions])
             stages.drop("alike/*")
+            stages.tasks("match", [("jobs.tasks_settle:list_rivals", (work, a, b)) for a, b in register])
+            stages.drop("sharing/*")
         done = stages.tasks("match", [("jobs.tasks_settle:settle_range", (work, a, b)) for a, b in agencies])
         facts["settled"] = sum(d["settled"] for d in done)
+        facts["pairs"] += sum(d["pairs"] for d in done)
     score([i for i, rule in enumerate(space.rules) if i not in first and not rule.relatives])
     stages.free("blocks", "probe", "rivals")
     return facts

@@ -1,8 +1,9 @@
-"""Tasks that settle the records that their identifier decides, but not onto rivals: register persons so much
-alike that a record may be of either.
+"""Tasks that settle the records that their identifier decides, but not where a rival comes near: a register
+person so much like the one who settles that the record may be of either.
 
     alike/<start>.arrays         keys of a register range by partition, with their rows
-    rivals/<partition>.arrays    rows of such persons, in order
+    sharing/<partition>.arrays   pairs of rows that share a key, either way round, by register range
+    rivals/<start>.arrays        rivals of a register range's rows, in order, and rows of crowds
     settled/<start>.arrays       which records of an agency range are settled
 """
 
@@ -14,18 +15,16 @@ import numpy as np
 
 from jobs.judgements import judged_records
 from jobs.shuffle import partition_of, read_shuffled, write_shuffled
-from jobs.store import open_arrays, read_arrays, write_arrays
+from jobs.store import read_arrays, write_arrays
 from jobs.tasks_match import load_scored, scoring_of, weights_of
-from jobs.tasks_train import read_model
 from jobs.workspace import Workspace, slice_of
 from linkage.match import PAIRS, match_pairs
+from linkage.scored import Scored
 from linkage.settle import (
-    Doubling,
-    doubling_patterns,
     listed,
     namesake_keys,
     rehearsed,
-    rivals_among,
+    rivals_of,
     settled_records,
     sharing,
     twin_keys,
@@ -61,60 +60,75 @@ def key_rivals(work: str, start: int, stop: int) -> dict[str, Any]:
 
 
 def find_rivals(work: str, partition: int) -> dict[str, Any]:
-    """The rivals among those who share a key of one partition: each pair is compared either way round."""
+    """Pairs of rows that share a key of one partition, by the register range of either; a row of a crowd is
+    paired with itself.
+    """
     space = Workspace.open(work)
     files = [space.range_file("alike", start) for start, _ in space.ranges(register=True)]
     held = read_shuffled(files, partition, ("keys", "rows"))
-    found, pairs = [np.zeros(0, np.uint32)], 0
-    for twins in (False, True):
-        some = held["keys"] & np.uint64(1) == np.uint64(twins)
-        left, right, crowded = sharing(held["keys"][some], held["rows"][some])
-        found.append(crowded)
-        pairs += left.shape[0]
-        for at in range(0, left.shape[0], PAIRS):
-            one, other = left[at : at + PAIRS], right[at : at + PAIRS]
-            both = np.concatenate([one, other]), np.concatenate([other, one])
-            found.append(_alike(space, _doubling(space, twins), *both))
-    rows = np.unique(np.concatenate(found)).astype(np.uint32)
-    write_arrays(space.path("rivals", f"{partition:05d}.arrays"), rows=rows)
-    return {"rows_in": int(held["rows"].shape[0]), "pairs": pairs, "rivals": int(rows.shape[0])}
-
-
-def _doubling(space: Workspace, twins: bool) -> Doubling:
-    """See :func:`linkage.settle.doubling_patterns`; made once a process."""
-    return space.fresh(
-        f"doubling {twins}",
-        ("model.json",),
-        lambda: doubling_patterns(space.programme, read_model(space), space.settling_levels, twins=twins),
+    left, right, crowded = sharing(held["keys"], held["rows"])
+    rows = np.concatenate([left, right, crowded])
+    rivals = np.concatenate([right, left, crowded])
+    write_shuffled(
+        space.path("sharing", f"{partition:05d}.arrays"),
+        space.range_of(rows, register=True),
+        len(files),
+        rows=rows,
+        rivals=rivals,
     )
+    return {"rows_in": int(held["rows"].shape[0]), "rows_out": int(rows.shape[0])}
 
 
-def _alike(space: Workspace, doubling: Doubling, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Rows of the register's pairs that have a rival."""
-    scored, _ = match_pairs(
-        space.coded,
-        space.meaning,
-        space.programme,
-        space.blocking.none(),
-        0,
-        left.astype(np.int64),
-        right.astype(np.int64),
-        scoring_of(space),
-        space.gathered,
-        owned=False,
-        keep_all=True,
-    )
-    return rivals_among(doubling, scored, space.coded, space.meaning)
+def list_rivals(work: str, start: int, stop: int) -> dict[str, Any]:
+    """The rivals of a register range's rows, each once, in order."""
+    space = Workspace.open(work)
+    files = [space.path("sharing", f"{p:05d}.arrays") for p in range(1 << space.layout["bits"])]
+    number = [a for a, _ in space.ranges(register=True)].index(start)
+    held = read_shuffled(files, number, ("rows", "rivals"))
+    pairs = np.unique(held["rows"].astype(np.uint64) << np.uint64(32) | held["rivals"])
+    rows, rivals = (pairs >> np.uint64(32)).astype(np.uint32), pairs.astype(np.uint32)
+    own = rows == rivals
+    write_arrays(space.range_file("rivals", start), rows=rows[~own], rivals=rivals[~own], crowded=rows[own])
+    return {"rows_in": stop - start, "rows_out": int(rows.shape[0])}
 
 
-def rivals_of(space: Workspace) -> np.ndarray:
-    """Rows of all rivals, uint32 in order; four bytes for each of the few. Made once a process."""
+def pairs_with_rivals(space: Workspace, left: np.ndarray, right: np.ndarray) -> tuple[Scored, np.ndarray]:
+    """The scored pairs of records with the rivals of their persons, and which of the pairs given are with one
+    of a crowd: bool[n].
 
-    def load() -> np.ndarray:
-        held = [open_arrays(path)["rows"] for path in sorted((space.work / "rivals").glob("*.arrays"))]
-        return np.sort(np.concatenate([np.zeros(0, np.uint32), *held]))
-
-    return space.fresh("rivals", ("rivals",), load)
+    left, right : uint32[n], agency and register rows
+    """
+    order = np.argsort(right, kind="stable")
+    ordered = right[order]
+    records, others = [left[:0]], [right[:0]]
+    crowded = np.zeros(right.shape[0], bool)
+    for start, stop in space.ranges(register=True) if has_keys(space) else ():
+        low, high = np.searchsorted(ordered, [start, stop])
+        if low == high:
+            continue
+        held = read_arrays(space.range_file("rivals", start))
+        places, rivals = rivals_of(ordered[low:high], held["rows"], held["rivals"])
+        records.append(left[order[low + places]])
+        others.append(rivals)
+        crowded[order[low:high]] = listed(ordered[low:high], held["crowded"])
+    own, other = (np.concatenate(rows).astype(np.int64) for rows in (records, others))
+    scored = [
+        match_pairs(
+            space.coded,
+            space.meaning,
+            space.programme,
+            space.blocking.none(),
+            0,
+            own[at : at + PAIRS],
+            other[at : at + PAIRS],
+            scoring_of(space),
+            space.gathered,
+            owned=False,
+            keep_all=True,
+        )[0]
+        for at in range(0, own.shape[0], PAIRS)
+    ]
+    return Scored.concatenate(scored), crowded
 
 
 def settle_range(work: str, start: int, stop: int) -> dict[str, Any]:
@@ -127,10 +141,17 @@ def settle_range(work: str, start: int, stop: int) -> dict[str, Any]:
     sample |= judged_records(space, start, stop)
     # The weight of a pair falls short of its pattern's where several records of an agency bring the number.
     barred = scored.weight < weights_of(space).total[scored.pattern]
-    barred |= listed(scored.right, rivals_of(space))
-    settled = settled_records(scored, space.settling, start, stop, sample, barred)
+    good = np.flatnonzero(
+        space.settling[scored.pattern] & ~barred & ~sample[scored.left.astype(np.int64) - start]
+    )
+    rivals, crowded = pairs_with_rivals(space, scored.left[good], scored.right[good])
+    barred[good[crowded]] = True
+    barred = np.append(barred, np.zeros(rivals.left.shape[0], bool))
+    settled = settled_records(
+        Scored.concatenate([scored, rivals]), space.settling, start, stop, sample, barred
+    )
     write_arrays(space.range_file("settled", start), settled=settled.astype(np.uint8))
-    return {"settled": int(settled.sum()), "rows_in": stop - start}
+    return {"settled": int(settled.sum()), "pairs": int(rivals.left.shape[0]), "rows_in": stop - start}
 
 
 def settled_range(space: Workspace, start: int, stop: int) -> np.ndarray:

@@ -7,13 +7,11 @@ hence the same whether or not other candidates are scored.
 
 Where another candidate could come near, a record is not settled. Who comes near is one of
 
-- those whom an identifier finds as well: these pairs are scored already, and the settling one must outweigh
-  each of them by :data:`CLEAR`;
-- register persons of the same name and birth date. If their numbers are alike, or they agree by more than
-  :data:`AGREEING` beyond what settles, the register may hold one person twice: nobody is settled onto them;
-- register persons of the same surname, birth date and commune: twins, perhaps. If they agree in telephone or
-  parents, nobody is settled onto either; if nothing says that they are strangers and one brings telephone and
-  parents that the other lacks, and enough of them, nobody is settled onto that other;
+- those whom an identifier finds as well: these pairs are scored already;
+- rivals of the person who settles: register persons of the same name and birth date, or of the same surname,
+  birth date and commune, so that they may be the person once more, or a twin. Each of them is scored against
+  the record. The settling pair must outweigh each of these and of those before by :data:`CLEAR`, and fit no
+  less well but for the number. Where more than :data:`CROWD` share a key, nobody is settled onto them;
 - anybody, where the number says little, as one that several records of an agency bring: a pair whose weight
   is lowered for that settles nothing;
 - persons of another name or birth date under another number, who can come near only by agreeing on what else
@@ -26,14 +24,13 @@ the number needs all of their candidates.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from linkage.coded import Coded, Meaning
 from linkage.errors import ConfigError, did_you_mean
 from linkage.levels import Programme
-from linkage.model import STEP, Model, groups_of
+from linkage.model import STEP
 from linkage.name_keys import fold_codes, name_codes
 from linkage.scored import Scored
 
@@ -44,11 +41,8 @@ SAMPLED_SHARE = 0.05
 SAMPLED = 250_000
 SAMPLED_MOST = 1_000_000
 
-#: By how much, in 1/1024 bit, a settling pair outweighs every other pair that an identifier finds.
+#: By how much, in 1/1024 bit, a settling pair outweighs every other pair of its record that is looked at.
 CLEAR = 16 * STEP
-
-#: Bits above which two register persons agree in a part: more than a province in common.
-AGREEING = 2.0
 
 #: Register persons of one key who are all compared with one another; onto more of them nobody is settled.
 CROWD = 64
@@ -104,7 +98,7 @@ def settled_records(
 ) -> np.ndarray:
     """Which agency records of a range are settled: bool[n].
 
-    scored : all pairs that an identifier found;  settling : bool[patterns]
+    scored : all pairs that an identifier found, and those with rivals;  settling : bool[patterns]
     start, stop : the range of global rows;  sample : bool[n], records that are not to be settled
     barred : bool[pairs], pairs that do not settle, whatever their pattern
     """
@@ -168,69 +162,16 @@ def sharing(keys: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray,
     return np.concatenate(left), np.concatenate(right), crowded
 
 
-@dataclass(frozen=True)
-class Doubling:
-    """Which patterns of two register persons who share a key make them rivals.
+def rivals_of(persons: np.ndarray, rows: np.ndarray, rivals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All rivals of each of ``persons``: places among these (int64[k]), and the rivals' rows (uint32[k]).
 
-    alike : bool[patterns], their numbers are alike, or one has none, or they agree beyond what settles
-    open  : bool[patterns], nothing says that they are strangers, as of twins; of namesakes never
-    lead  : float64[patterns], bits by which a record that settles onto one of them prefers it, by what
-            settles alone
-    gains : of each part that no settling level names, its columns and the most bits that agreeing there adds
+    persons : uint32[n];  rows, rivals : uint32[r], pairs in order of ``rows``
     """
-
-    alike: np.ndarray
-    open: np.ndarray
-    lead: np.ndarray
-    gains: tuple[tuple[tuple[str, ...], float], ...]
-
-
-def doubling_patterns(
-    programme: Programme, model: Model, levels: Sequence[str], *, twins: bool = False
-) -> Doubling:
-    """See :class:`Doubling`. The commune, which the key of ``twins`` holds, tells nothing of them."""
-    number, _ = groups_of(programme.parts)
-    alike, against = np.zeros(programme.shape, bool), np.zeros(programme.shape, bool)
-    lead = np.zeros(programme.shape)
-    gains = []
-
-    def along(index: int, values: Sequence[float]) -> np.ndarray:
-        return np.array(values).reshape([-1 if i == index else 1 for i in range(len(programme.shape))])
-
-    for index, (part, told) in enumerate(zip(programme.parts, model.parts, strict=True)):
-        bits = [0.0 if v.name == "null" else float(np.log2(v.m / v.u)) for v in told.levels]
-        settling = [b for v, b in zip(told.levels, bits, strict=True) if f"{part.name}.{v.name}" in levels]
-        if settling:
-            lead += along(index, [min(settling) - one for one in bits])
-        if index == number:
-            alike |= along(index, [bool(level.group) or level.name == "null" for level in part.levels])
-        elif not settling and not (twins and part.columns == ("commune",)):
-            alike |= along(index, [one > AGREEING for one in bits])
-            against |= along(index, [one < 0 for one in bits])
-            gains.append((tuple(part.columns), max(0.0, *bits)))
-    return Doubling(alike.ravel(), (~against & twins).ravel(), lead.ravel(), tuple(gains))
-
-
-def rivals_among(doubling: Doubling, scored: Scored, coded: Coded, meaning: Meaning) -> np.ndarray:
-    """Register rows, in no order, who have a rival among these pairs; each pair stands either way round.
-
-    Alike, both have. If the pair is open, the left one has where the right one brings enough to come within
-    :data:`CLEAR`: a record could agree there with the rival, and not with the person whom its number names,
-    who brings nothing.
-    """
-    alike = doubling.alike[scored.pattern]
-    open_ = np.flatnonzero(doubling.open[scored.pattern] & ~alike)
-    left, right = scored.left[open_], scored.right[open_].astype(np.int64)
-    lead = doubling.lead[scored.pattern[open_]]
-    held = coded.take(right, [c for columns, _ in doubling.gains for c in columns], marks=False).arrays
-    for columns, gain in doubling.gains:
-        brings = np.zeros(left.shape[0], bool)
-        for column in (c for c in columns if c in held):
-            values = np.asarray(held[column])
-            first = values[:, 0] if values.ndim > 1 else values
-            brings |= first != (-1 if meaning.kinds[column] == "unit" else 0)
-        lead = lead - gain * brings
-    return np.concatenate([scored.left[alike], scored.right[alike], left[lead < CLEAR / STEP]])
+    first = np.searchsorted(rows, persons, "left")
+    held = np.searchsorted(rows, persons, "right") - first
+    places = np.repeat(np.arange(persons.shape[0]), held)
+    within = np.arange(places.shape[0]) - np.repeat(np.cumsum(held) - held, held)
+    return places, np.asarray(rivals[np.repeat(first, held) + within], np.uint32)
 
 
 def listed(values: np.ndarray, ordered: np.ndarray) -> np.ndarray:

@@ -179,8 +179,8 @@ levels = [
 
 [settle]
 levels = [
-  "number.same", "number.alias", "sex.same", "birth_year.same", "birth_day.same",
-  "full_name.exact", "full_name.bare",
+  "number.same", "number.alias", "number.old", "sex.same", "birth_year.same", "birth_day.same",
+  "birth_day.heaped", "full_name.exact", "full_name.bare",
 ]
 
 [training]

@@ -1,30 +1,24 @@
 from __future__ import annotations
 
-import dataclasses
 import itertools
-import math
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linkage.coded import Coded
 from linkage.errors import ConfigError
 from linkage.levels import Level, Part, compile_parts
-from linkage.model import LevelModel, Model, PartModel
 from linkage.scored import Scored
 from linkage.settle import (
     CLEAR,
     CROWD,
     SAMPLED,
     SAMPLED_MOST,
-    Doubling,
-    doubling_patterns,
     listed,
     namesake_keys,
     rehearsed,
-    rivals_among,
+    rivals_of,
     settled_records,
     settling_patterns,
     sharing,
@@ -51,8 +45,6 @@ PARTS = [
     ),
 ]
 PROGRAMME = compile_parts(PARTS, {"personal_number": "identifier", "sex": "sex", "full_name": "name"})
-#: Levels that more matches stand at than strangers.
-AGREE = ("same", "exact", "bare")
 SETTLING = settling_patterns(PROGRAMME, ("number.same", "sex.same", "name.exact", "name.bare"))
 
 
@@ -185,74 +177,12 @@ def test_keys__are_of_names_in_any_writing_and_of_surnames_in_a_commune() -> Non
         assert len({*keys[others].tolist(), 0}) == 4
 
 
-def test_doubling_patterns__are_alike_in_number_or_agree_beyond_what_settles() -> None:
-    def told(name: str) -> LevelModel:
-        return LevelModel(name=name, when="", m=0.9 if name in AGREE else 0.01, u=0.1)
-
-    model = Model(
-        register=10,
-        parts=[PartModel(name=p.name, columns=[], levels=[told(v.name) for v in p.levels]) for p in PARTS],
-        corrections=[],
-        mean_frequency={},
-        lost=0.0,
-        training=[],
-        converged=True,
-        warnings=[],
-    )
-    found = doubling_patterns(PROGRAMME, model, ("number.same", "name.exact"))
-    patterns = list(itertools.product(*map(range, PROGRAMME.shape)))
-    alike = [n in (0, 1) or s == 1 for n, s, _ in patterns]
-    assert found.alike.tolist() == alike
-    assert not found.open.any()
-    twins = doubling_patterns(PROGRAMME, model, ("number.same", "name.exact"), twins=True)
-    assert twins.alike.tolist() == alike
-    assert twins.open.tolist() == [s in (0, 1) for _, s, _ in patterns]
-    bits = [
-        [0.0 if v.name == "null" else math.log2(9 if v.name in AGREE else 0.1) for v in p.levels]
-        for p in PARTS
-    ]
-    lead = [2 * math.log2(9) - bits[0][n] - bits[2][f] for n, _, f in patterns]
-    assert np.allclose(twins.lead, lead)
-    [(columns, gain)] = twins.gains
-    assert columns == ("sex",)
-    assert gain == pytest.approx(math.log2(9))
-
-
-def test_rivals_among__are_alike_or_one_brings_enough_that_the_other_does_not() -> None:
-    _, meaning = small.coded_nation([{"full_name": ("vũ", "hòa"), "commune": 1}])
-    kinds = {"phone": "phone", "commune": "unit", "father_name": "name"}
-    held = {"phone": [0, 5, 7, 5], "commune": [1, -1, 2, 3], "father_name": [0, 1, 1, 0]}
-    names = np.zeros((4, 8), np.uint32)
-    names[:, 0] = held["father_name"]
-    coded = Coded(
-        arrays={
-            "phone": np.array(held["phone"], np.int64),
-            "commune": np.array(held["commune"], np.int32),
-            "father_name": names,
-        },
-        source=np.zeros(4, np.uint8),
-        order=np.zeros(4, np.uint64),
-        n_register=4,
-    )
-    # Patterns: 0 alike, 1 and 2 open with a lead of 30 and of 40 bits, 3 strangers.
-    doubling = Doubling(
-        np.array([True, False, False, False]),
-        np.array([False, True, True, False]),
-        np.array([0.0, 30.0, 40.0, 0.0]),
-        ((("phone",), 15.0), (("commune",), 2.0), (("father_name",), 11.0)),
-    )
-    pairs = [(n, m, p) for n, m in itertools.permutations(range(4), 2) for p in range(4)]
-    left, right, pattern = (np.array(values, np.uint32) for values in zip(*pairs, strict=True))
-    nothing = np.zeros(len(pairs), np.int32)
-    scored = Scored(left, right, pattern, nothing.astype(np.uint8), nothing, nothing)
-    wanted = []
-    for one, other, kind in pairs:
-        gain = 15 * (held["phone"][other] != 0) + 2 * (held["commune"][other] != -1)
-        gain += 11 * (held["father_name"][other] != 0)
-        if kind == 0:
-            wanted += [one, other]
-        elif kind in (1, 2) and (30.0, 40.0)[kind - 1] - gain < 16:
-            wanted.append(one)
-    found = rivals_among(doubling, scored, coded, dataclasses.replace(meaning, kinds=kinds))
-    assert sorted(found.tolist()) == sorted(wanted)
-    assert 24 < len(wanted) < 48
+@given(
+    st.sets(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=30),
+    st.lists(st.integers(0, 9), max_size=12),
+)
+def test_rivals_of__are_all_of_each_person(pairs: set[tuple[int, int]], persons: list[int]) -> None:
+    rows, rivals = (np.array([p[k] for p in sorted(pairs)], np.uint32) for k in (0, 1))
+    places, found = rivals_of(np.array(persons, np.uint32), rows, rivals)
+    want = [(n, other) for n, person in enumerate(persons) for one, other in sorted(pairs) if one == person]
+    assert list(zip(places.tolist(), found.tolist(), strict=True)) == want
