@@ -21,6 +21,7 @@ from jobs.workspace import Workspace, slice_of
 from linkage.match import PAIRS, match_pairs
 from linkage.scored import Scored
 from linkage.settle import (
+    LOST,
     listed,
     namesake_keys,
     rehearsed,
@@ -140,7 +141,7 @@ def settle_range(work: str, start: int, stop: int) -> dict[str, Any]:
     # Whom an answer is about, all of their candidates count.
     sample |= judged_records(space, start, stop)
     # The weight of a pair falls short of its pattern's where several records of an agency bring the number.
-    barred = scored.weight < weights_of(space).total[scored.pattern]
+    barred = weights_of(space).total[scored.pattern] - scored.weight > LOST
     good = np.flatnonzero(
         space.settling[scored.pattern] & ~barred & ~sample[scored.left.astype(np.int64) - start]
     )

@@ -12,8 +12,8 @@ Where another candidate could come near, a record is not settled. Who comes near
   birth date and commune, so that they may be the person once more, or a twin. Each of them is scored against
   the record. The settling pair must outweigh each of these and of those before by :data:`CLEAR`, and fit no
   less well but for the number. Where more than :data:`CROWD` share a key, nobody is settled onto them;
-- anybody, where the number says little, as one that several records of an agency bring: a pair whose weight
-  is lowered for that settles nothing;
+- anybody, where the number says little, as one that many records of an agency bring: a pair that has lost more
+  than :data:`LOST` for that settles nothing;
 - persons of another name or birth date under another number, who can come near only by agreeing on what else
   the record brings (telephone, parents, commune), and where the settling person does not.
 
@@ -34,15 +34,15 @@ from linkage.model import STEP
 from linkage.name_keys import fold_codes, name_codes
 from linkage.scored import Scored
 
-#: Records of the sample that is never settled: a share of all, not fewer and not more than these. What the
-#: sample is for is counts of rare events: its error falls with the records looked at, not with their share,
-#: while the candidates of a record grow with the register.
-SAMPLED_SHARE = 0.05
+#: Records of the sample that is never settled. What the sample is for is counts of rare events: their error
+#: falls with the records looked at, not with their share, while the candidates of a record grow with the register.
 SAMPLED = 250_000
-SAMPLED_MOST = 1_000_000
 
 #: By how much, in 1/1024 bit, a settling pair outweighs every other pair of its record that is looked at.
 CLEAR = 16 * STEP
+
+#: How much, in 1/1024 bit, a settling pair may have lost because its number stands on several records.
+LOST = 12 * STEP
 
 #: Register persons of one key who are all compared with one another; onto more of them nobody is settled.
 CROWD = 64
@@ -79,7 +79,7 @@ def settling_patterns(programme: Programme, levels: Sequence[str]) -> np.ndarray
 
 def sample_share(n_agency: int) -> float:
     """Share of the agency records in the sample that is never settled: above 0, at most 1."""
-    return min(1.0, min(max(SAMPLED_SHARE * n_agency, SAMPLED), SAMPLED_MOST) / max(1, n_agency))
+    return min(1.0, SAMPLED / max(1, n_agency))
 
 
 def rehearsed(order: np.ndarray, n_agency: int) -> np.ndarray:
