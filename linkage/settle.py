@@ -12,8 +12,8 @@ Where another candidate could come near, a record is not settled. Who comes near
   birth date and commune, so that they may be the person once more, or a twin. Each of them is scored against
   the record. The settling pair must outweigh each of these and of those before by :data:`CLEAR`, and fit no
   less well but for the number. Where more than :data:`CROWD` share a key, nobody is settled onto them;
-- anybody, where the number says little, as one that many records of an agency bring: a pair that has lost more
-  than :data:`LOST` for that settles nothing;
+- anybody, where the number says little, as one that many records of an agency bring: a pair that has lost
+  more than :data:`LOST` for that settles nothing;
 - persons of another name or birth date under another number, who can come near only by agreeing on what else
   the record brings (telephone, parents, commune), and where the settling person does not.
 
@@ -35,7 +35,7 @@ from linkage.name_keys import fold_codes, name_codes
 from linkage.scored import Scored
 
 #: Records of the sample that is never settled. What the sample is for is counts of rare events: their error
-#: falls with the records looked at, not with their share, while the candidates of a record grow with the register.
+#: falls with the records looked at, not with their share, while a record's candidates grow with the register.
 SAMPLED = 250_000
 
 #: By how much, in 1/1024 bit, a settling pair outweighs every other pair of its record that is looked at.
