@@ -14,8 +14,8 @@ BLOCK_CANDIDATES = 50
 #: Bytes of keys that lie on the disk at once; beyond, rules are blocked one after the other.
 KEYS_AT_ONCE = 4 << 30
 
-#: Partitions that one task blocks, at most, and tasks wanted at least.
-TOGETHER, LEAST_TASKS = 8, 8
+#: Tasks a group of rules that are wanted at least.
+LEAST_TASKS = 8
 
 #: Bytes of a key on the disk, with its row.
 _KEY_BYTES = 12
@@ -25,9 +25,8 @@ def block_records(stages: Tasks, space: Workspace) -> dict[str, Any]:
     """Block every rule; gives pairs by rule and by what became of them."""
     work = str(space.work)
     n = space.layout["rows"]
-    partitions = range(1 << space.layout["bits"])
+    stretches = space.stretches(LEAST_TASKS)
     ordinary = [i for i, r in enumerate(space.rules) if not r.near]
-    step = max(1, min(TOGETHER, len(partitions) // LEAST_TASKS))
     results: dict[int, list[dict[str, Any]]] = {}
     heavy = stages.tasks("block", [("jobs.tasks_heavy:find_heavy", (work, BLOCK_CANDIDATES))])[0]["heavy"]
     for group in _groups(ordinary, n):
@@ -36,7 +35,6 @@ def block_records(stages: Tasks, space: Workspace) -> dict[str, Any]:
             [("jobs.tasks_block:make_keys", (work, a, b, group)) for a, b in space.ranges()],
             [b - a for a, b in space.ranges()],
         )
-        stretches = [partitions[at : at + step] for at in range(0, len(partitions), step)]
         calls: list[Call] = [
             ("jobs.tasks_block:make_blocks", (work, group, list(some), BLOCK_CANDIDATES))
             for some in stretches
@@ -66,7 +64,7 @@ def block_records(stages: Tasks, space: Workspace) -> dict[str, Any]:
     finding = {space.rules[i].name for i in ordinary if not space.rules[i].relatives}
     pairs = sum(v["pairs"] for k, v in by_rule.items() if k in finding) + sum(p["pairs"] for p in probed)
     return {
-        "partitions": len(partitions),
+        "partitions": 1 << space.layout["bits"],
         "rules": by_rule,
         "refined": refined,
         "probed": sum(p["pairs"] for p in probed),

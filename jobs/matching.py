@@ -6,9 +6,12 @@ from typing import Any
 
 from jobs.executor import Call
 from jobs.intake import Tasks
-from jobs.tasks_settle import has_keys
+from jobs.tasks_settle import has_keys, rival_groups
 from jobs.workspace import Workspace
 from linkage.settle import sample_share
+
+#: Tasks a rule that are wanted at least: what each writes, every range of agency records opens.
+LEAST_TASKS = 32
 
 
 def match_records(stages: Tasks, space: Workspace) -> dict[str, Any]:
@@ -25,7 +28,10 @@ def match_records(stages: Tasks, space: Workspace) -> dict[str, Any]:
             if space.rules[rule].near:
                 calls += [("jobs.tasks_match:match_probe", (work, rule, a)) for a, _ in agencies]
             else:
-                calls += [("jobs.tasks_match:match_partition", (work, rule, p)) for p in partitions]
+                calls += [
+                    ("jobs.tasks_match:match_partitions", (work, rule, some.start, some.stop))
+                    for some in space.stretches(LEAST_TASKS)
+                ]
         for result in stages.tasks("match", calls):
             facts["pairs"] += result["pairs"]
             facts["kept"] += result["kept"]
@@ -38,7 +44,8 @@ def match_records(stages: Tasks, space: Workspace) -> dict[str, Any]:
             stages.tasks("match", [("jobs.tasks_settle:key_rivals", (work, a, b)) for a, b in register])
             stages.tasks("match", [("jobs.tasks_settle:find_rivals", (work, p)) for p in partitions])
             stages.drop("alike/*")
-            stages.tasks("match", [("jobs.tasks_settle:list_rivals", (work, a, b)) for a, b in register])
+            groups = range(rival_groups(space))
+            stages.tasks("match", [("jobs.tasks_settle:list_rivals", (work, g)) for g in groups])
             stages.drop("sharing/*")
         done = stages.tasks("match", [("jobs.tasks_settle:settle_range", (work, a, b)) for a, b in agencies])
         facts["settled"] = sum(d["settled"] for d in done)

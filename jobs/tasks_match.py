@@ -74,25 +74,28 @@ def load_scored(space: Workspace, start: int, rules: Sequence[int] | None = None
     return Scored(left, right, pattern, np.concatenate(found_by), weight.view(np.int32), blind.view(np.int32))
 
 
-def match_partition(work: str, rule: int, partition: int) -> dict[str, Any]:
-    """Score the agency-register pairs that one partition of a rule owns, of records that are not settled."""
+def match_partitions(work: str, rule: int, first: int, stop: int) -> dict[str, Any]:
+    """Score the agency-register pairs that some partitions of a rule own, of records that are not settled."""
     space = Workspace.open(work)
-    blocks = read_blocks(space, rule, partition)
-    if rule not in space.identifier_rules:
-        settled = settled_bits(space)
+    settled = None if rule in space.identifier_rules else settled_bits(space)
+    found, counts = [], {"pairs": 0, "kept": 0}
+    for partition in range(first, stop):
+        blocks = read_blocks(space, rule, partition)
         if settled is not None:
             blocks = without(blocks, settled, space.layout["n_register"])
-    scored, counts = match_blocks(
-        space.coded,
-        space.meaning,
-        space.programme,
-        space.blocking,
-        rule,
-        blocks,
-        scoring_of(space),
-        space.gathered,
-    )
-    save_scored(space, f"{rule:02d}-{partition:05d}", scored)
+        scored, counted = match_blocks(
+            space.coded,
+            space.meaning,
+            space.programme,
+            space.blocking,
+            rule,
+            blocks,
+            scoring_of(space),
+            space.gathered,
+        )
+        found.append(scored)
+        counts = {name: counts[name] + counted[name] for name in counts}
+    save_scored(space, f"{rule:02d}-{first:05d}", Scored.concatenate(found))
     return counts
 
 

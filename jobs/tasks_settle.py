@@ -2,8 +2,8 @@
 person so much like the one who settles that the record may be of either.
 
     alike/<start>.arrays         keys of a register range by partition, with their rows
-    sharing/<partition>.arrays   pairs of rows that share a key, either way round, by register range
-    rivals/<start>.arrays        rivals of a register range's rows, in order, and rows of crowds
+    sharing/<partition>.arrays   pairs of rows that share a key, either way round, by group of register ranges
+    rivals/<group>.arrays        rivals of a group's rows, in order, and rows of crowds
     settled/<start>.arrays       which records of an agency range are settled
 """
 
@@ -30,6 +30,9 @@ from linkage.settle import (
     sharing,
     twin_keys,
 )
+
+#: Register ranges whose rivals are listed together: a file that several ranges read is opened once.
+TOGETHER = 4
 
 #: Columns of which the keys are made; without all of them nobody has a rival.
 KEYED = ("full_name", "birth_date")
@@ -60,9 +63,14 @@ def key_rivals(work: str, start: int, stop: int) -> dict[str, Any]:
     return {"rows_in": stop - start}
 
 
+def rival_groups(space: Workspace) -> int:
+    """How many groups of :data:`TOGETHER` register ranges there are."""
+    return -(-len(space.ranges(register=True)) // TOGETHER)
+
+
 def find_rivals(work: str, partition: int) -> dict[str, Any]:
-    """Pairs of rows that share a key of one partition, by the register range of either; a row of a crowd is
-    paired with itself.
+    """Pairs of rows that share a key of one partition, by the group of either; a row of a crowd is paired
+    with itself.
     """
     space = Workspace.open(work)
     files = [space.range_file("alike", start) for start, _ in space.ranges(register=True)]
@@ -72,25 +80,26 @@ def find_rivals(work: str, partition: int) -> dict[str, Any]:
     rivals = np.concatenate([right, left, crowded])
     write_shuffled(
         space.path("sharing", f"{partition:05d}.arrays"),
-        space.range_of(rows, register=True),
-        len(files),
+        space.range_of(rows, register=True) // np.uint16(TOGETHER),
+        rival_groups(space),
         rows=rows,
         rivals=rivals,
     )
     return {"rows_in": int(held["rows"].shape[0]), "rows_out": int(rows.shape[0])}
 
 
-def list_rivals(work: str, start: int, stop: int) -> dict[str, Any]:
-    """The rivals of a register range's rows, each once, in order."""
+def list_rivals(work: str, group: int) -> dict[str, Any]:
+    """The rivals of a group's rows, each once, in order."""
     space = Workspace.open(work)
     files = [space.path("sharing", f"{p:05d}.arrays") for p in range(1 << space.layout["bits"])]
-    number = [a for a, _ in space.ranges(register=True)].index(start)
-    held = read_shuffled(files, number, ("rows", "rivals"))
+    held = read_shuffled(files, group, ("rows", "rivals"))
     pairs = np.unique(held["rows"].astype(np.uint64) << np.uint64(32) | held["rivals"])
     rows, rivals = (pairs >> np.uint64(32)).astype(np.uint32), pairs.astype(np.uint32)
     own = rows == rivals
-    write_arrays(space.range_file("rivals", start), rows=rows[~own], rivals=rivals[~own], crowded=rows[own])
-    return {"rows_in": stop - start, "rows_out": int(rows.shape[0])}
+    write_arrays(
+        space.path("rivals", f"{group:05d}.arrays"), rows=rows[~own], rivals=rivals[~own], crowded=rows[own]
+    )
+    return {"rows_in": int(held["rows"].shape[0]), "rows_out": int(rows.shape[0])}
 
 
 def pairs_with_rivals(space: Workspace, left: np.ndarray, right: np.ndarray) -> tuple[Scored, np.ndarray]:
@@ -103,11 +112,12 @@ def pairs_with_rivals(space: Workspace, left: np.ndarray, right: np.ndarray) -> 
     ordered = right[order]
     records, others = [left[:0]], [right[:0]]
     crowded = np.zeros(right.shape[0], bool)
-    for start, stop in space.ranges(register=True) if has_keys(space) else ():
-        low, high = np.searchsorted(ordered, [start, stop])
+    step = TOGETHER * space.layout["range_rows"]
+    for group in range(rival_groups(space)) if has_keys(space) else ():
+        low, high = np.searchsorted(ordered, [group * step, (group + 1) * step])
         if low == high:
             continue
-        held = read_arrays(space.range_file("rivals", start))
+        held = read_arrays(space.path("rivals", f"{group:05d}.arrays"))
         places, rivals = rivals_of(ordered[low:high], held["rows"], held["rivals"])
         records.append(left[order[low + places]])
         others.append(rivals)

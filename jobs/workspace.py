@@ -39,6 +39,9 @@ from linkage.settle import settling_patterns
 #: Columns beside a record's own: frequency terms of its name, and the term of a repeated identifier.
 SIDE_COLUMNS = ("frequency", "repeats")
 
+#: Partitions that one task takes, at most.
+TOGETHER = 8
+
 
 @dataclass(frozen=True)
 class SourceInfo:
@@ -336,6 +339,14 @@ class Workspace:
         """Number of the register's, or the agencies', range that each global row is of: uint16[n]."""
         start = 0 if register else self.layout["n_register"]
         return ((rows.astype(np.int64) - start) // self.layout["range_rows"]).astype(np.uint16)
+
+    def stretches(self, tasks: int) -> list[range]:
+        """Partitions in stretches that one task each takes: at least so many tasks, as far as there are so
+        many partitions, and at most :data:`TOGETHER` partitions each.
+        """
+        n = 1 << self.layout["bits"]
+        step = max(1, min(TOGETHER, n // tasks))
+        return [range(at, min(n, at + step)) for at in range(0, n, step)]
 
     def records(self, source: int, part: int, columns: Sequence[str] | None = None) -> Any:
         """The accepted records of one part as submitted (an Arrow table), or only some columns of them."""

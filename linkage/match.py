@@ -220,9 +220,7 @@ def match_blocks(
     columns: Sequence[str],
     mode: int = AGENCY_REGISTER,
 ) -> tuple[Scored, dict[str, int]]:
-    """Score one partition of one rule. Returns the pairs worth keeping and counts (``pairs``, ``kept``,
-    ``identifier_only``: strong pairs of an identifier rule, and how many of them no other rule would find).
-    """
+    """Score one partition of one rule. Returns the pairs worth keeping and counts (``pairs``, ``kept``)."""
     kept: list[Scored] = []
     counts = {"pairs": 0, "kept": 0}
     for rows, left, right in owned_batches(coded, meaning, blocking, rule, blocks, mode):

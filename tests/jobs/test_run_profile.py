@@ -24,7 +24,7 @@ def run(tmp_path: Path) -> Path:
         ("block", "make_keys", 1.0, 100, 0),
         ("block", "make_keys", 3.0, 300, 0),
         ("block", "make_blocks", 4.5, 50, 900),
-        ("match", "match_partition", 0.5, 0, 70),
+        ("match", "match_partitions", 0.5, 0, 70),
     ]:
         journal.write(
             stage=stage, task=task, part=0, parts=2, seconds=seconds, peak_memory=10**6, bytes_out=5000,
@@ -52,7 +52,7 @@ def test_profile__adds_up_tasks_by_stage_and_kind(run: Path):
 def test_text__has_a_line_for_each_and_rates_of_one_processor(run: Path):
     lines = profile_text(profile_run(run)).splitlines()
     cells = {line.split()[0]: line.split()[1:] for line in lines[1:6]}
-    assert list(cells) == ["block", "make_blocks", "make_keys", "match", "match_partition"]
+    assert list(cells) == ["block", "make_blocks", "make_keys", "match", "match_partitions"]
     assert cells["make_keys"] == ["2", "4.0", "3.00", "100", "10", "kB", "1.0", "MB"]
     assert cells["make_blocks"][3:5] == ["11", "200"]
     assert "not finished" in lines[-1]
