@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,7 +23,7 @@ REGISTER_REGISTER = 1
 EVERY = 2
 
 #: Candidate pairs of blocks that are taken together before the records they need are gathered.
-PAIRS = 1 << 18
+PAIRS = 1 << 19
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,49 @@ class RuleKeys:
         """The same without any rule: nobody owns a pair."""
         return RuleKeys((), (), self.secret)
 
-    def keys(
-        self, coded: Coded, meaning: Meaning, wanted: Sequence[int], rows: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Effective keys of some rules for some rows: see :func:`linkage.rules.effective_keys`."""
+    def columns(self, wanted: Sequence[int]) -> list[str]:
+        """The columns that keys of some rules are made of."""
+        parts = dict.fromkeys(c for i in wanted for c in self.rules[i].columns)
+        return [name for c in parts for name in (c, f"{c}.alias")]
+
+    def keys(self, table: Coded, meaning: Meaning, wanted: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Effective keys of some rules of all rows of a table: see :func:`linkage.rules.effective_keys`."""
         if not wanted:
-            return np.zeros((rows.shape[0], 0), np.uint64), np.zeros(1, np.int64)
-        rules = [self.rules[i] for i in wanted]
-        columns = dict.fromkeys(c for rule in rules for c in rule.columns)
-        table = coded.take(rows, [name for c in columns for name in (c, f"{c}.alias")], marks=False)
-        return effective_keys(table, meaning, rules, [self.hot[i] for i in wanted], self.secret)
+            return np.zeros((len(table), 0), np.uint64), np.zeros(1, np.int64)
+        rules, hot = [self.rules[i] for i in wanted], [self.hot[i] for i in wanted]
+        return effective_keys(table, meaning, rules, hot, self.secret)
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The records that pairs are of, with what has been read of them.
+
+    rows : uint32[n], global rows in rising order;  table : their columns so far
+    """
+
+    rows: np.ndarray
+    table: Coded
+
+    @staticmethod
+    def of(coded: Coded, rows: np.ndarray, columns: Sequence[str]) -> Gathered:
+        """Some columns of some rows."""
+        return Gathered(rows, coded.take(rows, columns, marks=False))
+
+    def narrowed(self, left: np.ndarray, right: np.ndarray) -> tuple[Gathered, np.ndarray, np.ndarray]:
+        """Only the records that some pair has, and the pairs by their left one, as places among these."""
+        n = self.rows.shape[0]
+        held = np.empty(n, np.int64)
+        own, other = np.empty_like(left), np.empty_like(right)
+        kept = narrow_pairs(n, left, right, held, own, other)
+        if kept == n:
+            return self, own, other
+        return Gathered(self.rows[held[:kept]], self.table.take(held[:kept], marks=False)), own, other
+
+    def reading(self, coded: Coded, columns: Sequence[str]) -> Gathered:
+        """With these columns too; what has been read is not read again."""
+        more = [c for c in columns if c not in self.table.arrays]
+        read = coded.take(self.rows, more, marks=False)
+        return Gathered(self.rows, replace(read, arrays={**self.table.arrays, **read.arrays}))
 
 
 def side_terms(table: Coded) -> tuple[np.ndarray, np.ndarray]:
@@ -119,32 +152,33 @@ def owned_batches(
     *,
     owned: bool = True,
     batch: int = PAIRS,
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+) -> Iterator[tuple[Gathered, np.ndarray, np.ndarray]]:
     """The pairs of a rule's blocks that no earlier rule owns (``owned`` False: all), batch by batch.
 
-    Gives distinct global rows in rising order, and the pairs as places among them. Most candidates of an
-    agency's record are the person whom its number found already: these fall first, by the number alone, and
-    of all others only the columns of the rules are read. What is gathered later is of few records.
+    Gives distinct records, and the pairs as places among them. Most candidates of an agency's record are the
+    person whom its number found already: these fall first, by the number alone, and of all others only the
+    columns of the rules are read. What is gathered later is of few records.
     """
     rows, local = local_members(blocks.members)
     earlier = earlier_and(blocking, rule)[:-1] if owned else []
     first = _of_numbers(meaning, blocking, earlier) if mode == AGENCY_REGISTER else []
     rest = earlier[len(first) :]
-    if many_keys(blocking.rules[rule]):
-        keys, widths = blocking.keys(coded, meaning, [*first, rule], rows)
-    else:
-        keys, widths = blocking.keys(coded, meaning, first, rows)
+    several = many_keys(blocking.rules[rule])
+    asked = [*first, rule] if several else first
+    members = Gathered.of(coded, rows, blocking.columns(asked))
+    keys, widths = blocking.keys(members.table, meaning, asked)
+    if not several:
         widths = np.append(widths, widths[-1])
     walker = Walker(blocks, local, keys, widths, mode, batch)
     while n := walker.next():
-        found, left, right = _narrowed(rows, walker.left[:n], walker.right[:n])
+        found, left, right = members.narrowed(walker.left[:n], walker.right[:n])
         if rest:
-            keys, widths = blocking.keys(coded, meaning, rest, found)
+            found = found.reading(coded, blocking.columns(rest))
             taken = np.empty(n, np.uint8)
-            owned_pairs(keys, widths, len(rest), left, right, taken)
+            owned_pairs(*blocking.keys(found.table, meaning, rest), len(rest), left, right, taken)
             free = taken == 0
             if not free.all():
-                found, left, right = _narrowed(found, left[free], right[free])
+                found, left, right = found.narrowed(left[free], right[free])
         if left.size:
             yield found, left, right
 
@@ -157,16 +191,6 @@ def _of_numbers(meaning: Meaning, blocking: RuleKeys, rules: Sequence[int]) -> l
         return len(parts) == 1 and meaning.kinds[parts[0].column] == "identifier"
 
     return list(itertools.takewhile(one, rules))
-
-
-def _narrowed(
-    rows: np.ndarray, left: np.ndarray, right: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Only those of ``rows`` that some pair has, and the pairs by their left row, as places among these."""
-    held = np.empty(rows.shape[0], np.int64)
-    own, other = np.empty_like(left), np.empty_like(right)
-    n = narrow_pairs(rows.shape[0], left, right, held, own, other)
-    return rows if n == rows.shape[0] else rows[held[:n]], own, other
 
 
 def local_members(members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -223,9 +247,9 @@ def match_blocks(
     """Score one partition of one rule. Returns the pairs worth keeping and counts (``pairs``, ``kept``)."""
     kept: list[Scored] = []
     counts = {"pairs": 0, "kept": 0}
-    for rows, left, right in owned_batches(coded, meaning, blocking, rule, blocks, mode):
+    for found, left, right in owned_batches(coded, meaning, blocking, rule, blocks, mode):
         counts["pairs"] += left.shape[0]
-        kept.append(_scored(coded, meaning, programme, scoring, columns, rule, rows, left, right))
+        kept.append(_scored(coded, meaning, programme, scoring, columns, rule, found, left, right))
     out = Scored.concatenate(kept)
     counts["kept"] = int(out.left.shape[0])
     return out, counts
@@ -238,20 +262,20 @@ def _scored(
     scoring: Scoring,
     columns: Sequence[str],
     rule: int,
-    rows: np.ndarray,
+    found: Gathered,
     left: np.ndarray,
     right: np.ndarray,
     *,
     keep_all: bool = False,
 ) -> Scored:
-    """Score pairs (places among ``rows``); those worth keeping, or all."""
-    table = coded.take(rows, columns, marks=False)
+    """Score pairs (places among ``found``); those worth keeping, or all."""
+    table = found.reading(coded, columns).table
     frequency, repeats = side_terms(table)
     comparer = Comparer(programme, meaning, table, min(BATCH, left.shape[0]))
     weights = scoring.weights
     floor = np.iinfo(np.int32).min if keep_all else scoring.floor
     n = left.shape[0]
-    own, other, found = (np.empty(n, np.uint32) for _ in range(3))
+    own, other, pattern = (np.empty(n, np.uint32) for _ in range(3))
     weight, blind = np.empty(n, np.int32), np.empty(n, np.int32)
     kept = 0
     for at in range(0, n, BATCH):
@@ -268,16 +292,16 @@ def _scored(
             frequency,
             repeats,
             floor,
-            rows,
+            found.rows,
             kept,
             own,
             other,
-            found,
+            pattern,
             weight,
             blind,
         )
     return Scored(
-        own[:kept], other[:kept], found[:kept], np.full(kept, rule, np.uint8), weight[:kept], blind[:kept]
+        own[:kept], other[:kept], pattern[:kept], np.full(kept, rule, np.uint8), weight[:kept], blind[:kept]
     )
 
 
@@ -299,11 +323,12 @@ def match_pairs(
     rows, local = local_members(np.concatenate([left, right]))
     l_all, r_all = local[: left.shape[0]], local[left.shape[0] :]
     owners = blocking.owners() if owned else []
+    found = Gathered.of(coded, rows, blocking.columns(owners))
     if owners:
         taken = np.empty(l_all.shape[0], np.uint8)
-        owned_pairs(*blocking.keys(coded, meaning, owners, rows), len(owners), l_all, r_all, taken)
-        rows, l_all, r_all = _narrowed(rows, l_all[taken == 0], r_all[taken == 0])
-    out = _scored(coded, meaning, programme, scoring, columns, rule, rows, l_all, r_all, keep_all=keep_all)
+        owned_pairs(*blocking.keys(found.table, meaning, owners), len(owners), l_all, r_all, taken)
+        found, l_all, r_all = found.narrowed(l_all[taken == 0], r_all[taken == 0])
+    out = _scored(coded, meaning, programme, scoring, columns, rule, found, l_all, r_all, keep_all=keep_all)
     return out, {"pairs": int(l_all.shape[0]), "kept": int(out.left.shape[0])}
 
 
@@ -321,8 +346,8 @@ def count_block_patterns(
 ) -> Counted:
     """Counted patterns of the pairs of these blocks, for training; with ``owned`` of those the rule owns."""
     histogram = np.zeros(programme.n_patterns, np.int64)
-    for rows, left, right in owned_batches(coded, meaning, blocking, rule, blocks, mode, owned=owned):
-        _count(coded, meaning, programme, columns, rows, left, right, histogram)
+    for found, left, right in owned_batches(coded, meaning, blocking, rule, blocks, mode, owned=owned):
+        _count(coded, meaning, programme, columns, found, left, right, histogram)
     return counted_of(histogram)
 
 
@@ -331,13 +356,13 @@ def _count(
     meaning: Meaning,
     programme: Programme,
     columns: Sequence[str],
-    rows: np.ndarray,
+    found: Gathered,
     left: np.ndarray,
     right: np.ndarray,
     histogram: np.ndarray,
 ) -> None:
-    """Count the patterns of pairs (places among ``rows``)."""
-    comparer = Comparer(programme, meaning, coded.take(rows, columns, marks=False), min(BATCH, left.shape[0]))
+    """Count the patterns of pairs (places among ``found``)."""
+    comparer = Comparer(programme, meaning, found.reading(coded, columns).table, min(BATCH, left.shape[0]))
     for at in range(0, left.shape[0], BATCH):
         patterns = comparer.compare(left[at : at + BATCH], right[at : at + BATCH])
         count_patterns(patterns, patterns.shape[0], histogram)
@@ -355,7 +380,8 @@ def count_pairs(
     rows, local = local_members(np.concatenate([left, right]))
     histogram = np.zeros(programme.n_patterns, np.int64)
     n = left.shape[0]
-    _count(coded, meaning, programme, columns, rows, local[:n], local[n:], histogram)
+    found = Gathered.of(coded, rows, columns)
+    _count(coded, meaning, programme, columns, found, local[:n], local[n:], histogram)
     return counted_of(histogram)
 
 
@@ -396,7 +422,8 @@ def other_rules_find(
     """Whether each pair (global rows) shares a key of a rule that reads no column of ``without``: bool[n]."""
     others = [i for i in blocking.owners() if not set(blocking.rules[i].columns) & set(without)]
     rows, local = local_members(np.concatenate([left, right]))
-    keys, widths = blocking.keys(coded, meaning, others, rows)
+    table = coded.take(rows, blocking.columns(others), marks=False)
+    keys, widths = blocking.keys(table, meaning, others)
     found = np.empty(left.shape[0], np.uint8)
     owned_pairs(keys, widths, len(others), local[: left.shape[0]], local[left.shape[0] :], found)
     return found.astype(bool)

@@ -252,21 +252,21 @@ def base_keys(
 
 def refine_keys(coded: Coded, meaning: Meaning, rule: Rule, keys: np.ndarray, hot: np.ndarray) -> np.ndarray:
     """Take refinement columns into the hot keys; a key still hot after the last column is given up."""
-    keys = keys.copy()
+    refined = keys.copy()
+    flat = refined.reshape(-1)
+    burning = np.flatnonzero(_among(flat, hot))
     for part in rule.refine:
-        burning = _among(keys, hot)
-        if not burning.any():
-            return keys
-        rows, places = np.nonzero(burning)
-        codes = part_codes(coded.take(rows, (part.column,), marks=False), meaning, part)
-        keys[rows, places] = fold_codes(keys[rows, places], codes)
-    keys[_among(keys, hot)] = key_kernels.NO_KEY
-    return keys
+        if not burning.size:
+            return refined
+        codes = part_codes(coded.take(burning // keys.shape[1], (part.column,), marks=False), meaning, part)
+        flat[burning] = fold_codes(flat[burning], codes)
+        burning = burning[_among(flat[burning], hot)]
+    flat[burning] = key_kernels.NO_KEY
+    return refined
 
 
 def _among(keys: np.ndarray, ordered: np.ndarray) -> np.ndarray:
     out = np.zeros(keys.shape, np.bool_)
     if ordered.size:
-        flat = reading(keys.ravel(), np.uint64, "keys")
-        key_kernels.find_among(flat, reading(ordered, np.uint64, "ordered"), out.ravel())
+        key_kernels.find_among(reading(keys, np.uint64, "keys"), reading(ordered, np.uint64, "ordered"), out)
     return out

@@ -248,7 +248,8 @@ def walked(
     out = []
     for index, blocks in enumerate(plans):
         own = []
-        for rows, left, right in owned_batches(coded, meaning, blocking, index, blocks, mode, batch=batch):
+        for found, left, right in owned_batches(coded, meaning, blocking, index, blocks, mode, batch=batch):
+            rows = found.rows
             assert (rows[1:] > rows[:-1]).all()
             assert np.array_equal(np.unique([left, right]), np.arange(rows.shape[0]))
             own += list(zip(rows[left].tolist(), rows[right].tolist(), strict=True))
