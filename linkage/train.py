@@ -92,11 +92,8 @@ def expectation_maximisation(
     *,
     on: Sequence[int],
     share: float = 0.5,
-    fixed_share: bool = False,
     learn_u: bool = False,
     iterations: int = 200,
-    m_prior: float = PRIOR_PAIRS,
-    u_prior: float = CHANCE_PRIOR_PAIRS,
 ) -> Fitted:
     """Two-class EM over counted level vectors; level 0 of a part is null and carries no evidence.
 
@@ -122,16 +119,14 @@ def expectation_maximisation(
         matched = 1.0 / (1.0 + np.exp(-np.clip(log_odds, -700, 700)))
         as_match = weights * matched
         as_other = weights - as_match
-        moved = 0.0
-        if not fixed_share:
-            new_share = float(np.clip(as_match.sum() / total, 1e-9, 1 - 1e-9))
-            moved = abs(new_share - share)
-            share = new_share
+        new_share = float(np.clip(as_match.sum() / total, 1e-9, 1 - 1e-9))
+        moved = abs(new_share - share)
+        share = new_share
         for part in on:
             seen = np.bincount(levels[:, part], weights=as_match, minlength=m[part].shape[0])
             seen[0] = 0.0
             expected[part] = seen
-            fresh = seen + m_prior * start_m[part]
+            fresh = seen + PRIOR_PAIRS * start_m[part]
             fresh[0] = 0.0
             fresh /= fresh.sum()
             moved = max(moved, float(np.abs(fresh - m[part])[1:].max(initial=0.0)))
@@ -139,7 +134,7 @@ def expectation_maximisation(
             if learn_u:
                 seen = np.bincount(levels[:, part], weights=as_other, minlength=u[part].shape[0])
                 seen[0] = 0.0
-                fresh = seen + u_prior * start_u[part]
+                fresh = seen + CHANCE_PRIOR_PAIRS * start_u[part]
                 fresh[0] = 0.0
                 fresh /= fresh.sum()
                 moved = max(moved, float(np.abs(fresh - u[part])[1:].max(initial=0.0)))

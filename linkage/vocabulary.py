@@ -12,7 +12,7 @@ from kernels.keys import hash_bytes
 from kernels.packed import pack
 from kernels.spelling import TOKEN_CHARACTERS
 from kernels.tokens import TokenForms
-from linkage.coded import DTYPES, NAME_WIDTH, PackedTexts, Tokens
+from linkage.coded import PackedTexts, Tokens
 from linkage.packs import Pack
 
 _WAITING = 1 << 20
@@ -145,9 +145,3 @@ def texts_of(values: pl.Series, secret: int) -> PackedTexts:
     """Packed code points and hashes of distinct texts; code 0 is none."""
     own = hash_text(values.to_arrow(), secret) if len(values) else np.zeros(0, np.uint64)
     return PackedTexts(pack(["", *values.to_list()]), np.concatenate([np.zeros(1, np.uint64), own]))
-
-
-def empty_column(kind: str, n: int) -> np.ndarray:
-    """A column of nothing: what a source without that field has."""
-    shape = (n, NAME_WIDTH) if kind == "name" else (n,)
-    return np.full(shape, -1 if kind == "unit" else 0, DTYPES[kind])

@@ -11,7 +11,7 @@ import numpy as np
 
 from kernels.packed import pack
 from kernels.tokens import TokenForms
-from linkage.coded import NAME_WIDTH, Coded, Meaning, PackedTexts, Tokens, UnitSets
+from linkage.coded import DTYPES, NAME_WIDTH, Coded, Meaning, PackedTexts, Tokens, UnitSets
 from tests.kernels import twins
 from tests.kernels.twins import Token
 
@@ -312,3 +312,9 @@ class _Names(dict):
 def condition_holds(when: str, columns: Sequence[str], features: dict[str, dict[str, Any]]) -> bool:
     """Python's own reading of a condition."""
     return bool(eval(when, {"__builtins__": {}}, _Names(features, columns)))  # noqa: S307
+
+
+def empty_column(kind: str, n: int) -> np.ndarray:
+    """A column of nothing: what a source without that field has."""
+    shape = (n, NAME_WIDTH) if kind == "name" else (n,)
+    return np.full(shape, -1 if kind == "unit" else 0, DTYPES[kind])

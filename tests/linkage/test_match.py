@@ -36,7 +36,7 @@ from linkage.plan import comparison_parts, effective_plan
 from linkage.rules import Rule, compile_rules
 from linkage.scored import Scored
 from linkage.standardise import read_aliases, standardise
-from linkage.vocabulary import empty_column, merge_vocabularies, token_ids, tokens_of
+from linkage.vocabulary import merge_vocabularies, token_ids, tokens_of
 from tests.linkage import small
 from tests.linkage.test_block import SECRET, blocks_of, twin_blocks
 
@@ -142,7 +142,7 @@ def nation(tmp_path_factory: pytest.TempPathFactory) -> Nation:
         for part in parts:
             own = part.arrays.get(column)
             if own is None:
-                own = empty_column(kind, len(part.order))
+                own = small.empty_column(kind, len(part.order))
             elif kind == "name":
                 own = token_ids(part.tokens, vocabulary)[own]
             pieces.append(own)

@@ -22,7 +22,6 @@ from linkage.queries import QUERIES, QUERY_COLUMNS
 from linkage.repairs import REPAIRS
 from linkage.standardise import ALIASES_KEPT, StandardPart, read_aliases, standardise
 from linkage.vocabulary import (
-    empty_column,
     hash_text,
     merge_texts,
     merge_vocabularies,
@@ -32,6 +31,7 @@ from linkage.vocabulary import (
     tokens_of,
 )
 from tests.kernels import twins
+from tests.linkage import small
 
 EXTRACT = dt.date(2026, 11, 20)
 SECRET = 77
@@ -311,8 +311,8 @@ def test_standardise__of_no_rows_and_of_empty_columns(pack: Pack) -> None:
     assert made.repairs.height == 0
     nothing = part(pack, [{"record_id": "1"}, {"record_id": "2"}])
     for column, kind in KINDS.items():
-        assert np.array_equal(nothing.arrays[column], empty_column(kind, 2)), column
-        assert nothing.arrays[column].dtype == empty_column(kind, 2).dtype, column
+        assert np.array_equal(nothing.arrays[column], small.empty_column(kind, 2)), column
+        assert nothing.arrays[column].dtype == small.empty_column(kind, 2).dtype, column
 
 
 def test_long_names__keep_their_first_seven_tokens_and_the_last(pack: Pack) -> None:
