@@ -128,8 +128,7 @@ def _falling(n: int) -> tuple[Any, ...]:
 
 
 def _among(n: int) -> tuple[Any, ...]:
-    known = _known(n)
-    return mapped(_keys(n)), mapped(known[:: 1 + known.shape[0] // 200]), np.empty(n, np.bool_)
+    return mapped(_keys(n)), mapped(_known(n)[::2]), np.empty(n, np.bool_)
 
 
 def _set_codes(n: int) -> tuple[Any, ...]:
