@@ -26,8 +26,7 @@ from jobs import kernel_cache
 kernel_cache.prepare()
 kernel_cache.heal()
 from jobs.warmup import call_kernels
-call_kernels(second=False)
-call_kernels(second=True)
+call_kernels()
 print(time.perf_counter() - begun)
 """
 

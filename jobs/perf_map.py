@@ -26,7 +26,8 @@ _LARGEST = 1 << 18
 def compiled(modules: Sequence[ModuleType]) -> list[tuple[int, int, str]]:
     """Address, size and name of every compiled kernel of ``modules``, by address; no two overlap.
 
-    Numba says where a kernel begins, not where it ends: at most where the next one begins.
+    Numba says where a kernel begins, not where it ends: at most where the next one begins. What is inlined
+    wherever it is called has no address.
     """
     found: dict[int, str] = {}
     for module in modules:
@@ -35,7 +36,8 @@ def compiled(modules: Sequence[ModuleType]) -> list[tuple[int, int, str]]:
                 continue
             for number, result in enumerate(held.overloads.values()):
                 name = f"{module.__name__}.{held.py_func.__name__}" + (f"#{number}" if number else "")
-                found[_address(result)] = name
+                if place := _address(result):
+                    found[place] = name
     places = sorted(found)
     ends = [*places[1:], places[-1] + _LARGEST] if places else []
     return [

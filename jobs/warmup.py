@@ -1,10 +1,13 @@
-"""Compiles every kernel once, so that no run pays for it: two processes, each with half of the kernels."""
+"""Compiles every kernel once, so that no run pays for it: two processes, which share the kernels out."""
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from jobs.machine import processors
@@ -12,49 +15,85 @@ from kernels.examples import EXAMPLES, Example
 
 #: Units that a kernel is called with to have it compiled.
 _FEW = 4
-#: Whose kernels the second process compiles; the other half takes about as long.
-_SECOND = ("corrections", "names", "publishing", "strings")
 _PATIENCE_SECONDS = 240.0
 
 
 def compile_all() -> None:
     """Call every kernel with a few made-up units; nothing is written but the kernel cache.
 
-    What another process has compiled is loaded from the cache. Should the second process fail, this one
-    compiles its half as well, and says what is wrong.
+    Should the second process fail, this one calls them all, and says what is wrong: what has been compiled is
+    loaded from the cache.
     """
     if processors() < 2:
-        call_kernels(second=False)
-        call_kernels(second=True)
+        call_kernels()
         return
     root = str(Path(__file__).resolve().parent.parent)
     held = os.environ.get("PYTHONPATH")
     environment = {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{held}" if held else root}
-    program = "from jobs.warmup import call_kernels; call_kernels(second=True)"
+    queue, filled = os.pipe()
+    os.write(filled, bytes(range(len(groups()))))
+    os.close(filled)
     helper = subprocess.Popen(  # noqa: S603 - this very program
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", f"from jobs.warmup import call_queued; call_queued({queue})"],
         env=environment,
+        pass_fds=(queue,),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        call_kernels(second=False)
-        helper.wait(_PATIENCE_SECONDS)
-    except subprocess.TimeoutExpired:
-        pass
+        call_queued(queue)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            helper.wait(_PATIENCE_SECONDS)
     finally:
+        os.close(queue)
+        done = helper.poll() == 0
         helper.kill()
         helper.wait()
-    call_kernels(second=True)
+    if not done:
+        call_kernels()
 
 
-def call_kernels(*, second: bool) -> None:
-    """Call the kernels of one half, each with a few units."""
+def call_queued(queue: int) -> None:
+    """Call the kernels of the groups whose numbers ``queue`` holds, a byte each, until it is empty."""
+    shared = groups()
+    with _collected_rarely():
+        while number := os.read(queue, 1):
+            for example in shared[number[0]]:
+                example.call(example.make(_FEW))
+
+
+def call_kernels() -> None:
+    """Call every kernel with a few units."""
+    with _collected_rarely():
+        for group in groups():
+            for example in group:
+                example.call(example.make(_FEW))
+
+
+def groups() -> list[list[Example]]:
+    """The examples by their kernels' module, the longest module first: two processes end at about one time.
+
+    What the kernels of a module have in common is compiled once so, and a kernel's files are written by one
+    process alone.
+    """
+    found: dict[str, list[Example]] = {}
     for example in EXAMPLES:
-        if _of_second(example) == second:
-            example.call(example.make(_FEW))
+        found.setdefault(example.kernel.__module__, []).append(example)
+    return [found[module] for module in sorted(found, key=_length, reverse=True)]
 
 
-def _of_second(example: Example) -> bool:
-    return example.make.__module__.rpartition(".")[2] in _SECOND
+def _length(module: str) -> tuple[int, str]:
+    file = sys.modules[module].__file__
+    return (Path(file).stat().st_size if file else 0), module
+
+
+@contextlib.contextmanager
+def _collected_rarely() -> Iterator[None]:
+    """Numba's trees are large and live long: looking through them for garbage took an eighth of the time."""
+    held = gc.get_threshold()
+    gc.set_threshold(100_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*held)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels._jit import inline, jit
+from kernels._jit import inline, inner, jit
 
 #: What became of a record.
 GOOD, FIELD_COUNT, STRAY_QUOTE, UNCLOSED_QUOTE, TOO_LONG = 0, 1, 2, 3, 4
@@ -45,7 +45,7 @@ def _after_line(buf: NDArray[Any], pos: int, size: int) -> int:
     return pos + 1
 
 
-@jit
+@inner
 def _record(
     buf: NDArray[Any],
     pos: int,

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels._door import reading, same_length, writing
-from kernels._jit import inline, jit
+from kernels._jit import inline, inner, jit
 from kernels._lanes import address, after, common_prefix, common_suffix, positions, unit_at, zero_of
 from kernels.packed import PackedStrings, compared
 
@@ -30,7 +30,7 @@ _WITHOUT_SWAPS = cast("int", np.int64(0))
 _WITH_SWAPS = cast("int", np.int64(-1))
 
 
-@jit
+@inner
 def _blocks(pattern: int, room: int, m: int, text: int, n: int, cutoff: int, swaps: int, zero: Any) -> int:
     """The distance for patterns of any length, 64 rows at a time; ``seam`` carries bits from block to block.
 
@@ -72,7 +72,7 @@ def _blocks(pattern: int, room: int, m: int, text: int, n: int, cutoff: int, swa
     return min(distance, cutoff + 1)
 
 
-@jit
+@inner
 def _distance(
     a: int,
     size_a: int,

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels._door import reading, same_length, writing
-from kernels._jit import inline, jit
+from kernels._jit import inline, inner, jit
 from kernels._lanes import address, after, bit_count, common_prefix, lowest, positions, unit_at, zero_of
 from kernels.packed import PackedStrings, compared
 
@@ -46,7 +46,7 @@ def _most(n: int, m: int, common: int) -> float:
     return (common / n + common / m + 1.0) / 3.0
 
 
-@jit
+@inner
 def _any_length(a: int, n: int, b: int, m: int, bound: int, zero: Any) -> tuple[int, int]:
     """Matching characters and out-of-order characters (twice the transpositions), for any length."""
     taken_a = np.zeros(n, np.bool_)
@@ -71,7 +71,7 @@ def _any_length(a: int, n: int, b: int, m: int, bound: int, zero: Any) -> tuple[
     return common, moved
 
 
-@jit
+@inner
 def _jaro(
     a: int, room_a: int, n: int, b: int, room_b: int, m: int, cutoff: float, winkler: int, zero: Any
 ) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels._jit import inline, jit
+from kernels._jit import inline, inner, jit
 
 #: The block key of a record that lacks a column of the rule: it enters no block.
 NO_KEY = np.uint64(0)
@@ -223,7 +223,7 @@ def hash_bytes(
         out[i] = mix64(state)
 
 
-@jit
+@inner
 def identifier_neighbours(code: np.int64, out: NDArray[np.int64]) -> int:
     """Codes of every identifier one slip away from ``code``; returns how many.
 

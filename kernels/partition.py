@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels._door import reading
-from kernels._jit import inline, jit
+from kernels._jit import inline, inner, jit
 from kernels._lanes import bit_count, lowest
 from kernels.keys import NO_KEY
 
@@ -62,7 +62,7 @@ def _highest(word: np.uint64) -> int:
     return n
 
 
-@jit
+@inner
 def _insert(keys: NDArray[np.uint64], rows: NDArray[np.uint32], low: int, high: int) -> bool:
     """Stable insertion sort of a stretch, in place; False if it was given up for too much disorder."""
     moves = 64 * (high - low) + 64
@@ -81,7 +81,7 @@ def _insert(keys: NDArray[np.uint64], rows: NDArray[np.uint32], low: int, high: 
     return True
 
 
-@jit
+@inner
 def _sort_by_digits(
     keys: NDArray[np.uint64],
     rows: NDArray[np.uint32],

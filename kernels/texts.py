@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels._door import reading
-from kernels._jit import inline, jit, put_word, word_at
+from kernels._jit import inline, inner, jit, put_word, word_at
 from kernels.keys import sip_end, sip_start, sip_word
 
 
@@ -222,7 +222,7 @@ def copy_to_places(
         _copy(data, begin, out, out_offsets[places[i]], offsets[rows[i] + 1] - begin)
 
 
-@jit
+@inner
 def _longest(offsets: NDArray[np.int64]) -> int:
     longest: int | np.int64 = 0
     for row in range(offsets.shape[0] - 1):

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels._door import reading, same_length, writing
-from kernels._jit import inline, jit
+from kernels._jit import inline, inner, jit
 from kernels._lanes import (
     address,
     bit_count,
@@ -188,7 +188,7 @@ def _letters(token: int, forms: FormAddresses) -> tuple[int, int]:
     return start, unit_at(forms.char_offsets, token + 1, _OFFSET) - start
 
 
-@jit
+@inner
 def _alike(a: int, b: int, forms: FormAddresses) -> bool:
     """Whether two tokens are equal without diacritics, or one abbreviates the other."""
     if unit_at(forms.ascii, a, _ID) == unit_at(forms.ascii, b, _ID):
@@ -210,7 +210,7 @@ def _alike(a: int, b: int, forms: FormAddresses) -> bool:
     )
 
 
-@jit
+@inner
 def _abbreviated(shorter: int, n: int, longer: int, m: int, forms: FormAddresses) -> bool:
     """First with first, last with last, and the shorter's middles among the longer's in order."""
     if n > m:
@@ -276,7 +276,7 @@ def _any(flags: int, row: int) -> bool:
     return found != 0
 
 
-@jit
+@inner
 def name_bits_of_pair(left: int, right: int, forms: FormAddresses) -> np.uint32:
     """The bits of two names, given by :func:`row_of`; ``forms`` by :func:`addresses`."""
     n = _count(left)

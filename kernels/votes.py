@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels._jit import inline, jit
+from kernels._jit import inline, inner, jit
 
 #: Records of one person up to which each is held against each; of more, values are sorted first.
 _FEW = 48
@@ -40,7 +40,7 @@ def _mark(seen: NDArray[np.uint8], bit: np.uint8, source: int) -> int:
     return fresh
 
 
-@jit
+@inner
 def _held_by_few(
     rows: NDArray[np.uint32],
     source: NDArray[np.uint8],
@@ -61,7 +61,7 @@ def _held_by_few(
                 seen[source[j]] &= 3
 
 
-@jit
+@inner
 def _held_by_many(
     rows: NDArray[np.uint32],
     source: NDArray[np.uint8],

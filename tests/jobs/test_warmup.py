@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -44,50 +45,81 @@ print(json.dumps(sorted(set(compiled))))
 """
 
 
-def test_halves__are_every_example_once(monkeypatch):
-    called = []
-    monkeypatch.setattr(warmup, "EXAMPLES", [_Silent(example, called) for example in EXAMPLES])
-    warmup.call_kernels(second=False)
-    first = list(called)
-    warmup.call_kernels(second=True)
-    assert first
-    assert len(called) > len(first)
-    assert sorted(called) == sorted(row.example.name for row in ROWS)
-
-
 class _Silent:
     """An example that notes its call."""
 
     def __init__(self, example, called):
-        self.name, self.called, self.make = example.name, called, example.make
+        self.kernel, self.name, self.called, self.make = example.kernel, example.name, called, example.make
 
     def call(self, _arguments):
         self.called.append(self.name)
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_compile_all__calls_both_halves(monkeypatch, processes):
-    halves, started = [], []
-    monkeypatch.setattr(warmup, "processors", lambda: processes)
-    monkeypatch.setattr(warmup, "call_kernels", lambda *, second: halves.append(second))
-    monkeypatch.setattr(warmup.subprocess, "Popen", lambda *rest, **_: started.append(rest) or _Helper())
-    warmup.compile_all()
-    assert halves == [False, True]
-    assert len(started) == processes - 1
+@pytest.fixture
+def called(monkeypatch):
+    """The names of the examples called, instead of the calls."""
+    names = []
+    monkeypatch.setattr(warmup, "EXAMPLES", [_Silent(example, names) for example in EXAMPLES])
+    return names
 
 
 class _Helper:
-    """A process that has not ended when it should have."""
+    """The second process: it takes what it is to take of the queue, and ends with a code or not at all."""
 
-    def __init__(self):
-        self.killed = False
+    def __init__(self, takes, code):
+        self.takes, self.code, self.killed = takes, code, False
+
+    def __call__(self, *_command, pass_fds, **_rest):
+        os.read(pass_fds[0], self.takes)
+        return self
 
     def wait(self, patience=None):
-        if not self.killed:
+        if self.code is None and not self.killed:
             raise subprocess.TimeoutExpired("helper", patience)
+
+    def poll(self):
+        return self.code
 
     def kill(self):
         self.killed = True
+
+
+ALL = sorted(row.example.name for row in ROWS)
+
+
+def test_groups__are_every_example_once_and_a_module_s_together():
+    groups = warmup.groups()
+    assert sorted(example.name for group in groups for example in group) == ALL
+    modules = [{example.kernel.__module__ for example in group} for group in groups]
+    assert all(len(held) == 1 for held in modules)
+    assert len(set().union(*modules)) == len(groups)
+
+
+def test_compile_all__in_one_process_where_there_is_one_processor(monkeypatch, called):
+    monkeypatch.setattr(warmup, "processors", lambda: 1)
+    monkeypatch.setattr(warmup.subprocess, "Popen", None)
+    warmup.compile_all()
+    assert sorted(called) == ALL
+
+
+def test_compile_all__leaves_to_the_second_process_what_it_takes(monkeypatch, called):
+    helper = _Helper(takes=3, code=0)
+    monkeypatch.setattr(warmup, "processors", lambda: 2)
+    monkeypatch.setattr(warmup.subprocess, "Popen", helper)
+    theirs = [example.name for group in warmup.groups()[:3] for example in group]
+    warmup.compile_all()
+    assert sorted(called + theirs) == ALL
+    assert gc.get_threshold() != (100_000, 50, 100)
+
+
+@pytest.mark.parametrize("code", [1, None])
+def test_compile_all__calls_what_a_failed_process_took(monkeypatch, called, code):
+    helper = _Helper(takes=3, code=code)
+    monkeypatch.setattr(warmup, "processors", lambda: 2)
+    monkeypatch.setattr(warmup.subprocess, "Popen", helper)
+    warmup.compile_all()
+    assert sorted(set(called)) == ALL
+    assert helper.killed
 
 
 @pytest.mark.slow

@@ -134,9 +134,14 @@ def test_hash_bytes__is_a_function_of_the_text_and_the_secret(texts: list[bytes]
     assert whole != hashed([*texts, b"\x00", b"", b"\x00\x00"], secret ^ 1)
 
 
+@jit
+def all_neighbours(code, out):
+    return keys.identifier_neighbours(code, out)
+
+
 def neighbours(digits: str) -> list[int]:
     out = np.zeros(512, np.int64)
-    n = keys.identifier_neighbours(np.int64(twins.identifier_code(digits)), out)
+    n = all_neighbours(np.int64(twins.identifier_code(digits)), out)
     return out[:n].tolist()
 
 
