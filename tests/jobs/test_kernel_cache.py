@@ -106,6 +106,53 @@ DAMAGES = {
 }
 
 
+LEAN = """
+import sys
+import numpy as np
+from kernels._jit import jit
+
+@jit
+def ordered(values):
+    if values.shape[0] == 0:
+        raise ValueError("nothing to order")
+    kept = [value for value in values if value > 0]
+    return np.sort(np.array(kept))[::-1].copy()
+
+@jit
+def total(values):
+    return ordered(values).sum()
+
+assert ordered(np.arange(4)).tolist() == [3, 2, 1]
+assert total(np.arange(4)) == 6
+try:
+    ordered(np.arange(0))
+except ValueError as fault:
+    assert str(fault) == "nothing to order"
+else:
+    raise AssertionError("no error")
+names = ("numba.cpython.charseq", "numba.np.arrayobj")
+print(sum(ordered.stats.cache_hits.values()), sum(name in sys.modules for name in names))
+"""
+
+
+def test_cache__is_read_without_what_only_a_compiler_needs(tmp_path):
+    """Numba imported the modules whose code a kernel held, to have globals that nobody looks at."""
+    (tmp_path / "lean.py").write_text(LEAN)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}",
+        "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
+    }
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", "import lean"],
+            env=environment, capture_output=True, text=True, timeout=120, check=True,
+        ).stdout.split()
+        for _ in range(2)
+    ]  # fmt: skip
+    assert said == [["0", "2"], ["1", "0"]]
+
+
 def test_cache__damage_of_any_kind_is_healed(probe):
     first = probe("heal")
     assert first.returncode == 0, first.stderr
