@@ -77,7 +77,10 @@ def misreadings(word: str) -> tuple[bool, bool, bool]:
     :func:`decode_legacy` leaves a text of Latin-1 that is not all ASCII alone, unless all of its words can
     have been TCVN3, or all of them VNI, or one bears such a trace.
     """
-    return _reads(word, "tcvn3"), _reads(word, "vni"), _BYTES_OF_UTF8.search(word) is not None
+    tcvn3 = _reads(word, "tcvn3")
+    if word.isascii():  # which is the same in both
+        return tcvn3, tcvn3, False
+    return tcvn3, _reads(word, "vni"), _BYTES_OF_UTF8.search(word) is not None
 
 
 def decode_legacy(text: str) -> tuple[str, str] | None:
