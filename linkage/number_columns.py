@@ -21,6 +21,7 @@ from kernels.words import number_short_texts
 from linkage.packs import Pack
 from linkage.queries import OF_ISSUES, QueryList, contradictions
 from linkage.repairs import UNSURE, RepairList, holding
+from linkage.text_arrays import one_array
 from linkage.vocabulary import hash_text
 
 Codes = npt.NDArray[np.int64]
@@ -74,11 +75,7 @@ def text_buffers(
     column: pa.ChunkedArray,
 ) -> tuple[Codes, npt.NDArray[np.uint8], npt.NDArray[np.bool_] | None, pa.Array]:
     """Offsets int64[n + 1] and bytes of a column of text, which rows hold a value (None: all), the array."""
-    array = (
-        pa.concat_arrays([c.cast(pa.large_string()) for c in column.chunks])
-        if column.num_chunks
-        else pa.array([], pa.large_string())
-    )
+    array = one_array(column)
     n = len(array)
     _, offset_buffer, data_buffer = array.buffers()
     offsets = (
