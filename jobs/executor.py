@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import itertools
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +33,10 @@ WINDOW = 4
 #: Attempts of a task whose storage answers badly, and seconds before the second; later pauses are twice each.
 STORAGE_ATTEMPTS = 4
 STORAGE_PAUSE = 0.5
+
+#: Seconds after which a thread in Python lets another one have the interpreter's lock. A task takes the lock
+#: back after each of its thousands of calls of compiled code, and waited the usual 5 ms for one that parses.
+SWITCH = 0.0005
 
 
 @dataclass(frozen=True)
@@ -171,6 +176,8 @@ class ThreadExecutor:
         self.workers = workers
         self.room = _Room(memory)
         self.pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="linkage")
+        self._interval = sys.getswitchinterval()
+        sys.setswitchinterval(min(SWITCH, self._interval))
 
     def map(
         self, calls: Sequence[Call], *, memory: int | Sequence[int] = 0, ended: Ended | None = None
@@ -230,6 +237,7 @@ class ThreadExecutor:
     def close(self) -> None:
         """See :class:`Executor`."""
         self.pool.shutdown(wait=True, cancel_futures=True)
+        sys.setswitchinterval(self._interval)
 
 
 def _failed(future: Future[Done]) -> bool:

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from jobs.store import Arrays, open_arrays, write_arrays
+from linkage.text_arrays import one_array
 
 #: Half the bytes of LZ4, which finds no repeats among digits. Of thirteen fields it takes 310 ns a record to
 #: pack and 130 to unpack; LZ4 of those texts that it shortens, and the others as they are, 130 and 30.
@@ -89,13 +89,12 @@ def _shortened(raw: NDArray[Any]) -> bool:
 
 def _whole(column: pa.ChunkedArray) -> pa.LargeStringArray:
     """A column as one array in which no text of no length stands beside a null."""
-    held = pc.cast(column, pa.large_string())
-    array = pa.concat_arrays(held.chunks) if held.num_chunks else pa.array([], pa.large_string())
-    if array.null_count and any(array.buffers()[2:]):
+    array = one_array(column)
+    if array.null_count and array.buffers()[2] is not None:
         # The bytes under a null, if there are any, are not to be written.
-        lengths = pc.binary_length(pc.fill_null(array, ""))
         offsets = np.frombuffer(array.buffers()[1], np.int64)[array.offset : array.offset + len(array) + 1]
-        if pc.sum(lengths).as_py() != int(offsets[-1] - offsets[0]):
+        absent = array.is_null().to_numpy(zero_copy_only=False)
+        if np.diff(offsets)[absent].any():
             return pa.array(array.to_pylist(), pa.large_string())
     return array
 

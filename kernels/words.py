@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels._door import reading, writing
-from kernels._jit import jit
+from kernels._jit import inline, jit, word_at
+from kernels._lanes import lowest
 from kernels.keys import combine64, mix64
 
 #: Words of a row.
@@ -21,6 +22,30 @@ WORDS = 8
 IRREGULAR = 255
 
 _SPACE = 32
+
+#: Eight bytes: spaces, ones, highest bits, all bits. Of a difference from _SPACES that has a zero byte,
+#: ``(d - _ONES) & ~d & _HIGHS`` has its lowest bit in the first one (Warren, Hacker's Delight, 6-1).
+_SPACES, _ONES = np.uint64(0x2020202020202020), np.uint64(0x0101010101010101)
+_HIGHS, _ALL = np.uint64(0x8080808080808080), np.uint64(0xFFFFFFFFFFFFFFFF)
+
+#: What the length of a word is multiplied by before it goes into the word's hash.
+_LENGTHS = np.uint64(0x9E3779B97F4A7C15)
+
+
+@inline
+def _eight(data: NDArray[np.uint8], at: int, stop: int) -> np.uint64:
+    """The bytes from ``at`` on, the first the lowest, eight at most; spaces from ``stop`` on."""
+    left = stop - at
+    if at + 8 <= data.shape[0]:
+        word = word_at(data, at)
+    else:
+        word = np.uint64(0)
+        for k in range(min(8, left)):
+            word |= np.uint64(data[at + k]) << np.uint64(8 * k)
+    if left < 8:
+        kept = _ALL >> np.uint64(64 - 8 * left)
+        word = (word & kept) | (_SPACES & ~kept)
+    return word
 
 
 @jit
@@ -65,21 +90,26 @@ def _cut(
         while True:
             begin = at
             state = state_of_none
-            packed = np.uint64(0)
-            filled = 0
-            while at < stop and data[at] != _SPACE:
-                packed = (packed << np.uint64(8)) | np.uint64(data[at])
-                at += 1
-                filled += 1
-                if filled == 8:
-                    state = combine64(state, packed)
-                    packed = np.uint64(0)
-                    filled = 0
+            while at < stop:
+                chunk = _eight(data, at, stop)
+                differing = chunk ^ _SPACES
+                spaces = (differing - _ONES) & ~differing & _HIGHS
+                if spaces == np.uint64(0):
+                    state = combine64(state, chunk)
+                    at += 8
+                    if at < stop and data[at] == _SPACE:
+                        break
+                    continue
+                letters_left = lowest(np.int64(spaces)) >> 3
+                if letters_left != 0:
+                    state = combine64(state, chunk & (_ALL >> np.uint64(64 - 8 * letters_left)))
+                    at += letters_left
+                break
             length = at - begin
             if length == 0 or count == WORDS:
                 count = IRREGULAR
                 break
-            state = combine64(state, packed ^ (np.uint64(length) << np.uint64(56)))
+            state ^= np.uint64(length) * _LENGTHS
             slot = np.int64(state & np.uint64(mask))
             while True:
                 word = np.int64(slots[slot])
@@ -94,6 +124,8 @@ def _cut(
                     starts[word + 1] = to + length
                     break
                 if hashes[word] == state and starts[word + 1] - starts[word] == length:
+                    if length <= 8:  # of one length such words have one hash only if they are the same
+                        break
                     same = True
                     own = starts[word]
                     for k in range(length):

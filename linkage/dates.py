@@ -190,6 +190,8 @@ def parse_dates(values: pl.Series, formats: Sequence[str], latest: date) -> pl.D
     repair = issue.clone()
     left = pl.int_range(len(values), dtype=pl.UInt32, eager=True)
     for form in forms:
+        if left.is_empty():
+            break
         found = _attempt(texts.gather(left), form, latest)
         read = found["code"].is_not_null()
         at = left.filter(read)

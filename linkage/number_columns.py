@@ -21,6 +21,7 @@ from kernels.words import number_short_texts
 from linkage.packs import Pack
 from linkage.queries import OF_ISSUES, QueryList, contradictions
 from linkage.repairs import UNSURE, RepairList, holding
+from linkage.text_arrays import one_array
 from linkage.vocabulary import hash_text
 
 Codes = npt.NDArray[np.int64]
@@ -43,6 +44,11 @@ class NumberColumn:
     index: Codes
     texts: pl.Series
     digits: tuple[Codes, npt.NDArray[np.uint8]]
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether every row is settled or empty: nothing is left to read."""
+        return len(self.texts) == 0 and self.digits[0].size == 0
 
     def codes(self, found: Codes) -> Codes:
         """Codes by row: settled ones, and of the others what was ``found``, by ``index``; 0 of nothing."""
@@ -69,11 +75,7 @@ def text_buffers(
     column: pa.ChunkedArray,
 ) -> tuple[Codes, npt.NDArray[np.uint8], npt.NDArray[np.bool_] | None, pa.Array]:
     """Offsets int64[n + 1] and bytes of a column of text, which rows hold a value (None: all), the array."""
-    array = (
-        pa.concat_arrays([c.cast(pa.large_string()) for c in column.chunks])
-        if column.num_chunks
-        else pa.array([], pa.large_string())
-    )
+    array = one_array(column)
     n = len(array)
     _, offset_buffer, data_buffer = array.buffers()
     offsets = (
@@ -193,6 +195,14 @@ class Numbers:
 
     def personal(self, field: str, column: NumberColumn, kinds: Mapping[str, str]) -> None:
         """Personal and old numbers: nine digits are an old number wherever they stand."""
+        if column.is_settled:
+            if field == "old_number":
+                self._put(field, column.settled, first=True)
+                return
+            self._arrays[field] = column.settled
+            if "old_number" not in self._arrays:
+                self._arrays["old_number"] = np.zeros_like(column.settled)
+            return
         index = column.index
         found = self._locale.numbers(column.texts, self._year, column.digits)
         codes = identifier_codes(found)
@@ -233,11 +243,15 @@ class Numbers:
     def national(self, field: str, column: NumberColumn) -> None:
         """Tax codes, insurance numbers, health cards and passports."""
         index = column.index
-        found = self._locale.codes(field, column.texts, self._year, column.digits)
-        self._arrays[field] = column.codes(found["code"].to_numpy())
-        self._note(field, index, found)
-        odd = issues(found.drop("confidence"), "issue")
-        query_issues(self._queries, field, index, odd, {k: k for k in odd["kind"].unique().to_list()})
+        if column.is_settled:
+            found = None
+            self._arrays[field] = column.settled
+        else:
+            found = self._locale.codes(field, column.texts, self._year, column.digits)
+            self._arrays[field] = column.codes(found["code"].to_numpy())
+            self._note(field, index, found)
+            odd = issues(found.drop("confidence"), "issue")
+            query_issues(self._queries, field, index, odd, {k: k for k in odd["kind"].unique().to_list()})
         # Of the settled ones twelve digits are the personal number, ten of a card the insurance number.
         for target, name, digits in (
             ("personal_number", "personal", 12),
@@ -245,10 +259,10 @@ class Numbers:
         ):
             alone = digits == 12 or field == "health_card"
             settled = np.where((column.settled >> 56 == digits) & alone, column.settled, 0)
-            codes = settled + spread(index, found[name].to_numpy(), 0)
+            codes = settled if found is None else settled + spread(index, found[name].to_numpy(), 0)
             if target != field and codes.any():
                 self._elsewhere.append((target, field, codes))
-        if found["personal"].to_numpy().any():
+        if found is not None and found["personal"].to_numpy().any():
             self._remember(field, index, found)
 
     def _note(self, field: str, index: Codes, found: pl.DataFrame) -> None:

@@ -215,10 +215,11 @@ def as_text(array: pa.Array, column: str) -> pa.Array:
 
 
 def _arrow_cells(column: pa.ChunkedArray, name: str, strip: bool) -> tuple[Cells, pa.Array]:
-    text = pa.concat_arrays(
-        [as_text(chunk, name) for chunk in column.chunks] or [pa.array([], pa.large_string())]
-    )
-    text = text.cast(pa.large_binary())
+    chunks = [as_text(chunk, name).cast(pa.large_binary()) for chunk in column.chunks]
+    if len(chunks) == 1:  # joined they would be copied
+        text = chunks[0]
+    else:
+        text = pa.concat_arrays(chunks or [pa.array([], pa.large_binary())])
     rows = len(text)
     _, offset_buffer, data_buffer = text.buffers()
     offsets = (
@@ -229,9 +230,8 @@ def _arrow_cells(column: pa.ChunkedArray, name: str, strip: bool) -> tuple[Cells
     data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else np.empty(0, np.uint8)
     held = text.is_valid().to_numpy(zero_copy_only=False) if text.null_count else np.zeros(0, np.bool_)
     state = np.empty(rows, np.uint8)
-    if is_clean(data[offsets[0] : offsets[-1]]) and kernel.as_they_are(
-        _read_only(data), _read_only(offsets), held, strip, state
-    ):
+    offsets, data = _read_only(offsets), _read_only(data)  # as Arrow's own often are: compiled once for both
+    if is_clean(data[offsets[0] : offsets[-1]]) and kernel.as_they_are(data, offsets, held, strip, state):
         return Cells(offsets, data, state), text
     begin, end = offsets[:-1], offsets[1:]
     if text.null_count:

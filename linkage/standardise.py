@@ -143,7 +143,9 @@ class _Part:
             return self._locale.settled(field, (value, length), self._extract_date.year)
 
         held = number_column(column, settle)
-        if kind == "phone":
+        if kind == "phone" and held.is_settled:
+            self.arrays[name] = held.settled
+        elif kind == "phone":
             phones = self._locale.phones(held.texts, held.digits)
             self.arrays[name] = held.codes(identifier_codes(phones))
             self._query(name, "phone", held.index, issues(phones, "issue"))
@@ -190,7 +192,11 @@ class _Part:
         if held is not None:
             codes[~held] = 0
             left &= held
-        index, values = distinct_of(array, np.flatnonzero(left), len(array))
+        rows = np.flatnonzero(left)
+        if not rows.size:
+            self.arrays[name] = codes
+            return
+        index, values = distinct_of(array, rows, len(array))
         dates = parse_dates(values, list(field.formats), self._extract_date)
         self.arrays[name] = codes + spread(index, dates["code"].to_numpy().astype(np.int32), 0)
         self._query(name, "date", index, issues(dates, "issue"))

@@ -15,6 +15,14 @@ from kernels.partition import partition_order, sort_by_key
 from linkage.columns import TextColumn
 
 
+def one_array(column: pa.ChunkedArray) -> pa.LargeStringArray:
+    """A column of text as one array; the column's own, without a copy, where it is one of large strings."""
+    chunks = [chunk.cast(pa.large_string()) for chunk in column.chunks]
+    if len(chunks) == 1:
+        return chunks[0]
+    return pa.concat_arrays(chunks) if chunks else pa.array([], pa.large_string())
+
+
 @dataclass(frozen=True)
 class _Spelling:
     """How texts become numbers that sort as they do, see :func:`kernels.texts.words_of`.

@@ -8,28 +8,26 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from kernels._door import reading
 from kernels.keys import hash_bytes
 from kernels.packed import pack
 from kernels.spelling import TOKEN_CHARACTERS
 from kernels.tokens import TokenForms
 from linkage.coded import PackedTexts, Tokens
 from linkage.packs import Pack
+from linkage.text_arrays import one_array
 
 _WAITING = 1 << 20
 
 
 def hash_text(values: pa.Array | pa.ChunkedArray, secret: int) -> np.ndarray:
     """Keyed hash of texts (no nulls): uint64[n]."""
-    array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-    array = array.cast(pa.large_string())
-    offsets = np.frombuffer(array.buffers()[1], np.int64)[array.offset : array.offset + len(array) + 1]
-    data = (
-        np.frombuffer(array.buffers()[2], np.uint8)
-        if array.buffers()[2] is not None
-        else np.zeros(0, np.uint8)
-    )
+    array = one_array(values) if isinstance(values, pa.ChunkedArray) else values.cast(pa.large_string())
+    held = array.buffers()
+    offsets = np.frombuffer(held[1], np.int64)[array.offset : array.offset + len(array) + 1]
+    data = np.frombuffer(held[2], np.uint8) if held[2] is not None else np.zeros(0, np.uint8)
     out = np.empty(len(array), np.uint64)
-    hash_bytes(offsets, data, np.uint64(secret), out)
+    hash_bytes(reading(offsets, np.int64, "offsets"), reading(data, np.uint8, "data"), np.uint64(secret), out)
     return out
 
 

@@ -71,6 +71,18 @@ def _reads(word: str, encoding: str) -> bool:
     return all(part in known or _ABBREVIATION.match(part) for part in _words(reading))
 
 
+def misreadings(word: str) -> tuple[bool, bool, bool]:
+    """Whether a word of Latin-1 can have been TCVN3, can have been VNI, and bears a trace of UTF-8.
+
+    :func:`decode_legacy` leaves a text of Latin-1 that is not all ASCII alone, unless all of its words can
+    have been TCVN3, or all of them VNI, or one bears such a trace.
+    """
+    tcvn3 = _reads(word, "tcvn3")
+    if word.isascii():  # which is the same in both
+        return tcvn3, tcvn3, False
+    return tcvn3, _reads(word, "vni"), _BYTES_OF_UTF8.search(word) is not None
+
+
 def decode_legacy(text: str) -> tuple[str, str] | None:
     """(text as it was meant, kind), or None.
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from kernels.words import IRREGULAR, WordTable, count_words, word_bits
 from linkage.vietnam import name_whole as whole
+from linkage.vietnam.legacy import misreadings
 from linkage.vietnam.name_tokens import canonical_word
 from linkage.vietnam.name_words import NEWBORN_STARTS, SAINTS, SURNAMES, TITLES
 from linkage.vietnam.syllables import canonical_syllables
@@ -25,6 +26,7 @@ from linkage.vietnam.syllables import canonical_syllables
 # What a word is, beside the bits of linkage.vietnam.name_whole (1 to 16).
 _DOUBTFUL, _NOT_LATIN_1, _HIGH, _NO_SYLLABLE = 32, 64, 128, 256
 _ADDRESS, _STRONG, _FIRST_ONLY, _NEVER_GIVEN, _SURNAME = 512, 1024, 2048, 4096, 8192
+_NOT_TCVN3, _NOT_VNI, _TRACE_OF_UTF8 = 16384, 32768, 65536
 
 _MISREAD_UTF8 = "\u00e1\u00ba"
 _ADDRESSES = (
@@ -59,6 +61,9 @@ def _facts(raw: bytes) -> tuple[int, str]:
     bits = _DOUBTFUL if _MISREAD_UTF8 in text else 0
     highest = max(text)
     bits |= (_NOT_LATIN_1 if highest > "\u00ff" else 0) | (_HIGH if highest > "\u007f" else 0)
+    if highest <= "\u00ff":
+        tcvn3, vni, utf8 = misreadings(text)
+        bits |= (0 if tcvn3 else _NOT_TCVN3) | (0 if vni else _NOT_VNI) | (_TRACE_OF_UTF8 if utf8 else 0)
     if text.lower() not in canonical_syllables():
         bits |= _NO_SYLLABLE
         if not _is_plain(text):
@@ -98,9 +103,11 @@ class NameReader:
             return (bits & np.uint32(wanted)) != 0
 
         doubtful = (counts == IRREGULAR) | have(every, _DOUBTFUL | whole.JOIN | whole.ALIAS | whole.TYPED)
-        # All letters of Latin-1, some not of ASCII, and a word that is none: it may be of another encoding.
-        misread = every & np.uint32(_NOT_LATIN_1 | _HIGH | _NO_SYLLABLE)
-        doubtful |= misread == np.uint32(_HIGH | _NO_SYLLABLE)
+        # All letters of Latin-1, some not of ASCII, and a word that is none: it may be of another encoding,
+        # if there is one that each of its words can be of.
+        misread = (every & np.uint32(_NOT_LATIN_1 | _HIGH | _NO_SYLLABLE)) == np.uint32(_HIGH | _NO_SYLLABLE)
+        none = np.uint32(_NOT_TCVN3 | _NOT_VNI)
+        doubtful |= misread & ((every & (none | np.uint32(_TRACE_OF_UTF8))) != none)
         doubtful |= have(first, _ADDRESS) & (counts >= 3)
         doubtful |= have(last, _STRONG) & ~have(first, _FIRST_ONLY) & (counts >= 2)
         turned = have(second, _STRONG) & (counts >= 3)

@@ -203,17 +203,14 @@ def _decoded(values: pl.Series, odd: pl.Series) -> tuple[list[int], list[str], l
 
 def _repair_table(parts: list[tuple[npt.NDArray[np.int64], list[Repair]]]) -> pl.DataFrame:
     """One row a value and kind, the least confidence kept; ``parts`` holds repairs with their values."""
-    frames = [
-        pl.DataFrame(
-            {
-                "value": pl.Series(values, dtype=pl.UInt32),
-                "kind": pl.Series([kind for kind, _ in repairs], dtype=pl.String),
-                "confidence": pl.Series([confidence for _, confidence in repairs], dtype=pl.Float32),
-            }
-        )
-        for values, repairs in parts
-    ]
-    return pl.concat(frames).group_by("value", "kind").agg(pl.col("confidence").min()).sort("value", "kind")
+    whole = pl.DataFrame(
+        {
+            "value": np.concatenate([values for values, _ in parts]).astype(np.uint32),
+            "kind": pl.Series([kind for _, repairs in parts for kind, _ in repairs], dtype=pl.String),
+            "confidence": np.array([sure for _, repairs in parts for _, sure in repairs], np.float32),
+        }
+    )
+    return whole.group_by("value", "kind").agg(pl.col("confidence").min()).sort("value", "kind")
 
 
 def _word_repairs(

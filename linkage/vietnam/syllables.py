@@ -38,6 +38,11 @@ UNTONED: dict[str, tuple[str, int]] = {letter: pair for pair, letter in TONED.it
 ONSETS = (*"ngh ng nh th tr ch ph kh gh gi qu b c d đ g h k l m n p r s t v x".split(), "")
 """Written onsets, longest first; the last one is the empty onset."""
 
+_ONSETS_BY_LETTER = {
+    letter: tuple(onset for onset in ONSETS if onset[:1] in (letter, ""))
+    for letter in {onset[:1] for onset in ONSETS}
+}
+
 RIMES = frozenset(
     """
     a ac ach ai am an ang anh ao ap at au ay ăc ăm ăn ăng ăp ăt âc âm ân âng âp ât âu ây
@@ -117,7 +122,7 @@ def _onset_allows(onset: str, rime: str) -> bool:
 
 def split_syllable(toneless: str) -> tuple[str, str] | None:
     """(onset, rime) of a well-spelt toneless syllable, else None."""
-    for onset in ONSETS:
+    for onset in _ONSETS_BY_LETTER.get(toneless[:1], ("",)):
         if toneless.startswith(onset):
             rime = toneless[len(onset) :]
             if rime and _onset_allows(onset, rime):
@@ -156,15 +161,20 @@ def place_tone(onset: str, rime: str, tone: int) -> str:
 
 
 @cache
+def _well_spelt() -> tuple[tuple[str, str], ...]:
+    """Onset and rime of every toneless syllable."""
+    return tuple(
+        (onset, rime)
+        for onset in ONSETS
+        for rime in RIMES | _AFTER_QU | _AFTER_GI
+        if _onset_allows(onset, rime) and split_syllable(onset + rime) == (onset, rime)
+    )
+
+
+@cache
 def ascii_syllables() -> frozenset[str]:
     """Every well-spelt syllable without marks and tones (about two thousand)."""
-    rimes = RIMES | _AFTER_QU | _AFTER_GI
-    return frozenset(
-        ascii_letters(onset + rime)
-        for onset in ONSETS
-        for rime in rimes
-        if split_syllable(onset + rime) is not None
-    )
+    return frozenset(ascii_letters(onset + rime) for onset, rime in _well_spelt())
 
 
 @cache
@@ -173,18 +183,17 @@ def canonical_syllables() -> dict[str, str]:
     spelling.
     """
     spellings: dict[str, str] = {}
-    for onset in ONSETS:
-        for rime in RIMES | _AFTER_QU | _AFTER_GI:
-            if not _onset_allows(onset, rime) or split_syllable(onset + rime) != (onset, rime):
-                continue
-            whole = onset + rime
-            vowels = [
-                (whole[:at], letter, whole[at + 1 :]) for at, letter in enumerate(whole) if letter in VOWELS
-            ]
-            for tone in (_ACUTE, _DOT_BELOW) if rime.endswith(_STOPS) else range(6):
-                canonical = place_tone(onset, rime, tone)
-                spellings[canonical] = canonical
-                if tone:
-                    for before, letter, after in vowels:
-                        spellings[before + TONED[letter, tone] + after] = canonical
+    for onset, rime in _well_spelt():
+        whole = onset + rime
+        vowels = [
+            (whole[:at], letter, whole[at + 1 :]) for at, letter in enumerate(whole) if letter in VOWELS
+        ]
+        at = len(onset) + _tone_position(rime)
+        before_tone, bearer, after_tone = whole[:at], whole[at], whole[at + 1 :]
+        for tone in (_ACUTE, _DOT_BELOW) if rime.endswith(_STOPS) else range(6):
+            canonical = before_tone + TONED[bearer, tone] + after_tone
+            spellings[canonical] = canonical
+            if tone:
+                for before, letter, after in vowels:
+                    spellings[before + TONED[letter, tone] + after] = canonical
     return spellings

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linkage.columns import TextColumn
-from linkage.text_arrays import Texts, places_among, texts_at
+from linkage.text_arrays import Texts, one_array, places_among, texts_at
 
 words = st.lists(
     st.one_of(st.text(max_size=4), st.text("aà\x00b", max_size=20).map(lambda t: "AAAAAAAA" + t)), max_size=25
@@ -90,3 +90,18 @@ def test_texts_at__are_those_of_all_pieces(pieces: list[list[str]], data: st.Dat
     rows = data.draw(st.lists(st.integers(-1, len(whole) - 1), max_size=30))
     found = texts_at(column, np.array(rows, np.int64))
     assert read(found) == ["" if row < 0 else whole[row] for row in rows]
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(st.one_of(st.none(), st.text("aế ", max_size=4)), max_size=5), max_size=4))
+def test_one_array__holds_the_chunks_in_their_order(chunks: list[list[str | None]]) -> None:
+    held = pa.chunked_array([pa.array(chunk, pa.string()) for chunk in chunks], pa.string())
+    found = one_array(held)
+    assert found.type == pa.large_string()
+    assert found.to_pylist() == [text for chunk in chunks for text in chunk]
+
+
+def test_one_array__of_large_strings_is_not_copied() -> None:
+    held = pa.array(["a", None, "bc"], pa.large_string())
+    found = one_array(pa.chunked_array([held]))
+    assert [b and b.address for b in found.buffers()] == [b and b.address for b in held.buffers()]

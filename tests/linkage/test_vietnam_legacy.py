@@ -3,9 +3,11 @@
 import random
 import unicodedata
 
+import numpy as np
 import pytest
 
-from linkage.vietnam.legacy import decode_legacy, may_be_legacy
+from linkage.vietnam.legacy import decode_legacy, may_be_legacy, misreadings
+from linkage.vietnam.name_rows import NameReader
 from linkage.vietnam.syllables import canonical_syllables
 
 # rows: a ă â e ê i o ô ơ u ư y; columns: none huyền sắc hỏi ngã nặng
@@ -53,6 +55,40 @@ def names():
     rng = random.Random(5)
     syllables = sorted(set(canonical_syllables().values()))
     return ["nguyễn " + " ".join(rng.sample(syllables, 2)) for _ in range(3000)]
+
+
+def _mixed(names):
+    """Names whose words are each of any writing, right or misspelt: few of them are one old encoding's."""
+    rng = random.Random(6)
+    tables = [*TABLES.values(), {}]
+    for name in names:
+        table = rng.choice(tables)
+        words = [written(word, table if rng.random() < 0.8 else rng.choice(tables)) for word in name.split()]
+        if rng.random() < 0.2:
+            words[-1] = words[-1][::-1]
+        if rng.random() < 0.2:
+            words = [as_utf8_twice(word) for word in words]
+        yield " ".join(words)
+
+
+def test_decode_legacy__decodes_no_text_of_latin_1_that_its_words_rule_out(names):
+    decoded = 0
+    for text in _mixed(names):
+        if decode_legacy(text) is None or text.isascii() or max(text) > "\u00ff":
+            continue
+        decoded += 1
+        tcvn3, vni, utf8 = zip(*map(misreadings, text.split(" ")), strict=True)
+        assert all(tcvn3) or all(vni) or any(utf8), text
+    assert decoded > 500
+
+
+def test_name_reader__doubts_every_name_that_is_decoded_and_few_of_the_misspelt(names):
+    values = [*_mixed(names), "Trân Thi Hòaa", "Phàm Anhh"]
+    held = [value.encode() for value in values]
+    offsets, data = np.cumsum([0, *map(len, held)]), np.frombuffer(b"".join(held), np.uint8)
+    _, doubtful = NameReader(3).read(offsets, data, None)
+    assert [v for v, doubt in zip(values, doubtful, strict=True) if decode_legacy(v) and not doubt] == []
+    assert doubtful[-2:].tolist() == [False, False]
 
 
 @pytest.mark.parametrize("kind", sorted(TABLES))
