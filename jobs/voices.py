@@ -109,6 +109,9 @@ class Listener:
         self.meaning = meaning
         self.fields = case_fields(space)
         self.order = _best_first(coded, links) if self.fields else np.zeros(0, np.int64)
+        heard = np.zeros(256, bool)
+        heard[links.source] = True
+        self.sources = np.flatnonzero(heard)
         self.sex, self.year = _number_facts(space, coded, start, stop)
 
     def keep(
@@ -164,7 +167,8 @@ class Listener:
         links, meaning, k = self.links, self.meaning, relation.shape[0]
         manner = manners(relation, status=field in STATUS_FIELDS)
         holds = np.array([field in s.contract.by_standard() for s in self.space.sources])
-        manner[~holds[links.source]] = UNHEARD
+        if not holds[self.sources].all():
+            manner[~holds[links.source]] = UNHEARD
         others = np.flatnonzero(manner == OTHER)
         kind = self.space.kinds[field]
         manner[others] = manners_of_others(
@@ -185,7 +189,7 @@ class Listener:
             value,
             register,
             says,
-            against_number[links.local],
+            against_number[links.local] if field in NUMBERED else np.zeros(k, bool),
             np.zeros(k),
         )
 

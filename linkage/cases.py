@@ -308,7 +308,9 @@ def field_rates(voices: Voices, against: int, counted: Tally | None = None) -> F
             slip = np.maximum(share - wrong, LEAST_PART * share)
             by_chance = float((pairs * np.outer(slip, slip)).sum()) * same_slip
             both_right = float((pairs * np.outer(1.0 - slip, 1.0 - slip)).sum())
-            wrong = min(0.5, max(0.0, agreed - by_chance) / both_right)
+            before, wrong = wrong, min(0.5, max(0.0, agreed - by_chance) / both_right)
+            if wrong == before:  # nothing would change any more
+                break
     number = (float(counted.numbers[1]) + 0.5) / (float(counted.numbers[2]) + 1.0)
     return FieldRates(wrong, slip, same_slip, number)
 
