@@ -378,7 +378,7 @@ JUDGES: Mapping[str, Judge] = {
     "written.name_lengths": Judge(_out, correction_twins.name_offsets),
     "written.name_bytes": Judge(_bytes, correction_twins.name_text),
     "written.names_read": Judge(_out, correction_twins.read_names),
-    "written.find_small": Judge(_out, correction_twins.with_small_letters),
+    "written.find_case": Judge(_out, correction_twins.cases),
     "written.digits_read": Judge(_out, correction_twins.read_digits),
     "written.dates_read": Judge(_out, correction_twins.read_dates),
     "relations.relate_values, names": Judge(_out, correction_twins.related),

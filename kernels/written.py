@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from kernels._jit import inline, jit, put_word, word_at
 
 _SPACE = np.uint8(32)
-_A = np.uint8(0x61)
+_A, _CAPITAL_A = np.uint8(0x61), np.uint8(0x41)
 _D, _M, _Y = np.uint8(0x64), np.uint8(0x6D), np.uint8(0x79)
 
 
@@ -148,15 +148,62 @@ def names_read(
         )
 
 
+#: How a text's letters are written: it has none, capitals only, a small one; or one of another alphabet.
+NO_LETTERS, CAPITALS, SMALL, OTHER_LETTERS = range(4)
+
+#: Letters outside ASCII of Vietnamese and its neighbours, of which a capital stands before its small letter:
+#: Ă Đ Ĩ Ũ Ơ Ư, and the block from Ạ to ỹ.
+_PAIRS = (0x102, 0x110, 0x128, 0x168, 0x1A0, 0x1AF)
+_FIRST_PAIR, _LAST_PAIR = 0x1EA0, 0x1EF9
+
+
+@inline
+def _case_of(code: int | np.int64) -> int:
+    """Whether a character outside ASCII, below U+10000, is a capital or small letter, where that is known."""
+    if 0xC0 <= code < 0xFF and code not in (0xD7, 0xDF, 0xF7):
+        return CAPITALS if code < 0xDF else SMALL
+    if _FIRST_PAIR <= code <= _LAST_PAIR:
+        return SMALL if code & 1 else CAPITALS
+    for pair in _PAIRS:
+        if code == pair:
+            return CAPITALS
+        if code == pair + 1:
+            return SMALL
+    return OTHER_LETTERS
+
+
 @jit
-def find_small(starts: NDArray[np.int64], text: NDArray[np.uint8], out: NDArray[np.bool_]) -> None:
-    """Whether each text holds a small letter of ASCII: out bool[n]; text i begins at ``starts[i]``."""
+def find_case(starts: NDArray[np.int64], text: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
+    """How each text's letters are written: out uint8[n]; text i begins at ``starts[i]``, in UTF-8.
+
+    ``SMALL`` if any letter is small, else ``OTHER_LETTERS`` if any character is of neither ASCII nor
+    Vietnamese.
+    """
     for i in range(out.shape[0]):
-        found = False
-        for k in range(starts[i], starts[i + 1]):
-            if np.uint8(text[k] - _A) < 26:
-                found = True
+        found = NO_LETTERS
+        k, stop = starts[i], starts[i + 1]
+        while k < stop:
+            byte = text[k]
+            k += 1
+            case = NO_LETTERS
+            if byte < 0x80:
+                if np.uint8(byte - _A) < 26:
+                    case = SMALL
+                elif np.uint8(byte - _CAPITAL_A) < 26:
+                    case = CAPITALS
+            elif byte >= 0xF0:
+                case, k = OTHER_LETTERS, k + 3
+            elif byte >= 0xE0:
+                code = (
+                    (np.int64(byte) & 15) << 12 | (np.int64(text[k]) & 63) << 6 | np.int64(text[k + 1]) & 63
+                )
+                case, k = _case_of(code), k + 2
+            else:
+                case, k = _case_of((np.int64(byte) & 31) << 6 | np.int64(text[k]) & 63), k + 1
+            if case == SMALL:
+                found = SMALL
                 break
+            found = max(found, case)
         out[i] = found
 
 

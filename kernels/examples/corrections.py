@@ -13,7 +13,7 @@ from kernels.cells import hash_rows, mark_cells, write_rows
 from kernels.examples._form import Example, mapped
 from kernels.relations import count_bearers, find_marked, relate_values
 from kernels.votes import count_votes, group_rows, hear_voices
-from kernels.written import dates_read, digits_read, find_small, name_bytes, name_lengths, names_read
+from kernels.written import dates_read, digits_read, find_case, name_bytes, name_lengths, names_read
 
 #: Words of the names, and manners of the voices.
 _WORDS = tuple(w.encode() for w in ("Nguyễn", "Văn", "Thị", "An", "H'Lan", "Minh", "Ngọc"))
@@ -110,14 +110,14 @@ def _read(n: int) -> tuple[Any, ...]:
 
 
 def _letters(n: int) -> tuple[Any, ...]:
-    """Names, half of them in capitals of ASCII."""
+    """Names, three of ten in capitals, and half of them with the letters of ASCII in capitals."""
     lengths, given = _lengths(n), _bytes(n)
     name_lengths(*lengths)
     name_bytes(*given)
     text = given[-1].copy()
     half = text[: int(lengths[-1][n // 2])]
     half[(half >= 0x61) & (half < 0x7B)] -= 32
-    return mapped(lengths[-1]), mapped(text), np.empty(n, np.bool_)
+    return mapped(lengths[-1]), mapped(text), np.empty(n, np.uint8)
 
 
 def _digits(n: int) -> tuple[Any, ...]:
@@ -211,7 +211,7 @@ EXAMPLES = (
     Example(name_lengths, _lengths, "name"),
     Example(name_bytes, _bytes, "name"),
     Example(names_read, _read, "name"),
-    Example(find_small, _letters, "text"),
+    Example(find_case, _letters, "text"),
     Example(digits_read, _digits, "text"),
     Example(dates_read, _dates, "text"),
     Example(relate_values, _values(np.uint32, 8, 0), "record", "names"),

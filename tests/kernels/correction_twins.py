@@ -99,8 +99,19 @@ def read_names(given: Arguments) -> list[bool]:
     return [text in both for text, both in zip(_at_rows(given), either, strict=True)]
 
 
-def with_small_letters(given: Arguments) -> list[bool]:
-    return [re.search(b"[a-z]", text) is not None for text in byte_texts(given[0], given[1])]
+def cases(given: Arguments) -> list[int]:
+    """0 no letters, 1 capitals, 2 a small letter; 3 a character of neither ASCII nor Vietnamese."""
+    known = "ĂĐĨŨƠƯ" + "".join(map(chr, [*range(0xC0, 0xD7), *range(0xD8, 0xDF), *range(0x1EA0, 0x1EFA, 2)]))
+    out = []
+    for text in byte_texts(given[0], given[1]):
+        letters = [c for c in text.decode() if c.isalpha() or not c.isascii()]
+        if any(c in known.lower() or (c.isascii() and c.islower()) for c in letters):
+            out.append(2)
+        elif any(c not in known and not c.isascii() for c in letters):
+            out.append(3)
+        else:
+            out.append(1 if letters else 0)
+    return out
 
 
 def read_digits(given: Arguments) -> list[bool]:
