@@ -40,7 +40,7 @@ _OF_VALUES = ("repairs", "queries")
 _GATHERED = ("records", "pairs", "edges", *_OF_VALUES)
 
 #: Artefacts whose pieces are joined at once: until these are dropped, an artefact is there twice. The pages
-#: of the first are made beside the second, the largest.
+#: of the first are made beside the last.
 _JOINED = (_OF_VALUES, ("decisions", "entities"), ("links", "pairs", "subgroups"))
 
 Range = tuple[int, int]
@@ -100,9 +100,9 @@ def publish_run(stages: Runs, space: Workspace, artefacts: Path) -> dict[str, An
             _encode(stages, space, chunks, done, [])
         stages.drop("order")
     pages: list[Call] = [("jobs.tasks_values:publish_pages", (work, out))]
-    for place, names in enumerate(_JOINED):
+    for names in _JOINED:
         calls: list[Call] = [("jobs.tasks_artefacts:join_artefact", (work, out, name)) for name in names]
-        stages.tasks(STAGE, [*calls, *(pages if place == 1 else [])])
+        stages.tasks(STAGE, [*(pages if names is _JOINED[-1] else []), *calls])
         stages.drop(*(f"publish/{name}.*" for name in names))
     write_bytes(artefacts / "model.json", read_bytes(space.work / "model.json"))
     stages.drop("publish")
