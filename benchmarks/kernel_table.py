@@ -186,11 +186,16 @@ def _bytes(given: Arguments, _: Any) -> bytes:
     return bytes(given[-1].tobytes())
 
 
-def _pairs_counted(given: Arguments, _: Any) -> tuple[dict[tuple[int, int, int], int], dict[int, int]]:
-    pairs, agreed = given[-2], given[-1]
+def _heard(given: Arguments, found: Any) -> Any:
+    counts, marked, pairs, agreed = given[8:12]
     where = zip(*(axis.tolist() for axis in pairs.nonzero()), pairs[pairs.nonzero()].tolist(), strict=True)
-    held = {(m, a, b): n for m, a, b, n in where}
-    return held, {m: n for m, n in enumerate(agreed.tolist()) if n}
+    return (
+        _walked(given, found),
+        counts.tolist(),
+        marked.tolist(),
+        {(m, a, b): n for m, a, b, n in where},
+        {m: n for m, n in enumerate(agreed.tolist()) if n},
+    )
 
 
 def _last_two(given: Arguments, _: Any) -> tuple[list[int], list[int]]:
@@ -369,14 +374,13 @@ JUDGES: Mapping[str, Judge] = {
     "components.join_in_order": Judge(_last_two, publishing_twins.joined),
     "votes.group_rows": Judge(_last_two, correction_twins.grouped),
     "votes.count_votes": Judge(_zipped(-3, -2, -1), correction_twins.voted),
-    "votes.count_pairs": Judge(_pairs_counted, correction_twins.paired),
+    "votes.hear_voices": Judge(_heard, correction_twins.heard),
     "written.name_lengths": Judge(_out, correction_twins.name_offsets),
     "written.name_bytes": Judge(_bytes, correction_twins.name_text),
     "written.names_read": Judge(_out, correction_twins.read_names),
-    "written.find_small": Judge(_out, correction_twins.with_small_letters),
+    "written.find_case": Judge(_out, correction_twins.cases),
     "written.digits_read": Judge(_out, correction_twins.read_digits),
     "written.dates_read": Judge(_out, correction_twins.read_dates),
-    "votes.choose_voices": Judge(_walked, correction_twins.chosen),
     "relations.relate_values, names": Judge(_out, correction_twins.related),
     "relations.relate_values, identifiers": Judge(_out, correction_twins.related),
     "relations.relate_values, units": Judge(_out, correction_twins.related),

@@ -29,7 +29,7 @@ from jobs.voices import Listener
 from jobs.workspace import Workspace
 from linkage.agreement import DIFFERENT, EQUAL, MORE, NOTHING, relate, value_keys
 from linkage.coded import Coded, Meaning
-from linkage.columns import Split
+from linkage.columns import Column, Split
 from linkage.evidence import Seats, group_persons, votes
 from linkage.grounds import Bearers
 
@@ -59,11 +59,14 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Gathered:
-    """The linked records whose persons are in one range of the register, in the order of their rows.
+    """The linked records whose persons are in one range of the register, by person and by row.
 
     rows, persons : int64[k], global rows;  local : uint32[k], the person's row less the range's first
     source : uint8[k];  confidence : float64[k];  told, repaired : uint8[k, bytes], a bit a related field
     seats : the records by person
+    rising, places : int64[k], the rows in their order; uint32[k], where among these each record stands
+
+    By person, so that nothing is looked for all over memory, field by field and count by count.
     """
 
     rows: np.ndarray
@@ -74,6 +77,12 @@ class Gathered:
     told: np.ndarray
     repaired: np.ndarray
     seats: Seats
+    rising: np.ndarray
+    places: np.ndarray
+
+    def values(self, column: Column, split: Split) -> np.ndarray:
+        """A column's values of the records; ``split`` : of :attr:`rising`."""
+        return np.take(column.take(split), self.places, axis=0)
 
     def bit(self, marks: np.ndarray, number: int) -> np.ndarray:
         """The bit of a related field in ``told`` or ``repaired``: bool[k]."""
@@ -86,12 +95,24 @@ def gathered(space: Workspace, start: int, stop: int) -> Gathered:
     number = space.ranges(register=True).index((start, stop))
     files = [linked_file(space, s, p) for s, p, _, _ in parts]
     held = read_shuffled(files, number, ("row", "person", "confidence", "told", "repaired"))
+    seats = group_persons(held["person"] - np.uint32(start), stop - start)
+    rising, places = held["row"].astype(np.int64), seats.order
+    held = {name: np.take(values, places, axis=0) for name, values in held.items()}
     rows, persons = held["row"].astype(np.int64), held["person"].astype(np.int64)
-    local = (persons - start).astype(np.uint32)
     sources = np.array([s for s, _, _, _ in parts], np.uint8)
     source = sources[np.searchsorted([a for _, _, a, _ in parts], rows, side="right") - 1]
-    seats = group_persons(local, stop - start)
-    return Gathered(rows, persons, local, source, held["confidence"], held["told"], held["repaired"], seats)
+    return Gathered(
+        rows,
+        persons,
+        (persons - start).astype(np.uint32),
+        source,
+        held["confidence"],
+        held["told"],
+        held["repaired"],
+        Seats(np.arange(rows.shape[0], dtype=np.uint32), seats.starts),
+        rising,
+        places,
+    )
 
 
 def relate_range(work: str, start: int, stop: int) -> dict[str, int]:
@@ -105,11 +126,11 @@ def relate_range(work: str, start: int, stop: int) -> dict[str, int]:
     coded, meaning = space.coded, space.meaning
     repaired = {field: own for (field,), own in repairs.group_by("field")}
     listener = Listener(space, coded, meaning, links, start, stop)
-    split = Split(links.rows, coded.order.starts)
+    split = Split(links.rising, coded.order.starts)
     packed: dict[str, np.ndarray] = {}
     for number, field in enumerate(space.related):
         theirs = coded.arrays[field][start:stop]
-        held = coded.arrays[field].take(split)
+        held = links.values(coded.arrays[field], split)
         told = links.bit(links.told, number)
         more = _earlier(coded, field, older, start, stop)
         relation = relate(meaning, field, held, theirs, told, person=links.local, **more)
@@ -138,14 +159,14 @@ def _write(space: Workspace, start: int, links: Gathered, packed: dict[str, np.n
 
 def _older(space: Workspace, links: Gathered, start: int, stop: int) -> np.ndarray:
     """Old numbers in the place of personal numbers, int64[k]; 0 for none."""
-    out = np.zeros(links.rows.shape[0], np.int64)
+    out = np.zeros(links.rising.shape[0], np.int64)
     if _NUMBER in space.related:
         parts = agency_parts(space)
         files = [older_file(space, s, p) for s, p, _, _ in parts if _NUMBER in _held(space, s)]
         number = space.ranges(register=True).index((start, stop))
         found = read_shuffled(files, number, ("row", "code")) if files else {"row": out[:0], "code": out[:0]}
-        out[np.searchsorted(links.rows, found["row"].astype(np.int64))] = found["code"]
-    return out
+        out[np.searchsorted(links.rising, found["row"].astype(np.int64))] = found["code"]
+    return out[links.places]
 
 
 def _held(space: Workspace, source: int) -> dict[str, Any]:

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs.workspace import Workspace
 from linkage.errors import IntegrityError
+from linkage.text_arrays import Texts
 
 
 def decision_ids(
-    space: Workspace, out: Path, source: int, rank: np.ndarray, record_id: pl.Series
+    space: Workspace, out: Path, source: int, rank: np.ndarray, record_id: pa.Array | pl.Series
 ) -> np.ndarray:
     """Ids of the published decisions on records of one agency, uint8[n, 16].
 
@@ -34,9 +36,8 @@ def decision_ids(
         groups = list(range(first, min(last + 1, len(sizes))))
         found = held.read_row_groups(groups, columns=["decision_id", "record_id"])
     place -= starts[first]
-    published = pl.Series(pl.from_arrow(found.column("record_id"))).cast(pl.String)
-    known = place[-1] < len(published)
-    if not known or not (published.gather(pl.Series(place)) == record_id).all():
+    published = Texts.of(found.column("record_id"))
+    if place[-1] >= len(published) or not _same(published.take(place), Texts.of(record_id)):
         raise IntegrityError(
             "E-INTEGRITY-003",
             f"The published decisions of '{name}' are not in the order of its records;",
@@ -46,3 +47,8 @@ def decision_ids(
     ids = found.column("decision_id").combine_chunks()
     flat = np.frombuffer(ids.buffers()[1], np.uint8).reshape(-1, 16)[ids.offset : ids.offset + len(ids)]
     return np.asarray(flat[place])
+
+
+def _same(one: Texts, other: Texts) -> bool:
+    one, other = one.packed(), other.packed()
+    return np.array_equal(one.offsets, other.offsets) and np.array_equal(one.data, other.data)

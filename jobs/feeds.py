@@ -269,7 +269,6 @@ def _corrections(space: Workspace, out: Path, source: int, held: pa.Table, versi
         groups[together] = row_ids(["group", name, record_id.take(pa.array(together)), of], together.size)
     policy = policy_record(space.loaded, name)["policy_id"]
     rank = _numbers(held, "rank")
-    published = pl.Series(pl.from_arrow(record_id), dtype=pl.String)
 
     def same(text: str) -> pa.DictionaryArray:
         return coded_text(np.zeros(n, np.int64), [text])
@@ -286,7 +285,7 @@ def _corrections(space: Workspace, out: Path, source: int, held: pa.Table, versi
             "kind": words["kind"],
             "action": words["action"],
             "basis": basis_texts(_numbers(held, "basis").astype(np.uint32)),
-            "decision_id": id_array(decision_ids(space, out, source, rank, published)),
+            "decision_id": id_array(decision_ids(space, out, source, rank, record_id)),
             "policy_id": same(policy),
             "confidence": _chunk(held, "confidence"),
             "effective_date": _chunk(held, "effective_date"),

@@ -181,7 +181,8 @@ def _older(
 
 def taken(records: pa.Table, field: str, rows: np.ndarray) -> pl.Series:
     """Texts of a column of records at some rows; no more than these are copied."""
-    return frame(records.select([field]).take(pa.array(rows)))[field].cast(pl.String)
+    found = Texts.of(records.column(field)).take(rows).arrow(valid(records, field)[rows])
+    return pl.Series(field, pl.from_arrow(found), dtype=pl.String)
 
 
 def _survey(space: Workspace, start: int, stop: int, field: str, records: pa.Table) -> list[int]:

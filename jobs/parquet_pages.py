@@ -265,7 +265,8 @@ def _one_text(text: bytes, rows: int) -> Chunk:
 def _codes(array: pa.DictionaryArray, known: np.ndarray | None) -> tuple[np.ndarray, list[bytes]]:
     """Numbers of a column's texts, int32[n known], and the texts that it has."""
     codes = _values(array.indices, np.int32, known)
-    used = np.bincount(codes, minlength=len(array.dictionary)) > 0
+    used = np.zeros(len(array.dictionary), np.bool_)
+    used[codes] = True
     texts = [text.encode() for text in array.dictionary.filter(pa.array(used)).to_pylist()]
     return codes if used.all() else (np.cumsum(used, dtype=np.int32) - 1)[codes], texts
 

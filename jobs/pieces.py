@@ -78,7 +78,10 @@ def by_place(table: pa.Table) -> pa.Table:
         return table
     order = np.arange(key.shape[0], dtype=np.uint32)
     sort_by_key(key, order)
-    return table.take(pa.array(order))
+    places = pa.array(order)
+    # Column by column: of chunked columns, as of a table, Arrow takes at half the speed.
+    taken = [column.chunk(0).take(places) for column in table.columns]
+    return pa.Table.from_arrays(taken, schema=table.schema)
 
 
 def cut_tables(files: Sequence[Path], to: Path) -> tuple[int, int]:

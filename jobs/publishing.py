@@ -17,7 +17,6 @@ from jobs import ordering
 from jobs.executor import Call
 from jobs.source_counts import count_parts
 from jobs.store import make_folder, read_bytes, write_bytes
-from jobs.tasks_artefacts import IN_PIECES
 from jobs.tasks_publish import chunks_of
 from jobs.workspace import Workspace
 
@@ -39,6 +38,10 @@ ROUND_ROWS = 4_000_000
 #: Artefacts of values, made piece by piece of the order too; what is gathered of a range.
 _OF_VALUES = ("repairs", "queries")
 _GATHERED = ("records", "pairs", "edges", *_OF_VALUES)
+
+#: Artefacts whose pieces are joined at once: until these are dropped, an artefact is there twice. The pages
+#: of the first are made beside the last.
+_JOINED = (_OF_VALUES, ("decisions", "entities"), ("links", "pairs", "subgroups"))
 
 Range = tuple[int, int]
 
@@ -75,17 +78,18 @@ def publish_run(stages: Runs, space: Workspace, artefacts: Path) -> dict[str, An
     work, out = str(space.work), str(make_folder(artefacts))
     counted = count_parts(stages, STAGE, space)
     ordering.make_order(stages, STAGE, space)
+    agencies = space.ranges(register=False)
+    first: list[Call] = [("jobs.tasks_review:gather_review", (work, a, b)) for a, b in agencies]
     if "full_name" in space.columns:
         register = space.ranges(register=True)
-        stages.tasks(STAGE, [("jobs.tasks_publish:count_surnames", (work, a, b)) for a, b in register])
-    agencies = space.ranges(register=False)
-    stages.tasks(STAGE, [("jobs.tasks_review:gather_review", (work, a, b)) for a, b in agencies])
+        first += [("jobs.tasks_publish:count_surnames", (work, a, b)) for a, b in register]
+    stages.tasks(STAGE, first)
     lists: list[Call] = [(name, (work, out)) for name in _LISTS]
     found: list[dict[str, Any]] = []
     if space.loaded.project.corrections.make:
         for ranges, chunks, done in rounds(space):
-            found += _gather(stages, space, ranges, [] if found else lists)
-            _encode(stages, space, chunks, done)
+            _gather(stages, space, ranges, [])
+            found += _encode(stages, space, chunks, done, [] if found else lists)
     else:
         for ranges in _some(space.ranges()) or [[]]:
             found += _gather(stages, space, ranges, [] if found else lists)
@@ -93,14 +97,13 @@ def publish_run(stages: Runs, space: Workspace, artefacts: Path) -> dict[str, An
             stages.drop(*(f"{stage}/{a:012d}.arrays" for a in starts for stage in _OF_RANGES))
         stages.drop(*_OF_RECORDS)
         for _, chunks, done in rounds(space):
-            _encode(stages, space, chunks, done)
+            _encode(stages, space, chunks, done, [])
         stages.drop("order")
-    # One after another in small rounds: until its pieces are dropped, an artefact is there twice.
-    names = (*IN_PIECES, *_OF_VALUES)
-    for pair in (names[at : at + 2] for at in range(0, len(names), 2)):
-        stages.tasks(STAGE, [("jobs.tasks_artefacts:join_artefact", (work, out, name)) for name in pair])
-        stages.drop(*(f"publish/{name}.*" for name in pair))
-    stages.tasks(STAGE, [("jobs.tasks_values:publish_pages", (work, out))])
+    pages: list[Call] = [("jobs.tasks_values:publish_pages", (work, out))]
+    for names in _JOINED:
+        calls: list[Call] = [("jobs.tasks_artefacts:join_artefact", (work, out, name)) for name in names]
+        stages.tasks(STAGE, [*(pages if names is _JOINED[-1] else []), *calls])
+        stages.drop(*(f"publish/{name}.*" for name in names))
     write_bytes(artefacts / "model.json", read_bytes(space.work / "model.json"))
     stages.drop("publish")
     return {"review_pairs": found[0]["rows_out"], "counted": counted}
@@ -123,14 +126,21 @@ def _gather(
     return stages.tasks(STAGE, [*lists, *calls], memory=memory)
 
 
-def _encode(stages: Runs, space: Workspace, chunks: Sequence[int], done: Sequence[Range]) -> None:
-    """Encode pieces of the order; what was gathered of the ranges ``done`` is in no other piece."""
+def _encode(
+    stages: Runs, space: Workspace, chunks: Sequence[int], done: Sequence[Range], lists: list[Call]
+) -> list[dict[str, Any]]:
+    """Encode pieces of the order, while ``lists`` are published; gives the results of all.
+
+    What was gathered of the ranges ``done`` is in no other piece.
+    """
     work = str(space.work)
     calls: list[Call] = [("jobs.tasks_artefacts:encode_chunk", (work, c)) for c in chunks]
     values = [chunks[at : at + _CHUNKS_OF_VALUES] for at in range(0, len(chunks), _CHUNKS_OF_VALUES)]
     calls += [("jobs.tasks_values:encode_values", (work, some[0], some[-1] + 1)) for some in values]
-    stages.tasks(STAGE, calls, memory=ordering.CHUNK_ROWS * _CHUNK_BYTES)
+    memory = [_LIST_BYTES] * len(lists) + [ordering.CHUNK_ROWS * _CHUNK_BYTES] * len(calls)
+    results = stages.tasks(STAGE, [*lists, *calls], memory=memory)
     stages.drop(*(f"publish/{what}-{a:012d}.arrays" for a, _ in done for what in _GATHERED))
+    return results
 
 
 def _some(ranges: Sequence[Range]) -> list[list[Range]]:

@@ -47,8 +47,8 @@ def open_cases(stages: Tasks, space: Workspace, artefacts: Path) -> dict[str, An
         ranges = space.ranges(register=True)
         keyed: list[Call] = [("jobs.tasks_doubles:key_register", (work, a, b, partitions)) for a, b in ranges]
         calls: list[Call] = [("jobs.tasks_cases:open_field_cases", (work, f)) for f in fields]
-        results = stages.tasks("cases", [*keyed, *calls])
-        rates = {f: r["rates"] for f, r in zip(fields, results[len(keyed) :], strict=True)}
+        results = stages.tasks("cases", [*calls, *keyed])  # the long ones first
+        rates = {f: r["rates"] for f, r in zip(fields, results, strict=False)}
         found = stages.tasks(
             "cases", [("jobs.tasks_doubles:find_doubles", (work, p)) for p in range(partitions)]
         )

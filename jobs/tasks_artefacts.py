@@ -35,9 +35,6 @@ from linkage.model import STEP
 from linkage.posterior import power_of_two
 from linkage.text_arrays import Texts
 
-#: Artefacts that are made piece by piece of the order.
-IN_PIECES = ("entities", "decisions", "pairs", "links", "subgroups")
-
 _BANDS = ("common (5 % or more)", "middle (0.5 to 5 %)", "rare (below 0.5 %)")
 _REASONS = ("link", "unknown_person", "one_record_a_person", "conflict")
 _RECORDS = (

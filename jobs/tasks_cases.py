@@ -11,6 +11,7 @@ import numpy as np
 
 from jobs.agreements import read_bearers
 from jobs.store import read_arrays, write_arrays
+from jobs.tasks_cases_publish import tell_field_cases
 from jobs.voices import NUMBERED, FieldVoices, case_fields, read_voices
 from jobs.workspace import Workspace
 from linkage.cases import (
@@ -57,6 +58,7 @@ def open_field_cases(work: str, standard: str) -> dict[str, Any]:
         counts = held.transcribed[np.searchsorted(held.mistyped, cases.person)]
         repaired = cases.where(opened(cases, repaired=counts))
     _save(space, standard, [*pieces, repaired], held)
+    tell_field_cases(space, standard)
     return {
         "rows_in": int(held.counted.voices.sum()),
         "rows_out": sum(p.person.shape[0] for p in pieces) + int(repaired.person.shape[0]),

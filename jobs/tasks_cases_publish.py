@@ -1,4 +1,7 @@
-"""Tasks that publish register cases: as a table, and as a page for the register's clerks."""
+"""Tasks that publish register cases: as a table, and as a page for the register's clerks.
+
+cases/{field}.arrow   the cases of a field as they are told, by persons' rows
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from jobs.store import read_arrays, write_bytes, write_parquet
+from jobs.store import read_arrays, read_table, write_bytes, write_parquet, write_table
 from jobs.tasks_correct import words_of
 from jobs.tasks_doubles import tied_records
 from jobs.voices import case_fields
-from jobs.workspace import Workspace, submitted
+from jobs.workspace import Workspace, frame, submitted
 from linkage import tables
 from linkage.artefacts import arrow_text, content_ids, id_array, joined, numbers
 from linkage.cases import ALONE, FULLER, SPELLING_MIN
@@ -49,9 +52,8 @@ def publish_register_cases(work: str, out: str, version: str) -> dict[str, Any]:
     space = Workspace.open(work)
     pieces = [pl.DataFrame(schema=_COLUMNS)]
     if space.loaded.project.register is not None:
-        words = words_of(space)
-        pieces += [_field_cases(space, f, words) for f in case_fields(space)]
-        pieces += [_number_cases(space, words), _doubles(space)]
+        pieces += [frame(read_table(_told(space, f))).cast(pl.Schema(_COLUMNS)) for f in case_fields(space)]
+        pieces += [_number_cases(space, words_of(space)), _doubles(space)]
     whole = pl.concat(pieces)
     person, other = (space.ids.take(whole[c].to_numpy()) for c in ("person", "other"))
     whole = whole.with_columns(person_id=person, other_person_id=other)
@@ -97,6 +99,15 @@ def publish_register_cases(work: str, out: str, version: str) -> dict[str, Any]:
         for kind, field, n in whole.group_by("kind", "field").len().sort("kind", "field").iter_rows()
     }
     return {"rows_out": table.num_rows, "cases": counts}
+
+
+def tell_field_cases(space: Workspace, standard: str) -> None:
+    """Write the cases of a field as they are told: for each field by its own task, beside the others."""
+    write_table(_told(space, standard), _field_cases(space, standard, words_of(space)).to_arrow())
+
+
+def _told(space: Workspace, standard: str) -> Path:
+    return space.path("cases", f"{standard}.arrow")
 
 
 def _standard(space: Workspace, standard: str, rows: np.ndarray, words: Words) -> pl.Series:

@@ -83,9 +83,9 @@ def correct_part(work: str, source: int, part: int, habits: Mapping[str, Sequenc
 
 
 def _counted(rows: LinkedPart, relation: np.ndarray) -> list[int]:
-    counts = np.bincount(relation, minlength=len(RELATIONS))
+    counts = [int(np.count_nonzero(relation == number)) for number in range(len(RELATIONS))]
     counts[NOTHING] += rows.count - len(rows)
-    return [int(n) for n in counts]
+    return counts
 
 
 def _writer(rows: LinkedPart, standard: str, habit: Habit, encoding: str) -> Writer:
@@ -272,21 +272,20 @@ SCHEMA = pa.schema(
 
 def _effective(rows: LinkedPart, standard: str, kind: np.ndarray, at: np.ndarray) -> pl.Series:
     """Day from which each proposed value holds: of a death its day, of a number the end of the one before."""
-    days: list[datetime.date | None] = [None] * at.size
+    none = pl.Series("effective_date", [None], dtype=pl.Date).new_from_index(0, at.size)
+    places, days = np.zeros(0, np.int64), []
     if standard == "personal_number" and rows.space.loaded.alias_file is not None:
         held = rows.held(standard, at)
         relation = relation_of(rows, standard)[0][at]
-        found = np.flatnonzero((relation == EARLIER) & (held != 0))
-        ends = _alias_ends(rows.space) if found.size else {}
-        persons = rows.person_ids(at[found]) if found.size else []
-        for place, person in zip(found.tolist(), persons, strict=True):
-            days[place] = ends.get((person, int(held[place])))
+        places = np.flatnonzero((relation == EARLIER) & (held != 0))
+        if places.size:
+            ends, persons = _alias_ends(rows.space), rows.person_ids(at[places])
+            days = [ends.get(key) for key in zip(persons, held[places].tolist(), strict=True)]
     elif (kind == STATUS).any():
         codes = rows.theirs(standard, at)
-        for place in np.flatnonzero((kind == STATUS) & (codes & 31 != 0)).tolist():
-            code = int(codes[place])
-            days[place] = datetime.date(code >> 9, (code >> 5) & 15, code & 31)
-    return pl.Series("effective_date", days, dtype=pl.Date)
+        places = np.flatnonzero((kind == STATUS) & (codes & 31 != 0))
+        days = [datetime.date(code >> 9, (code >> 5) & 15, code & 31) for code in codes[places].tolist()]
+    return none.scatter(places, pl.Series(days, dtype=pl.Date)) if places.size else none
 
 
 Ends = dict[tuple[str, int], datetime.date | None]

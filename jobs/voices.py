@@ -23,12 +23,10 @@ from linkage.cases import (
     Holdings,
     Tally,
     Voices,
+    hear,
     is_against,
     manners,
     manners_of_others,
-    tally,
-    telling,
-    voices_of,
 )
 from linkage.correct import STATUS_FIELDS
 from linkage.evidence import number_says
@@ -111,6 +109,9 @@ class Listener:
         self.meaning = meaning
         self.fields = case_fields(space)
         self.order = _best_first(coded, links) if self.fields else np.zeros(0, np.int64)
+        heard = np.zeros(256, bool)
+        heard[links.source] = True
+        self.sources = np.flatnonzero(heard)
         self.sex, self.year = _number_facts(space, coded, start, stop)
 
     def keep(
@@ -131,22 +132,21 @@ class Listener:
         links, number = self.links, self.space.related.index(field)
         against_number = self._contradicted(field, theirs)
         holdings = self._holdings(field, relation, held, theirs, against_number)
-        voices = voices_of(holdings, self.order[holdings.manner[self.order] != UNHEARD])
         mistyped = _mistyped(repairs if self.meaning.kinds[field] == "name" else repairs.clear())
         marked = np.zeros(theirs.shape[0], bool)
         marked[mistyped["row"] - self.start] = True
-        kept = np.flatnonzero(telling(voices, marked[voices.said.person - self.start]))
-        said = voices.said.where(kept)
-        spoken = np.zeros(theirs.shape[0], bool)
-        spoken[links.local[(relation == EQUAL) | (relation == DIFFERENT)]] = True
+        voices, counted = hear(holdings, self.order, marked[links.local], len(self.space.sources))
+        said = voices.said
         contradicted = np.flatnonzero(against_number)
-        counted = tally(voices, len(self.space.sources))
+        spoken = np.zeros(theirs.shape[0], bool)
+        if contradicted.size:
+            spoken[links.local[(relation == EQUAL) | (relation == DIFFERENT)]] = True
         write_arrays(
             voices_file(self.space, self.start, field),
             **{f: getattr(said, f) for f in _SAID if f != "row"},
             row=links.rows[said.row],
-            records=voices.records[kept],
-            repaired=links.bit(links.repaired, number)[said.row],
+            records=voices.records,
+            repaired=links.bit(links.repaired[said.row], number),
             **{f"tally.{f}": getattr(counted, f) for f in Tally.__dataclass_fields__},
             contradicted=contradicted + self.start,
             heard=spoken[contradicted],
@@ -167,7 +167,8 @@ class Listener:
         links, meaning, k = self.links, self.meaning, relation.shape[0]
         manner = manners(relation, status=field in STATUS_FIELDS)
         holds = np.array([field in s.contract.by_standard() for s in self.space.sources])
-        manner[~holds[links.source]] = UNHEARD
+        if not holds[self.sources].all():
+            manner[~holds[links.source]] = UNHEARD
         others = np.flatnonzero(manner == OTHER)
         kind = self.space.kinds[field]
         manner[others] = manners_of_others(
@@ -188,7 +189,7 @@ class Listener:
             value,
             register,
             says,
-            against_number[links.local],
+            against_number[links.local] if field in NUMBERED else np.zeros(k, bool),
             np.zeros(k),
         )
 

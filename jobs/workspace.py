@@ -393,7 +393,7 @@ def submitted(space: Workspace, field: str, rows: np.ndarray) -> pl.Series:
         mine = np.flatnonzero((rows >= start) & (rows < start + count))
         if not mine.size:
             continue
-        records = space.records(source, part)
+        records = space.records(source, part, [field])
         if field not in records.column_names:
             continue
         texts = records.column(field).take(pa.array(rows[mine] - start)).to_pylist()

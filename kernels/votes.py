@@ -156,67 +156,91 @@ def count_votes(
                 _held_by_many(rows, source, value, seen, for_held)
 
 
-@jit
-def choose_voices(
-    order: NDArray[np.int64],
-    person: NDArray[np.int64],
+@inline
+def _count_pairs(
+    voices: NDArray[np.int64],
     source: NDArray[np.uint8],
-    value: NDArray[np.uint64],
-    chosen: NDArray[np.int64],
-    records: NDArray[np.int32],
-) -> int:
-    """Of every run of records of one person and source the first, if all of the run have its value.
-
-    order : int64[m], records in runs;  person, source, value : of all records
-    chosen, records : of length m, filled with those records and the lengths of their runs; how many they are
-    """
-    found, begin = 0, 0
-    while begin < order.shape[0]:
-        first = order[begin]
-        end, one = begin + 1, True
-        while end < order.shape[0]:
-            other = order[end]
-            if person[other] != person[first] or source[other] != source[first]:
-                break
-            one = one and value[other] == value[first]
-            end += 1
-        if one:
-            chosen[found], records[found] = first, end - begin
-            found += 1
-        begin = end
-    return found
-
-
-@jit
-def count_pairs(
-    starts: NDArray[np.int64],
-    place: NDArray[np.uint8],
     manner: NDArray[np.uint8],
     value: NDArray[np.uint64],
     shared: int,
     pairs: NDArray[np.int64],
     agreed: NDArray[np.int64],
 ) -> None:
-    """Count the pairs of one person's voices by manner and sources, and in how many both hold one value.
+    for i in range(voices.shape[0]):
+        one = voices[i]
+        for j in range(i + 1, voices.shape[0]):
+            other = voices[j]
+            a, b = np.int64(manner[one]), np.int64(manner[other])
+            a_shared, b_shared = (shared >> a) & 1, (shared >> b) & 1
+            if a_shared and b_shared:
+                pairs[0, source[one], source[other]] += 1
+            elif a_shared:
+                pairs[b, source[one], source[other]] += 1
+            elif b_shared:
+                pairs[a, source[one], source[other]] += 1
+            elif a == b:
+                pairs[a, source[one], source[other]] += 1
+                if value[one] != 0 and value[one] == value[other]:
+                    agreed[a] += 1
 
-    starts : int64[g + 1], where each person's voices begin, a voice a source
-    place  : uint8[v], of the source, below S;  manner : uint8[v], below M;  value : uint64[v], 0 none
-    shared : bits of manners that every other may be paired with
-    pairs  : int64[M, S, S], added to: a pair of two shared manners at manner 0, of a shared one and another
-        at the other's, of two equal ones at theirs;  agreed : int64[M], of two equal ones
+
+@jit
+def hear_voices(
+    order: NDArray[np.int64],
+    person: NDArray[np.int64],
+    source: NDArray[np.uint8],
+    value: NDArray[np.uint64],
+    manner: NDArray[np.uint8],
+    marks: NDArray[np.uint8],
+    shared: int,
+    telling: int,
+    counts: NDArray[np.int64],
+    marked: NDArray[np.int64],
+    pairs: NDArray[np.int64],
+    agreed: NDArray[np.int64],
+    chosen: NDArray[np.int64],
+    records: NDArray[np.int32],
+) -> int:
+    """Find each source's voice on each person, count all voices, and keep those on telling persons.
+
+    A voice is the first of a source's records of a person that are heard, if all of these have its value.
+
+    order : int64[m], records by person and source
+    person, source, value (0 none), manner : of all records; below S sources, below M manners, 0 is not heard
+    marks : of all records, below L; an odd one makes the person of a voice telling, as a manner of
+        ``telling`` does
+    shared, telling : bits of manners; one that is shared may be paired with every other
+    counts : int64[S, M], added to: voices by source and manner;  marked : int64[L], added to: voices by mark
+    pairs  : int64[M, S, S], added to: pairs of one person's voices, two of shared manners at manner 0, of a
+        shared one and another at the other's, of two equal ones at theirs
+    agreed : int64[M], added to: pairs of two equal manners, neither shared, that hold one value
+    chosen, records : of length m, filled with the voices that are kept and how many records each stands for;
+        how many they are
     """
-    for p in range(starts.shape[0] - 1):
-        for i in range(starts[p], starts[p + 1]):
-            for j in range(i + 1, starts[p + 1]):
-                a, b = np.int64(manner[i]), np.int64(manner[j])
-                a_shared, b_shared = (shared >> a) & 1, (shared >> b) & 1
-                if a_shared and b_shared:
-                    pairs[0, place[i], place[j]] += 1
-                elif a_shared:
-                    pairs[b, place[i], place[j]] += 1
-                elif b_shared:
-                    pairs[a, place[i], place[j]] += 1
-                elif a == b:
-                    pairs[a, place[i], place[j]] += 1
-                    if value[i] != 0 and value[i] == value[j]:
-                        agreed[a] += 1
+    found, begin, at, tells, who = 0, 0, 0, False, np.int64(-1)
+    while at < order.shape[0]:
+        first = order[at]
+        at += 1
+        if manner[first] == 0:
+            continue
+        if person[first] != who:
+            _count_pairs(chosen[begin:found], source, manner, value, shared, pairs, agreed)
+            found = found if tells else begin
+            begin, tells, who = found, False, person[first]
+        size, one = 1, True
+        while at < order.shape[0]:
+            other = order[at]
+            if person[other] != who or source[other] != source[first]:
+                break
+            if manner[other] != 0:
+                size += 1
+                one = one and value[other] == value[first]
+            at += 1
+        if one:
+            chosen[found], records[found] = first, size
+            found += 1
+            counts[source[first], manner[first]] += 1
+            marked[marks[first]] += 1
+            tells = tells or marks[first] & 1 != 0 or (telling >> np.int64(manner[first])) & 1 != 0
+    _count_pairs(chosen[begin:found], source, manner, value, shared, pairs, agreed)
+    return found if tells else begin

@@ -75,6 +75,11 @@ BIT: dict[str, int] = {code: 1 << place for place, code in enumerate(BASIS)}
 
 def basis_texts(bits: np.ndarray) -> pa.DictionaryArray:
     """Codes joined by ``+`` of basis bits (uint32[n]), dictionary-encoded."""
-    distinct, inverse = np.unique(bits, return_inverse=True)
+    # All there can be are few: to sort a row group's took a tenth of making its part of a feed.
+    there = np.zeros(1 << len(BIT), bool)
+    there[bits] = True
+    distinct = np.flatnonzero(there)
+    place = np.empty(there.shape[0], np.int64)
+    place[distinct] = np.arange(distinct.shape[0])
     texts = ["+".join(code for code, bit in BIT.items() if value & bit) for value in distinct.tolist()]
-    return coded_text(inverse.ravel().astype(np.int64), texts)
+    return coded_text(place[bits], texts)

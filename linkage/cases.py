@@ -14,7 +14,7 @@ import numpy as np
 
 from kernels._door import reading
 from kernels.tokens import TokenForms
-from kernels.votes import choose_voices, count_pairs
+from kernels.votes import hear_voices
 from linkage import agreement
 from linkage.evidence import starts_of
 
@@ -56,6 +56,7 @@ _IS_AGAINST = np.isin(np.arange(256), AGAINST)
 #: Manners, and those of a voice that is not against the register.
 _MANNERS = 9
 _FAVOURABLE = 1 << CONFIRMS | 1 << SILENT
+_TELLING = sum(1 << manner for manner in AGAINST)
 
 #: Sources that there can be.
 _SOURCES = 256
@@ -229,66 +230,54 @@ def bearing(held: np.ndarray, theirs: np.ndarray, bearers: np.ndarray) -> np.nda
     return np.where(even, np.clip(pro - con, -np.log(8.0), np.log(1024.0)), 0.0)
 
 
-def voices_of(holdings: Holdings, order: np.ndarray | None = None) -> Voices:
-    """One voice for each source of a person: of its records the first.
+def hear(
+    holdings: Holdings,
+    order: np.ndarray | None = None,
+    also: np.ndarray | None = None,
+    sources: int = _SOURCES,
+) -> tuple[Voices, Tally]:
+    """One voice for each source of a person, the first of its records; and a count of all voices.
 
-    A source that holds two values for one person contradicts itself and has no voice.
+    A source that holds two values for one person contradicts itself and has no voice. Voices on persons whom
+    none is against are not kept: of these the count says enough.
 
-    order : int64[m], records that are heard, by person and source, the best linked first (equally good
-        records of a source hold one value, or it has no voice: which of them comes first makes no
-        difference); all of them, as they stand, if it is not given
+    order : int64[m], records by person and source, the best linked first (equally good records of a source
+        hold one value, or it has no voice: which of them comes first makes no difference), ``UNHEARD`` ones
+        passed over; all of them, as they stand, if it is not given
+    also : bool[k], records whose voice is kept with all others on its person; all, if it is not given
+    sources : how many there are
     """
-    if order is None:
-        order = np.arange(holdings.person.shape[0])
+    k = holdings.person.shape[0]
+    order = np.arange(k) if order is None else order
+    also = np.ones(k, bool) if also is None else also
     chosen, records = np.empty(order.shape[0], np.int64), np.empty(order.shape[0], np.int32)
-    found = choose_voices(
+    counts = np.zeros((sources, _MANNERS), np.int64)
+    pairs, agreed = np.zeros((_MANNERS, sources, sources), np.int64), np.zeros(_MANNERS, np.int64)
+    marks = also.astype(np.uint8)
+    if holdings.contradicted.any():
+        marks |= (holdings.contradicted & (holdings.says > 0)).view(np.uint8) << np.uint8(1)
+        marks |= (holdings.contradicted & (holdings.manner == CONFIRMS)).view(np.uint8) << np.uint8(2)
+    marked = np.zeros(8, np.int64)
+    found = hear_voices(
         reading(order, np.int64, "order"),
         reading(holdings.person, np.int64, "person"),
         reading(holdings.source, np.uint8, "source"),
         reading(holdings.value, np.uint64, "value"),
+        reading(holdings.manner, np.uint8, "manner"),
+        reading(marks, np.uint8, "marks"),
+        _FAVOURABLE,
+        _TELLING,
+        counts,
+        marked,
+        pairs,
+        agreed,
         chosen,
         records,
     )
-    return Voices(holdings.where(chosen[:found]), records[:found].copy())
-
-
-def tally(voices: Voices, sources: int = _SOURCES) -> Tally:
-    """Count voices, which are by person and source; ``sources`` is how many there are."""
-    said = voices.said
-    manner = said.manner.astype(np.int64)
-    counts = np.bincount(said.source * np.int64(_MANNERS) + manner, minlength=sources * _MANNERS)
-    pairs, agreed = np.zeros((_MANNERS, sources, sources), np.int64), np.zeros(_MANNERS, np.int64)
-    starts = np.append(starts_of(said.person), said.person.shape[0])
-    count_pairs(
-        reading(starts, np.int64, "starts"),
-        reading(said.source, np.uint8, "source"),
-        reading(said.manner, np.uint8, "manner"),
-        reading(said.value, np.uint64, "value"),
-        _FAVOURABLE,
-        pairs,
-        agreed,
-    )
-    confirms = said.manner == CONFIRMS
-    numbers = [
-        int((said.contradicted & (said.says > 0)).sum()),
-        int((said.contradicted & confirms).sum()),
-        int(confirms.sum()),
-    ]
-    return Tally(counts.reshape(sources, _MANNERS), pairs, agreed, np.array(numbers, np.int64))
-
-
-def telling(voices: Voices, also: np.ndarray) -> np.ndarray:
-    """Voices of persons whom any is against, or whom ``also`` (bool[v], by voice) names: bool[v].
-
-    These are all that cases are made of; of the others the tally says enough.
-    """
-    said = voices.said
-    starts = starts_of(said.person)
-    if not starts.size:
-        return np.zeros(0, bool)
-    chosen = is_against(said.manner) | also
-    sizes = np.diff(np.append(starts, chosen.shape[0]))
-    return np.repeat(np.logical_or.reduceat(chosen, starts), sizes)
+    sided = [int(marked[np.arange(8) >> bit & 1 == 1].sum()) for bit in (1, 2)]
+    numbers = np.array([*sided, int(counts[:, CONFIRMS].sum())], np.int64)
+    voices = Voices(holdings.where(chosen[:found]), records[:found].copy())
+    return voices, Tally(counts, pairs, agreed, numbers)
 
 
 def field_rates(voices: Voices, against: int, counted: Tally | None = None) -> FieldRates:
@@ -301,7 +290,7 @@ def field_rates(voices: Voices, against: int, counted: Tally | None = None) -> F
     agree against the register beyond those whom slips alone would let agree. ``slip``: what is left of a
     source's differences. ``number``: how often a number contradicts a value that an agency confirms.
     """
-    counted = tally(voices) if counted is None else counted
+    counted = hear(voices.said)[1] if counted is None else counted
     said = voices.said
     n = counted.voices.shape[0]
     differs, heard_of = np.zeros(_SOURCES, np.int64), np.zeros(_SOURCES, np.int64)
@@ -319,7 +308,9 @@ def field_rates(voices: Voices, against: int, counted: Tally | None = None) -> F
             slip = np.maximum(share - wrong, LEAST_PART * share)
             by_chance = float((pairs * np.outer(slip, slip)).sum()) * same_slip
             both_right = float((pairs * np.outer(1.0 - slip, 1.0 - slip)).sum())
-            wrong = min(0.5, max(0.0, agreed - by_chance) / both_right)
+            before, wrong = wrong, min(0.5, max(0.0, agreed - by_chance) / both_right)
+            if wrong == before:  # nothing would change any more
+                break
     number = (float(counted.numbers[1]) + 0.5) / (float(counted.numbers[2]) + 1.0)
     return FieldRates(wrong, slip, same_slip, number)
 

@@ -10,6 +10,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kernels.partition import partition_order
+
 
 class Piece(Protocol):
     """Consecutive rows of a column, where they are no mapped array."""
@@ -141,10 +143,18 @@ class Split:
         if starts.shape[0] == 2:
             self.pieces = [(0, wanted - int(starts[0]), 0, self.n)]
             return
-        if not bool((wanted[1:] >= wanted[:-1]).all()):
-            self.order = np.argsort(wanted, kind="stable")
+        if bool((wanted[1:] >= wanted[:-1]).all()):
+            bounds = np.searchsorted(wanted, starts)
+        else:  # by piece only: sorting the rows took three times what their values are then read faster
+            piece = np.searchsorted(starts, wanted, "right") - 1
+            if int(piece.min()) < 0 or int(piece.max()) > starts.shape[0] - 2:
+                raise IndexError(
+                    f"Rows {wanted.min()} to {wanted.max()} were asked for. Wanted: rows from {starts[0]} to "
+                    f"below {starts[-1]}. Ask for rows of these pieces."
+                )
+            bounds, self.order = np.empty(starts.shape[0], np.int64), np.empty(self.n, np.uint32)
+            partition_order(piece.astype(np.uint16), bounds, self.order)
             wanted = wanted[self.order]
-        bounds = np.searchsorted(wanted, starts)
         for number in np.flatnonzero(bounds[1:] > bounds[:-1]).tolist():
             low, high = int(bounds[number]), int(bounds[number + 1])
             self.pieces.append((number, wanted[low:high] - int(starts[number]), low, high))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from kernels.written import CAPITALS, OTHER_LETTERS
 from linkage.coded import NAME_WIDTH
 from linkage.contract import Field
 from linkage.dates import parse_dates, settled_dates
@@ -24,12 +25,12 @@ from linkage.text_arrays import Texts
 from linkage.words import (
     Spelling,
     Words,
+    case_of,
     name_bytes_of,
     name_texts,
     read_as_dates,
     read_as_digits,
     read_as_names,
-    small_letters,
     written_names,
 )
 
@@ -56,9 +57,9 @@ class Habit:
 def in_capitals(texts: pl.Series | Texts) -> np.ndarray:
     """Whether a text has letters, all of them capitals: bool[n]; no text is not."""
     held = texts if isinstance(texts, Texts) else Texts.of(texts)
-    # A small letter of ASCII tells at once, and nearly every name that is not in capitals has one.
-    out = ~small_letters(held)
-    rest = np.flatnonzero(out)
+    case = case_of(held)
+    out = case == CAPITALS
+    rest = np.flatnonzero(case == OTHER_LETTERS)
     if rest.size:
         some = held.take(rest).series()
         upper = (some == some.str.to_uppercase()) & (some != some.str.to_lowercase())

@@ -66,7 +66,7 @@ class Texts:
             values = pa.array(list(values), pa.large_string())
         if not pa.types.is_large_string(values.type):
             values = values.cast(pa.large_string())
-        if values.null_count:
+        if values.null_count and _bytes_under_nulls(values):
             values = values.fill_null("")
         n = len(values)
         if n == 0:
@@ -188,6 +188,17 @@ class Texts:
     def series(self) -> pl.Series:
         """As a Polars column."""
         return pl.Series("", pl.from_arrow(self.arrow()), dtype=pl.String)
+
+
+def _bytes_under_nulls(values: pa.LargeStringArray) -> bool:
+    """Whether a null of a column has bytes of its own: hardly anybody leaves any, and looking is a tenth of
+    filling nulls.
+    """
+    valid, held, _ = values.buffers()
+    stop = values.offset + len(values)
+    known = np.unpackbits(np.frombuffer(valid, np.uint8), bitorder="little", count=stop)[values.offset :]
+    offsets = np.frombuffer(held, np.int64)[values.offset : stop + 1]
+    return bool(((offsets[1:] != offsets[:-1]) & (known == 0)).any())
 
 
 def places_among(texts: Texts, cuts: Texts) -> np.ndarray:

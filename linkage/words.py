@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from kernels._door import reading
-from kernels.written import dates_read, digits_read, find_small, name_bytes, name_lengths, names_read
+from kernels.written import dates_read, digits_read, find_case, name_bytes, name_lengths, names_read
 from linkage.coded import NAME_WIDTH
 from linkage.packs import Pack
 from linkage.text_arrays import Texts
@@ -110,10 +110,10 @@ def read_as_names(
     return out
 
 
-def small_letters(texts: Texts) -> np.ndarray:
-    """Whether each text holds a small letter of ASCII: bool[n]."""
-    out = np.empty(len(texts), bool)
-    find_small(reading(texts.offsets, np.int64, "starts"), reading(texts.data, np.uint8, "text"), out)
+def case_of(texts: Texts) -> np.ndarray:
+    """How each text's letters are written, uint8[n]: see :func:`kernels.written.find_case`."""
+    out = np.empty(len(texts), np.uint8)
+    find_case(reading(texts.offsets, np.int64, "starts"), reading(texts.data, np.uint8, "text"), out)
     return out
 
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from kernels.cells import hash_rows, mark_cells, write_rows
 from kernels.examples._form import Example, mapped
 from kernels.relations import count_bearers, find_marked, relate_values
-from kernels.votes import choose_voices, count_pairs, count_votes, group_rows
-from kernels.written import dates_read, digits_read, find_small, name_bytes, name_lengths, names_read
+from kernels.votes import count_votes, group_rows, hear_voices
+from kernels.written import dates_read, digits_read, find_case, name_bytes, name_lengths, names_read
 
 #: Words of the names, and manners of the voices.
 _WORDS = tuple(w.encode() for w in ("Nguyễn", "Văn", "Thị", "An", "H'Lan", "Minh", "Ngọc"))
@@ -50,15 +50,18 @@ def _votes(n: int) -> tuple[Any, ...]:
 
 
 def _voices(n: int) -> tuple[Any, ...]:
-    """Three voices a person, of three sources, most of them for the register."""
+    """Two records a person on average, most of them for the register, some of them not heard."""
     rng = np.random.default_rng(43)
-    starts = np.append(np.arange(0, n, 3), n).astype(np.int64)
-    place = (np.arange(n) % 3).astype(np.uint8)
-    manner = np.where(rng.random(n) < 0.7, 1, rng.integers(1, _MANNERS, n)).astype(np.uint8)
-    given = (starts, place, manner, rng.integers(0, 3, n).astype(np.uint64))
-    shared = 1 << 1 | 1 << 8
+    person, source = rng.integers(0, max(1, n // 2), n), rng.integers(0, 3, n).astype(np.uint8)
+    manner = np.where(rng.random(n) < 0.7, 1, rng.integers(0, _MANNERS, n)).astype(np.uint8)
+    marks = np.where(rng.random(n) < 0.9, 0, rng.integers(0, 8, n)).astype(np.uint8)
+    order = np.lexsort((source, person))
+    given = (order, person, source, rng.integers(0, 2, n).astype(np.uint64), manner, marks)
+    shared, telling = 1 << 1 | 1 << 8, 0b11111100
+    counts, marked = np.zeros((3, _MANNERS), np.int64), np.zeros(8, np.int64)
     pairs, agreed = np.zeros((_MANNERS, 3, 3), np.int64), np.zeros(_MANNERS, np.int64)
-    return *(mapped(one) for one in given), shared, pairs, agreed
+    found = np.empty(n, np.int64), np.empty(n, np.int32)
+    return *(mapped(one) for one in given), shared, telling, counts, marked, pairs, agreed, *found
 
 
 @functools.lru_cache(maxsize=2)
@@ -107,14 +110,14 @@ def _read(n: int) -> tuple[Any, ...]:
 
 
 def _letters(n: int) -> tuple[Any, ...]:
-    """Names, half of them in capitals of ASCII."""
+    """Names, three of ten in capitals, and half of them with the letters of ASCII in capitals."""
     lengths, given = _lengths(n), _bytes(n)
     name_lengths(*lengths)
     name_bytes(*given)
     text = given[-1].copy()
     half = text[: int(lengths[-1][n // 2])]
     half[(half >= 0x61) & (half < 0x7B)] -= 32
-    return mapped(lengths[-1]), mapped(text), np.empty(n, np.bool_)
+    return mapped(lengths[-1]), mapped(text), np.empty(n, np.uint8)
 
 
 def _digits(n: int) -> tuple[Any, ...]:
@@ -141,16 +144,6 @@ def _dates(n: int) -> tuple[Any, ...]:
     codes = ((days + (rng.random(n) < 0.1)) % 32 | months << 5 | years << 9).astype(np.int32)
     form = mapped(np.frombuffer(b"d/m/yyyy", np.uint8))
     return mapped(starts), mapped(data), mapped(np.arange(n)), mapped(codes), form, np.zeros(n, np.bool_)
-
-
-def _chosen(n: int) -> tuple[Any, ...]:
-    """Records by person and source, one in ten of another value than the one before."""
-    rng = np.random.default_rng(49)
-    person, source = rng.integers(0, max(1, n // 2), n), rng.integers(0, 3, n).astype(np.uint8)
-    value = np.where(rng.random(n) < 0.9, 1, 2).astype(np.uint64)
-    order = np.lexsort((source, person))
-    given = mapped(order), mapped(person), mapped(source), mapped(value)
-    return *given, np.empty(n, np.int64), np.empty(n, np.int32)
 
 
 def _values(kind: type, width: int, missing: int) -> Callable[[int], tuple[Any, ...]]:
@@ -214,14 +207,13 @@ def _rows(n: int) -> tuple[Any, ...]:
 EXAMPLES = (
     Example(group_rows, _group, "record"),
     Example(count_votes, _votes, "record"),
-    Example(count_pairs, _voices, "voice", consumed=(5, 6)),
+    Example(hear_voices, _voices, "record", consumed=(8, 9, 10, 11)),
     Example(name_lengths, _lengths, "name"),
     Example(name_bytes, _bytes, "name"),
     Example(names_read, _read, "name"),
-    Example(find_small, _letters, "text"),
+    Example(find_case, _letters, "text"),
     Example(digits_read, _digits, "text"),
     Example(dates_read, _dates, "text"),
-    Example(choose_voices, _chosen, "record"),
     Example(relate_values, _values(np.uint32, 8, 0), "record", "names"),
     Example(relate_values, _values(np.int64, 1, 0), "record", "identifiers"),
     Example(relate_values, _values(np.int32, 1, -1), "record", "units"),

@@ -37,21 +37,34 @@ def voted(given: Arguments) -> list[tuple[int, int, int]]:
     return out
 
 
-def paired(given: Arguments) -> tuple[dict[tuple[int, int, int], int], dict[int, int]]:
-    starts, place, manner, value = (a.tolist() for a in given[:4])
+def heard(given: Arguments) -> tuple[list[tuple[int, int]], list[list[int]], list[int], Counter, Counter]:
+    order, person, source, value, manner, marks = (a.tolist() for a in given[:6])
+    shared, telling = ([m for m in range(16) if bits >> m & 1] for bits in given[6:8])
+    sources, manners = given[8].shape
+    by_person: dict[int, dict[int, list[int]]] = {}
+    for row in order:
+        if manner[row]:
+            by_person.setdefault(person[row], {}).setdefault(source[row], []).append(row)
+    kept: list[tuple[int, int]] = []
+    counts, marked = Counter(), Counter()
     pairs: Counter[tuple[int, int, int]] = Counter()
     agreed: Counter[int] = Counter()
-    favourable = [m for m in range(16) if given[4] >> m & 1]
-    for a, b in itertools.pairwise(starts):
-        for i, j in itertools.combinations(range(a, b), 2):
-            against = {m for m in (manner[i], manner[j]) if m not in favourable}
+    for said in by_person.values():
+        voices = [(rows[0], len(rows)) for rows in said.values() if len({value[row] for row in rows}) == 1]
+        first = [row for row, _ in voices]
+        counts.update((source[row], manner[row]) for row in first)
+        marked.update(marks[row] for row in first)
+        if any(manner[row] in telling or marks[row] % 2 for row in first):
+            kept += voices
+        for one, other in itertools.combinations(first, 2):
+            against = {m for m in (manner[one], manner[other]) if m not in shared}
             if len(against) == 2:
                 continue
-            both = manner[i] == manner[j] and bool(against)
-            pairs[next(iter(against), 0), place[i], place[j]] += 1
-            if both and value[i] and value[i] == value[j]:
-                agreed[manner[i]] += 1
-    return dict(pairs), dict(agreed)
+            pairs[next(iter(against), 0), source[one], source[other]] += 1
+            if against and manner[one] == manner[other] and value[one] and value[one] == value[other]:
+                agreed[manner[one]] += 1
+    table = [[counts[s, m] for m in range(manners)] for s in range(sources)]
+    return kept, table, [marked[mark] for mark in range(given[9].shape[0])], pairs, agreed
 
 
 def _texts(names: Arguments, words: list[list[bytes]]) -> list[bytes]:
@@ -86,8 +99,19 @@ def read_names(given: Arguments) -> list[bool]:
     return [text in both for text, both in zip(_at_rows(given), either, strict=True)]
 
 
-def with_small_letters(given: Arguments) -> list[bool]:
-    return [re.search(b"[a-z]", text) is not None for text in byte_texts(given[0], given[1])]
+def cases(given: Arguments) -> list[int]:
+    """0 no letters, 1 capitals, 2 a small letter; 3 a character of neither ASCII nor Vietnamese."""
+    known = "ĂĐĨŨƠƯ" + "".join(map(chr, [*range(0xC0, 0xD7), *range(0xD8, 0xDF), *range(0x1EA0, 0x1EFA, 2)]))
+    out = []
+    for text in byte_texts(given[0], given[1]):
+        letters = [c for c in text.decode() if c.isalpha() or not c.isascii()]
+        if any(c in known.lower() or (c.isascii() and c.islower()) for c in letters):
+            out.append(2)
+        elif any(c not in known and not c.isascii() for c in letters):
+            out.append(3)
+        else:
+            out.append(1 if letters else 0)
+    return out
 
 
 def read_digits(given: Arguments) -> list[bool]:
@@ -110,13 +134,6 @@ def read_dates(given: Arguments) -> list[bool]:
         }
         out.append(text in written)
     return out
-
-
-def chosen(given: Arguments) -> list[tuple[int, int]]:
-    person, source, value = (a.tolist() for a in given[1:4])
-    runs = itertools.groupby(given[0].tolist(), key=lambda row: (person[row], source[row]))
-    held = [list(rows) for _, rows in runs]
-    return [(rows[0], len(rows)) for rows in held if len({value[row] for row in rows}) == 1]
 
 
 def related(given: Arguments) -> list[int]:

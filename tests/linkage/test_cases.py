@@ -30,15 +30,13 @@ from linkage.cases import (
     Voices,
     bearing,
     field_rates,
+    hear,
     judge_field,
     judge_numbers,
     judge_repaired,
     manners,
     manners_of_others,
     opened,
-    tally,
-    telling,
-    voices_of,
 )
 from tests.linkage import small
 
@@ -58,6 +56,15 @@ def holdings(records: list[Record]) -> Holdings:
     return Holdings(
         person, source, np.array(rows, np.int64), p_link, manner, value, theirs, says, contradicted, spelling
     )
+
+
+def voices_of(records: list[Record]) -> Voices:
+    """All voices, on whomever."""
+    return hear(holdings(records))[0]
+
+
+def tally(records: list[Record], sources: int = 256) -> Tally:
+    return hear(holdings(records), sources=sources)[1]
 
 
 def record(
@@ -105,7 +112,7 @@ def many_records(draw) -> list[Record]:
 @settings(deadline=None)
 @given(many_records())
 def test_voices_of__one_for_each_source_that_does_not_contradict_itself(records: list[Record]) -> None:
-    voices = voices_of(holdings(records))
+    voices = voices_of(records)
     said = voices.said
     got = {
         (int(p), int(s)): (int(m), int(v), int(n))
@@ -149,7 +156,7 @@ def slow_rates(records: list[Record], against: int) -> tuple[float, dict[int, fl
 @settings(deadline=None)
 @given(many_records(), st.sampled_from([OTHER, SPELT]))
 def test_field_rates__as_counted_by_hand(records: list[Record], against: int) -> None:
-    found = field_rates(voices_of(holdings(records)), against)
+    found = field_rates(voices_of(records), against)
     wrong, slip, same_slip, number = slow_rates(records, against)
     assert found.wrong == pytest.approx(wrong)
     assert found.slip.tolist() == pytest.approx([slip[s] for s in range(256)])
@@ -164,15 +171,13 @@ def test_field_rates__of_telling_voices_and_the_tally_of_parts(
 ) -> None:
     """A nation cut by person: tallies add up, and voices that are against nothing are not needed."""
     others = [(r[0] + 10, *r[1:]) for r in others]
-    whole = voices_of(holdings(records + others))
-    parts = [voices_of(holdings(of)) for of in (records, others)]
-    kept = telling(whole, np.zeros(whole.records.shape[0], bool))
-    few = Voices(whole.said.where(kept), whole.records[kept])
-    counted = Tally.total([tally(of, 7) for of in parts])
+    whole = voices_of(records + others)
+    few, _ = hear(holdings(records + others), also=np.zeros(len(records + others), bool))
+    counted = Tally.total([tally(of, 7) for of in (records, others)])
     found, wanted = field_rates(few, against, counted), field_rates(whole, against)
     assert (found.wrong, found.same_slip, found.number) == (wanted.wrong, wanted.same_slip, wanted.number)
     assert found.slip.tolist() == wanted.slip.tolist()
-    assert judge_numbers(counted) == judge_numbers(tally(whole))
+    assert judge_numbers(counted) == judge_numbers(tally(records + others))
     rest = judge_field(few, against, RATES)
     assert rest.confidence.tolist() == judge_field(whole, against, RATES).confidence.tolist()
 
@@ -211,7 +216,7 @@ def by_value(cases: FieldCases, voices_value: dict[int, int]) -> dict[tuple[int,
 @settings(deadline=None)
 @given(many_records(), st.sampled_from([OTHER, SPELT]))
 def test_judge_field__as_one_product_of_odds_a_source(records: list[Record], against: int) -> None:
-    cases = judge_field(voices_of(holdings(records)), against, RATES)
+    cases = judge_field(voices_of(records), against, RATES)
     value = {i: r[4] for i, r in enumerate(records)}
     want = slow_judgement(records, against, RATES)
     assert by_value(cases, value) == pytest.approx(want)
@@ -224,14 +229,14 @@ def test_judge_field__whatever_the_order_of_records(records: list[Record], chanc
     chance.shuffle(mixed)
 
     def told(of: list[Record]) -> dict[tuple[int, int], float]:
-        cases = judge_field(voices_of(holdings(of)), OTHER, RATES)
+        cases = judge_field(voices_of(of), OTHER, RATES)
         return by_value(cases, {i: r[4] for i, r in enumerate(of)})
 
     assert told(mixed) == told(records)
 
 
 def confidence(*records: Record, rates: FieldRates = RATES) -> float:
-    cases = judge_field(voices_of(holdings(list(records))), OTHER, rates)
+    cases = judge_field(voices_of(list(records)), OTHER, rates)
     assert cases.person.shape == (1,)
     return float(cases.confidence[0])
 
@@ -259,25 +264,25 @@ def test_judge_field__nothing_learned_opens_nothing() -> None:
 
 
 def test_judge_field__no_records() -> None:
-    cases = judge_field(voices_of(holdings([])), OTHER, RATES)
+    cases = judge_field(voices_of([]), OTHER, RATES)
     assert cases.person.shape == (0,)
     assert not opened(cases).any()
-    rates = field_rates(voices_of(holdings([])), OTHER)
+    rates = field_rates(voices_of([]), OTHER)
     assert rates.wrong == 0.0
     assert rates.same_slip == 0.5
 
 
 def test_opened__a_single_agency_is_never_enough() -> None:
     sure = replace(RATES, wrong=0.4)
-    alone = judge_field(voices_of(holdings([record(0, 1, OTHER, 9)])), OTHER, sure)
+    alone = judge_field(voices_of([record(0, 1, OTHER, 9)]), OTHER, sure)
     assert alone.confidence[0] > CASE_MIN
     assert not opened(alone).any()
-    backed = judge_field(voices_of(holdings([record(0, 1, OTHER, 9, says=1)])), OTHER, sure)
+    backed = judge_field(voices_of([record(0, 1, OTHER, 9, says=1)]), OTHER, sure)
     assert opened(backed).all()
 
 
 def test_judge_repaired__a_mistyped_text_that_agencies_hold_right() -> None:
-    voices = voices_of(holdings([record(0, 1, CONFIRMS), record(1, 1, CONFIRMS), record(2, 2, OTHER, 5)]))
+    voices = voices_of([record(0, 1, CONFIRMS), record(1, 1, CONFIRMS), record(2, 2, OTHER, 5)])
     cases = judge_repaired(voices, np.array([0.95, 0.0, 0.95]), RATES)
     assert cases.person.tolist() == [0]
     strength = 0.98 / (0.02 * 0.05) * 0.95 / 0.05
@@ -289,10 +294,10 @@ def test_judge_repaired__a_mistyped_text_that_agencies_hold_right() -> None:
 def test_judge_numbers__learns_whose_side_agencies_take() -> None:
     agrees = [record(p, 1, OTHER, 9, says=1, contradicted=True) for p in range(30)]
     denies = [record(p, 1, CONFIRMS, contradicted=True) for p in range(30, 60)]
-    assert judge_numbers(tally(voices_of(holdings(agrees)))) > 0.95
-    assert judge_numbers(tally(voices_of(holdings(agrees + denies)))) == pytest.approx(0.5)
-    assert judge_numbers(tally(voices_of(holdings(agrees[:2])))) < CASE_MIN
-    assert judge_numbers(tally(voices_of(holdings([])))) == 0.5
+    assert judge_numbers(tally(agrees)) > 0.95
+    assert judge_numbers(tally(agrees + denies)) == pytest.approx(0.5)
+    assert judge_numbers(tally(agrees[:2])) < CASE_MIN
+    assert judge_numbers(tally([])) == 0.5
 
 
 def nation(
@@ -320,7 +325,7 @@ def nation(
 @pytest.mark.parametrize(("values", "slip"), [(2, 0.01), (6, 0.03), (200, 0.05)])
 def test_cases__true_as_often_as_they_say_and_most_are_found(values: int, slip: float) -> None:
     records, broken = nation(random.Random(values), 60_000, 0.004, slip, values)
-    voices = voices_of(holdings(records))
+    voices = voices_of(records)
     rates = field_rates(voices, OTHER)
     assert rates.wrong == pytest.approx(len(broken) / 60_000, rel=0.25)
     assert rates.slip[1] == pytest.approx(slip, rel=0.2)
@@ -346,7 +351,7 @@ def test_cases__true_as_often_as_they_say_and_most_are_found(values: int, slip: 
 def test_cases__agencies_that_slip_alike_open_none() -> None:
     """With one wrong value to slip to and a faultless register, what agrees is chance."""
     records, _ = nation(random.Random(4), 60_000, 0.0, 0.02, 2)
-    voices = voices_of(holdings(records))
+    voices = voices_of(records)
     cases = judge_field(voices, OTHER, field_rates(voices, OTHER))
     assert (cases.sources > 1).sum() > 5
     assert not opened(cases).any()
@@ -364,7 +369,7 @@ def test_cases__deaths_that_two_agencies_hold_and_the_register_lacks() -> None:
             if chance.random() < 0.001:
                 told = chance.randrange(1, 4_000)
             records.append(record(person, source, ALONE if told else SILENT, told, theirs=0))
-    voices = voices_of(holdings(records))
+    voices = voices_of(records)
     rates = field_rates(voices, ALONE)
     assert rates.wrong == pytest.approx(0.005 * 0.6**2, rel=0.4)
     assert rates.same_slip < 0.01

@@ -90,3 +90,10 @@ def test_text_column__gives_arrow_without_a_copy() -> None:
     column = text_column([["a", "bc"], ["d"]])
     assert column.arrow(1, 3).to_pylist() == ["bc", "d"]
     assert column.arrow(1, 3).type == pa.large_string()
+
+
+def test_column__refuses_rows_that_no_piece_has() -> None:
+    column = Column(np.array([0, 2, 4]), [None, None], np.dtype(np.int64), (), 0)
+    for rows in ([3, 4, 0], [3, -1, 0]):
+        with pytest.raises(IndexError, match="from 0 to below 4"):
+            column.take(np.array(rows))

@@ -129,6 +129,15 @@ def test_capitals__need_letters():
     assert in_capitals(texts("AN", "An", "12", "", None)).tolist() == [True, False, False, False, False]
 
 
+def test_capitals__of_every_alphabet():
+    """The letters of Vietnamese are told apart by a kernel, all others by Polars."""
+    letters = [chr(code) for code in (*range(1, 0xD800), *range(0xE000, 0x10FFFF, 97))]
+    for before, behind in (("", ""), ("A", "B"), ("a", "B"), ("ế", "B"), ("1", "Đ")):
+        some = pl.Series([f"{before}{letter}{behind}" for letter in letters])
+        wanted = (some == some.str.to_uppercase()) & (some != some.str.to_lowercase())
+        assert in_capitals(some).tolist() == wanted.to_list()
+
+
 DATES = st.dates(datetime.date(1900, 1, 1), DAY)
 FORMS = st.sampled_from(["dd/mm/yyyy", "d/m/yyyy", "yyyymmdd", "yyyy-mm-dd", "d.m.yyyy", "ddmmyyyy"])
 

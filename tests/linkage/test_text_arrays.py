@@ -45,6 +45,17 @@ def test_texts__of_nulls_are_empty_and_null_again() -> None:
     assert texts.arrow(np.array([True, False, True, True])).to_pylist() == ["a", None, "", "b"]
 
 
+def test_texts__of_nulls_that_have_bytes_are_empty() -> None:
+    """A file may hold bytes under a null; what stands beside a slice is not looked at."""
+    whole = pa.array(["ab", "cd", "ef", "gh"], pa.large_string()).buffers()
+    held = pa.LargeStringArray.from_buffers(4, whole[1], whole[2], pa.py_buffer(b"\x0d"))
+    assert held.to_pylist() == ["ab", None, "ef", "gh"]
+    for start, stop in ((0, 4), (1, 3), (1, 2), (2, 4)):
+        wanted = [text or "" for text in held.slice(start, stop - start).to_pylist()]
+        assert read(Texts.of(held.slice(start, stop - start))) == wanted
+    assert read(Texts.of(pa.nulls(3))) == [""] * 3
+
+
 @settings(deadline=None)
 @given(words, st.data())
 def test_take__gives_texts_in_any_order(values: list[str], data: st.DataObject) -> None:
