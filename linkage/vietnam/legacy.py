@@ -67,7 +67,8 @@ def _all_syllables(words: list[str]) -> bool:
 def _reads(word: str, encoding: str) -> bool:
     """Whether a word of Latin-1, read in an encoding, is of syllables and abbreviations alone."""
     known = canonical_syllables()
-    reading = decode_vietnamese(word.encode("latin-1"), encoding)
+    # ASCII is the same in both encodings.
+    reading = word if word.isascii() else decode_vietnamese(word.encode("latin-1"), encoding)
     return all(part in known or _ABBREVIATION.match(part) for part in _words(reading))
 
 

@@ -50,6 +50,8 @@ def _same(tokens: tuple[str, ...], repairs: tuple[Repair, ...]) -> Word:
 
 
 def _unified(raw: str) -> tuple[str, tuple[Repair, ...]]:
+    if raw.isascii():
+        return raw, ()
     text = raw.translate(_LATIN_LOOK_ALIKES)
     text = _STROKE.sub(lambda match: "Đ" if match[1] == "D" else "đ", text)
     for letters, look_alikes in _FOREIGN:
@@ -64,7 +66,11 @@ def _lower(text: str) -> str:
     """Lower case and NFC, only letters, digits and apostrophes; a fixed point of itself."""
     while True:
         lowered = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())
-        kept = "".join(c for c in lowered if c == "'" or c.isalpha() or "0" <= c <= "9")
+        kept = (
+            lowered
+            if lowered.isalpha()
+            else "".join(c for c in lowered if c == "'" or c.isalpha() or "0" <= c <= "9")
+        )
         if kept == text:
             return kept
         text = kept
@@ -74,6 +80,8 @@ def _camel_parts(text: str, lowered: str) -> tuple[str, ...] | None:
     """The words of a text written without spaces (`NguyễnVăn`), where each is a syllable and the whole is
     not.
     """
+    if text[1:].islower():
+        return None
     starts = [0, *(i for i in range(1, len(text)) if text[i].isupper() and text[i - 1].islower()), len(text)]
     parts = [text[start:end] for start, end in pairwise(starts)]
     if len(parts) < 2 or ascii_letters(lowered) in ascii_syllables():
