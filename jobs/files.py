@@ -343,8 +343,13 @@ def move(path: Path, target: Path) -> None:
 
 def discard(path: Path) -> None:
     """Remove a file, if it is there, and what is kept of it."""
-    place = _sum_place(path)
     path.unlink(missing_ok=True)
+    forget_sum(path)
+
+
+def forget_sum(path: Path) -> None:
+    """Remove what is kept of a file, if there is anything."""
+    place = _sum_place(path)
     if place is not None:
         place.unlink(missing_ok=True)
 

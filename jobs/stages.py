@@ -20,11 +20,12 @@ from typing import Any
 
 import linkage
 from jobs.executor import Call, Done, Executor
-from jobs.files import SUMS, discard, disk_full, sync
+from jobs.files import disk_full, sync
 from jobs.journal import Journal, peak_memory
 from jobs.metrics import Metrics, Sample, run_samples, stage_samples
 from jobs.plan_record import folder_bytes
 from jobs.progress import Progress, Reach, size
+from jobs.removal import Removal
 from jobs.run_folder import RunFolder
 from jobs.store import commit_stage, make_folder, stage_manifest
 from jobs.task_log import NAME, TaskLog
@@ -63,6 +64,7 @@ class Stages:
         self._began = time.perf_counter()
         self._syncs = ThreadPoolExecutor(max_workers=1, thread_name_prefix="linkage-sync")
         self._syncing: list[Future[None]] = []
+        self._removal = Removal(folder.work)
 
     def peak_memory(self) -> int:
         """The most memory that the processes of the run have held, in bytes: the sum of their own peaks."""
@@ -175,11 +177,15 @@ class Stages:
         self._syncing += [self._syncs.submit(_sync, file) for file in done.files if file.startswith(above)]
 
     def published(self) -> None:
-        """Wait until the artefacts are synced. LinkageError ``E-DISK-001``, OSError if the disk fails."""
+        """Wait until the artefacts are synced, and what was let go of is gone.
+
+        LinkageError ``E-DISK-001``, OSError if the disk fails.
+        """
         for one in self._syncing:
             one.result()
         self._syncing.clear()
         self._syncs.shutdown()
+        self._removal.close()
 
     def _note(self, stage: str, call: Call, place: tuple[int, int, int], done: Done) -> None:
         self.peaks[done.node, done.process] = done.peak_memory
@@ -252,14 +258,9 @@ class Stages:
     def _free(self, patterns: Sequence[str]) -> None:
         if self.folder.keep_work:
             return
-        for pattern in patterns:
-            for place in sorted(self.folder.work.glob(pattern)):
-                if place.is_dir():
-                    sums = self.folder.work / SUMS / place.relative_to(self.folder.work)
-                    shutil.rmtree(sums, ignore_errors=True)
-                    shutil.rmtree(place)
-                else:
-                    discard(place)
+        work = self.folder.work
+        # One pattern after another: a later one may match what an earlier one has removed.
+        self._removal.remove(place for pattern in patterns for place in sorted(work.glob(pattern)))
 
 
 def _sync(file: str) -> None:
