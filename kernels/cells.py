@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kernels._jit import inline, jit
 from kernels._lanes import address, after, copy_units, zero_of
-from kernels.keys import siphash128
+from kernels.keys import sip_bytes
 
 #: How a text is written: as it is, between quotes, with an escape before it; both are possible.
 _QUOTED = np.uint8(1)
@@ -56,7 +56,6 @@ def hash_rows(
             longest = max(longest, offsets[cells[c, i] + 1] - offsets[cells[c, i]])
         most += longest
     buffer = np.empty(most, np.uint8)
-    bounds = np.zeros(2, np.int64)
     for i in range(cells.shape[1]):
         at = 0
         for c in range(columns):
@@ -67,8 +66,7 @@ def hash_rows(
             for k in range(end - begin):
                 buffer[at + k] = data[begin + k]
             at += end - begin
-        bounds[1] = at
-        siphash128(bounds, buffer, key0, key1, out[i : i + 1])
+        out[i, 0], out[i, 1] = sip_bytes(buffer, 0, at, key0, key1)
 
 
 @jit
