@@ -7,44 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels._door import reading, writing
 from kernels._jit import jit
 
 
 @jit
-def _relate_words(
-    held: NDArray[np.uint32],
-    theirs: NDArray[np.uint32],
-    person: NDArray[np.uint32],
-    told: NDArray[np.bool_],
-    missing: NDArray[np.uint32],
-    codes: NDArray[np.uint8],
-    out: NDArray[np.uint8],
-) -> None:
-    for i in range(held.shape[0]):
-        row = person[i]
-        has, known = False, False
-        for w in range(missing.shape[0]):
-            has |= held[i, w] != missing[w]
-            known |= theirs[row, w] != missing[w]
-        if has and known:
-            same = True
-            for w in range(held.shape[1]):
-                same = same and held[i, w] == theirs[row, w]
-            out[i] = codes[0] if same else codes[1]
-        elif known:
-            out[i] = codes[3] if told[i] else codes[2]
-        else:
-            out[i] = codes[4] if has or told[i] else codes[5]
-
-
-def _words(values: NDArray[Any], name: str) -> NDArray[np.uint32]:
-    """Rows of values as rows of 32-bit words: bytes each in one, 64 bits in two."""
-    wide = values.astype(np.uint32) if values.dtype.itemsize < 4 else values
-    words: NDArray[np.uint32] = reading(wide, wide.dtype, name, wide.shape[1]).view(np.uint32)
-    return words
-
-
 def relate_values(
     held: NDArray[Any],
     theirs: NDArray[Any],
@@ -56,22 +22,23 @@ def relate_values(
 ) -> None:
     """What follows from which side has a value, and from both having the same: out uint8[k].
 
-    held : [k, w], records' values;  theirs : [n, w], persons' values, integers of one type
-    person : uint32[k], whose record it is
+    held : [k, w], records' values;  theirs : [n, w], persons' values;  person : uint32[k], whose record it is
     told : bool[k], the record submitted a text
     missing : what stands first in a row without a value
     codes : uint8[6], for: equal, different, held side empty, told but not read, register empty, nothing
     """
-    none = np.full((1, 1), missing, held.dtype)
-    _relate_words(
-        _words(held, "held"),
-        _words(theirs.astype(held.dtype, copy=False), "theirs"),
-        reading(person, np.uint32, "person"),
-        reading(told, np.bool_, "told"),
-        _words(none, "missing")[0],
-        codes,
-        writing(out, np.uint8, held.shape[0]),
-    )
+    for i in range(held.shape[0]):
+        row = person[i]
+        has, known = held[i, 0] != missing, theirs[row, 0] != missing
+        if has and known:
+            same = True
+            for w in range(held.shape[1]):
+                same = same and held[i, w] == theirs[row, w]
+            out[i] = codes[0] if same else codes[1]
+        elif known:
+            out[i] = codes[3] if told[i] else codes[2]
+        else:
+            out[i] = codes[4] if has or told[i] else codes[5]
 
 
 @jit

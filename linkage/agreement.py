@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from kernels._door import reading
 from kernels.pairs import set_relations
 from kernels.relations import relate_values
 from kernels.tokens import TokenForms
@@ -85,7 +86,15 @@ def relate(
         sides[0] = DIFFERENT
     missing = -1 if kind == "unit" else 0
     mine, register = (a.reshape(a.shape[0], -1) if a.ndim == 1 else a for a in (held, theirs))
-    relate_values(mine, register, person, told, missing, sides, out)
+    relate_values(
+        reading(mine, mine.dtype, "held", mine.shape[1]),
+        reading(register, mine.dtype, "theirs", mine.shape[1]),
+        reading(person, np.uint32, "person"),
+        reading(told, np.bool_, "told"),
+        missing,
+        sides,
+        out,
+    )
     rest = np.flatnonzero(out == DIFFERENT)
     of = person[rest]
     if kind == "name":
