@@ -351,9 +351,7 @@ JUDGES: Mapping[str, Judge] = {
         lambda _, found: (found[0].tolist(), found[1].tolist()), intake_twins.numbered
     ),
     "keys.hash_bytes": Judge(_out, column_twins.hashes),
-    "keys.hash_bytes, of arrays that can be written": Judge(_out, column_twins.hashes),
     "keys.siphash128": Judge(_ids, column_twins.content_ids),
-    "keys.siphash128, of arrays that can be written": Judge(_ids, column_twins.content_ids),
     "texts.words_of": Judge(_out, publishing_twins.words),
     "texts.mark_letters": Judge(lambda given, _: given[3].tolist(), publishing_twins.letters),
     "texts.spell_words": Judge(

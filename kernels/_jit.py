@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+import llvmlite.binding as llvm
 import numba
 import numpy as np
 from numba import _dynfunc
@@ -36,6 +37,12 @@ class _Kernel(CPUDispatcher):  # type: ignore[misc] # Numba is untyped
     def get_call_template(self, args: Any, kws: Any) -> Any:
         named = {name: unliteral(kind) for name, kind in kws.items()}
         return super().get_call_template(tuple(unliteral(kind) for kind in args), named)
+
+    def add_overload(self, cres: Any) -> None:
+        super().add_overload(cres)
+        if not isinstance(self, _Inner):  # inner functions' own are entered where the machine code is
+            for environment in cres._find_referenced_environments():
+                cres.library.codegen.set_env(environment.env_name, environment)
 
 
 class _Inner(_Kernel):
@@ -74,18 +81,50 @@ def _entered_nowhere(library: Any, described: Any, environment: Any) -> Any:
     return _dynfunc.make_function(described.lookup_module(), name, "", 0, environment, (library,))
 
 
+class _Library(JITCodeLibrary):  # type: ignore[misc] # Numba is untyped
+    """Machine code; out of the cache, LLVM's form of it is read only when another function wants a copy."""
+
+    _llvm_form = b""
+
+    @classmethod
+    def _unserialize(cls, codegen: Any, state: Any) -> Any:
+        name, kind, content = state
+        if kind != "object":
+            return super()._unserialize(codegen, state)
+        machine_code, llvm_form = content
+        self = cls(codegen, name)
+        self._llvm_form = llvm_form
+        self.enable_object_caching()
+        self._set_compiled_object(machine_code)
+        self._finalize_final_module()
+        return self
+
+    def _get_module_for_linking(self) -> Any:
+        if self._llvm_form:
+            self._shared_module, self._llvm_form = llvm.parse_bitcode(self._llvm_form), b""
+        return super()._get_module_for_linking()
+
+
 class _Cache(FunctionCache):  # type: ignore[misc] # Numba is untyped
     """The cache on disk of a function, read without what only a compiler needs.
 
     Numba imports the implementations of all that it can compile, and enters them in its tables, before it
     loads the first function: a quarter of a second in each process. What is compiled asks for nothing but
-    Numba's allocator; a function that is not in the cache has the compiler fill its tables itself.
+    Numba's allocator; a function that is not in the cache has the compiler fill its tables itself. Reading
+    LLVM's form of every function, and the names in it, took as long as all the rest of loading.
     """
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         rtsys.initialize(target_context)
         with self._guard_against_spurious_io_errors():
-            return self._load_overload(sig, target_context)
+            codegen = target_context.codegen()
+            held = self._cache_file.load(self._index_key(sig, codegen))
+            if held is None:
+                return None
+            codegen._library_class = _Library
+            names = (held[1].llvm_func_name, held[1].llvm_cpython_wrapper_name)
+            codegen._engine._defined_symbols.update(names)
+            return self._impl.rebuild(target_context, held)
 
 
 def jit(function: F) -> F:

@@ -289,7 +289,7 @@ def walk(
 
 
 @inline
-def _sequence(buf: NDArray[Any], at: int, stop: int) -> int:
+def _sequence(buf: NDArray[Any], at: int | np.int64, stop: int | np.int64) -> int:
     """Bytes of the UTF-8 character (RFC 3629) at ``at``, a byte of 0x80 or more; 0 if it is none."""
     lead = buf[at]
     if lead < 0xC2 or lead > 0xF4:
@@ -312,7 +312,7 @@ def _sequence(buf: NDArray[Any], at: int, stop: int) -> int:
 
 
 @inline
-def _blank_length(buf: NDArray[Any], at: int, stop: int) -> int:
+def _blank_length(buf: NDArray[Any], at: np.int64, stop: np.int64) -> int:
     """Bytes of the blank character that stands at ``at``, 0 if none does.
 
     Blank are space, tab, LF, CR, and U+00A0, U+2000 to U+200B, U+202F, U+3000, U+FEFF.
@@ -335,7 +335,7 @@ def _blank_length(buf: NDArray[Any], at: int, stop: int) -> int:
 
 
 @inline
-def _trim(buf: NDArray[Any], at: int, stop: int) -> tuple[int, int]:
+def _trim(buf: NDArray[Any], at: np.int64, stop: np.int64) -> tuple[np.int64, np.int64]:
     """``buf[at:stop]`` without the blank characters at its ends, as (begin, end)."""
     while at < stop:
         length = _blank_length(buf, at, stop)
@@ -380,7 +380,7 @@ def gather(
     to = 0
     offsets[0] = 0
     for i in range(state.shape[0]):
-        first, last = _trim(buf, begin[i], end[i])
+        first, last = _trim(buf, np.int64(begin[i]), np.int64(end[i]))
         what = EMPTY if first >= last else TEXT
         if not strip:
             first, last = begin[i], end[i]
@@ -452,7 +452,7 @@ def gather_clean(
     to = 0
     offsets[0] = 0
     for i in range(state.shape[0]):
-        first, last = int(begin[i]), int(end[i])
+        first, last = np.int64(begin[i]), np.int64(end[i])
         what = TEXT
         if strip or first >= last or not _surely_not_blank(buf[first]):
             begins, ends = _trim(buf, first, last)
@@ -470,7 +470,7 @@ def gather_clean(
         else:
             for k in range(last - first):
                 data[to + k] = buf[first + k]
-            to += last - first
+            to += int(last - first)
         state[i] = what
         offsets[i + 1] = to
     return to

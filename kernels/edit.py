@@ -72,7 +72,7 @@ def _blocks(pattern: int, room: int, m: int, text: int, n: int, cutoff: int, swa
     return min(distance, cutoff + 1)
 
 
-@inner
+@inline
 def _distance(
     a: int,
     size_a: int,

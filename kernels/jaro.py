@@ -71,7 +71,7 @@ def _any_length(a: int, n: int, b: int, m: int, bound: int, zero: Any) -> tuple[
     return common, moved
 
 
-@inner
+@inline
 def _jaro(
     a: int, room_a: int, n: int, b: int, room_b: int, m: int, cutoff: float, winkler: int, zero: Any
 ) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels._door import reading, writing
 from kernels._jit import inline, inner, jit
 
 #: The block key of a record that lacks a column of the rule: it enters no block.
@@ -200,13 +201,9 @@ def set_codes(
 
 
 @jit
-def hash_bytes(
+def _hash_bytes(
     offsets: NDArray[np.int64], data: NDArray[np.uint8], secret: np.uint64, out: NDArray[np.uint64]
 ) -> None:
-    """Keyed hash of n byte strings.
-
-    offsets : int64[n + 1], data : uint8[k], secret : uint64, out : uint64[n]
-    """
     for i in range(out.shape[0]):
         state = mix64(secret ^ np.uint64(offsets[i + 1] - offsets[i]))
         word = np.uint64(0)
@@ -221,6 +218,17 @@ def hash_bytes(
         if filled:
             state = combine64(state, word)
         out[i] = mix64(state)
+
+
+def hash_bytes(
+    offsets: NDArray[np.int64], data: NDArray[np.uint8], secret: np.uint64, out: NDArray[np.uint64]
+) -> None:
+    """Keyed hash of n byte strings.
+
+    offsets : int64[n + 1], data : uint8[k], secret : uint64, out : uint64[n]
+    """
+    at, text = reading(offsets, np.int64, "offsets"), reading(data, np.uint8, "data")
+    _hash_bytes(at, text, np.uint64(secret), writing(out, np.uint64, at.shape[0] - 1))
 
 
 @inner
@@ -322,7 +330,38 @@ def sip_end(v0: np.uint64, v1: np.uint64, v2: np.uint64, v3: np.uint64) -> tuple
     return first, v0 ^ v1 ^ v2 ^ v3
 
 
+@inner
+def sip_bytes(
+    data: NDArray[np.uint8], begin: int, length: int, key0: np.uint64, key1: np.uint64
+) -> tuple[np.uint64, np.uint64]:
+    """Both halves of the hash of ``length`` bytes."""
+    v0, v1, v2, v3 = sip_start(key0, key1)
+    whole = length // 8
+    for w in range(whole + 1):
+        word = np.uint64(0)
+        if w < whole:
+            for b in range(8):
+                word |= np.uint64(data[begin + w * 8 + b]) << np.uint64(8 * b)
+        else:
+            for b in range(length - whole * 8):
+                word |= np.uint64(data[begin + w * 8 + b]) << np.uint64(8 * b)
+            word |= np.uint64(length & 0xFF) << np.uint64(56)
+        v0, v1, v2, v3 = sip_word(word, v0, v1, v2, v3)
+    return sip_end(v0, v1, v2, v3)
+
+
 @jit
+def _siphash128(
+    offsets: NDArray[np.int64],
+    data: NDArray[np.uint8],
+    key0: np.uint64,
+    key1: np.uint64,
+    out: NDArray[np.uint64],
+) -> None:
+    for i in range(out.shape[0]):
+        out[i, 0], out[i, 1] = sip_bytes(data, offsets[i], offsets[i + 1] - offsets[i], key0, key1)
+
+
 def siphash128(
     offsets: NDArray[np.int64],
     data: NDArray[np.uint8],
@@ -334,22 +373,7 @@ def siphash128(
 
     offsets : int64[n + 1], data : uint8[k], key0, key1 : uint64, out : uint64[n, 2]
     """
-    for i in range(out.shape[0]):
-        begin = offsets[i]
-        length = offsets[i + 1] - begin
-        v0, v1, v2, v3 = sip_start(key0, key1)
-        whole = length // 8
-        for w in range(whole + 1):
-            word = np.uint64(0)
-            if w < whole:
-                for b in range(8):
-                    word |= np.uint64(data[begin + w * 8 + b]) << np.uint64(8 * b)
-            else:
-                for b in range(length - whole * 8):
-                    word |= np.uint64(data[begin + w * 8 + b]) << np.uint64(8 * b)
-                word |= np.uint64(length & 0xFF) << np.uint64(56)
-            v0, v1, v2, v3 = sip_word(word, v0, v1, v2, v3)
-        out[i, 0], out[i, 1] = sip_end(v0, v1, v2, v3)
+    _siphash128(reading(offsets, np.int64, "offsets"), reading(data, np.uint8, "data"), key0, key1, out)
 
 
 @jit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels._jit import inline, jit
+from kernels._jit import inline, inner, jit
 from kernels.keys import identifier_neighbours
 
 
@@ -18,6 +18,24 @@ def _first_at_least(codes: NDArray[np.int64], wanted: int, low: int, high: int) 
         else:
             high = middle
     return low
+
+
+@inner
+def _sort(values: NDArray[np.int64], n: int) -> None:
+    """Sort the first ``n``, in place: Shell's sort, with the gaps of Gonnet and Baeza-Yates (1991).
+
+    It takes as long as NumPy's for the few hundred there are, and is compiled in a tenth of the time.
+    """
+    gap = n
+    while gap > 1:
+        gap = max(1, gap * 5 // 11)
+        for i in range(gap, n):
+            value = values[i]
+            at = i
+            while at >= gap and values[at - gap] > value:
+                values[at] = values[at - gap]
+                at -= gap
+            values[at] = value
 
 
 @jit
@@ -59,12 +77,11 @@ def probe_neighbours(
         if codes[i] == 0:
             continue
         count = identifier_neighbours(codes[i], neighbours)
-        found = neighbours[:count]
-        found.sort()
+        _sort(neighbours, count)
         taken = 0
         for j in range(count):
-            code = found[j]
-            if j > 0 and code == found[j - 1]:
+            code = neighbours[j]
+            if j > 0 and code == neighbours[j - 1]:
                 continue
             if code == codes[i]:
                 continue

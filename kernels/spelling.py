@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels._door import reading, same_length, writing
-from kernels._jit import inline, inner, jit
+from kernels._jit import inline, jit
 from kernels._lanes import address, copy_units, put_unit, unit_at
 from kernels.edit import osa
 from kernels.jaro import jaro_winkler
@@ -37,7 +37,7 @@ _LETTER = np.uint8(0)
 _SPACE = np.uint8(32)
 
 
-@inner
+@inline
 def spell_name(row: int, forms: FormAddresses, place: int) -> int:
     """Write a name from address ``place`` on and return its length.
 

@@ -76,19 +76,9 @@ def _hash(n: int) -> tuple[Any, ...]:
     return mapped(offsets), data, np.uint64(7), np.empty(n, np.uint64)
 
 
-def _hash_own(n: int) -> tuple[Any, ...]:
-    offsets, data = name_texts(n)
-    return offsets, data.copy(), np.uint64(7), np.empty(n, np.uint64)
-
-
 def _siphash(n: int) -> tuple[Any, ...]:
     offsets, data = name_texts(n)
     return mapped(offsets), data, np.uint64(7), np.uint64(8), np.empty((n, 2), np.uint64)
-
-
-def _siphash_own(n: int) -> tuple[Any, ...]:
-    offsets, data = name_texts(n)
-    return offsets, data.copy(), np.uint64(7), np.uint64(8), np.empty((n, 2), np.uint64)
 
 
 EXAMPLES = (
@@ -97,7 +87,5 @@ EXAMPLES = (
     Example(walk, _walk, "record"),
     Example(gather, _gather, "cell"),
     Example(hash_bytes, _hash, "text"),
-    Example(hash_bytes, _hash_own, "text", "of arrays that can be written"),
     Example(siphash128, _siphash, "text"),
-    Example(siphash128, _siphash_own, "text", "of arrays that can be written"),
 )
