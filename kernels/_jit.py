@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-import llvmlite.binding as llvm
 import numba
 import numpy as np
 from numba import _dynfunc
 from numba.core import types
 from numba.core.caching import FunctionCache
-from numba.core.codegen import JITCodeLibrary
+from numba.core.codegen import JITCodeLibrary, ll
 from numba.core.compiler import Compiler
 from numba.core.registry import CPUDispatcher
 from numba.core.runtime import rtsys
@@ -101,7 +100,7 @@ class _Library(JITCodeLibrary):  # type: ignore[misc] # Numba is untyped
 
     def _get_module_for_linking(self) -> Any:
         if self._llvm_form:
-            self._shared_module, self._llvm_form = llvm.parse_bitcode(self._llvm_form), b""
+            self._shared_module, self._llvm_form = ll.parse_bitcode(self._llvm_form), b""
         return super()._get_module_for_linking()
 
 
