@@ -59,7 +59,9 @@ def read_sample(path: Path, share: float) -> Sample:
     """
     rows = _texts(pl.scan_parquet(path).select("source", "record_id", "true_person_id"))
     if share < 1:
-        drawn = pl.col("true_person_id").map_batches(lambda ids: _drawn(ids, share), return_dtype=pl.Boolean)
+        drawn = pl.col("true_person_id").map_batches(
+            lambda ids: _drawn(ids, share), return_dtype=pl.Boolean, is_elementwise=True
+        )
         rows = rows.filter(pl.col("true_person_id").is_not_null() & drawn)
     return Sample(share, rows.collect(engine="streaming"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -12,13 +13,14 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.readers import read_source
+from jobs.readers import PART_BYTES, find_repeats, intake_part, plan_parts
 from jobs.record_files import write_records
 from jobs.run_folder import read_run
 from jobs.store import make_folder, read_parquet, write_json
 from jobs.tasks_standardise import build_vocabulary, code_part, standardise_part
 from jobs.workspace import Workspace, slice_of
 from kernels.identifiers import ADJACENT_SWAP, ONE_DIGIT, ONE_EDIT, identifier_bits_pairs
+from linkage.contract import Contract
 from linkage.rules import base_keys, refine_keys
 
 
@@ -66,12 +68,7 @@ def _take_in(space: Workspace, pairs: pl.DataFrame, left_out: Collection[str]) -
             wanted = pairs.filter(pl.col("source") == info.name)["record_id"].unique().sort()
         files = [f.path for f in space.loaded.files[info.name]]
         ids = pa.array(wanted.to_list(), pa.large_string())
-        kept = pa.concat_tables(
-            [
-                taken.records.filter(pc.is_in(taken.records.column("record_id"), value_set=ids))
-                for taken in read_source(files, info.contract)
-            ]
-        )
+        kept = read_some(files, info.contract, ids)
         write_records(space.work / "intake", number, 0, kept)
         for place, record_id in enumerate(kept.column("record_id").to_pylist()):
             places[number, record_id] = at + place
@@ -86,6 +83,24 @@ def _take_in(space: Workspace, pairs: pl.DataFrame, left_out: Collection[str]) -
         for source, record_id, person_id in pairs.select("source", "record_id", "person_id").iter_rows()
     ]
     return np.array(rows, np.int64).reshape(-1, 2)
+
+
+def read_some(files: Sequence[Path], contract: Contract, ids: pa.Array) -> pa.Table:
+    """The accepted records of some ids, as intake takes them; one part of a source is in memory at a time."""
+    chosen = []
+    with tempfile.TemporaryDirectory(prefix="linkage-") as folder:
+        for spec in plan_parts(files, contract, 1, PART_BYTES, Path(folder)):
+            taken = intake_part(spec, contract)
+            wanted = pc.is_in(taken.records.column("record_id"), value_set=ids)
+            records, keys = taken.records.filter(wanted), taken.keys.filter(wanted)
+            chosen.append(dataclasses.replace(taken, records=records, keys=keys))
+    fallen = find_repeats(chosen, contract)
+    kept = []
+    for part, taken in enumerate(chosen):
+        stays = np.ones(taken.records.num_rows, bool)
+        stays[fallen.filter(pc.equal(fallen.column("part"), part)).column("row").to_numpy()] = False
+        kept.append(taken.records.filter(pa.array(stays)))
+    return pa.concat_tables(kept)
 
 
 def _stages(space: Workspace, held: pl.DataFrame, rows: np.ndarray) -> Sequence[str]:
