@@ -101,6 +101,9 @@ def _run(folder: Path, people: int, given: argparse.Namespace) -> dict[str, Any]
     done = measured.run(command, {"PYTHONPATH": str(ROOT)})
     if done.code not in (0, 1):
         raise SystemExit(f"The run ended with exit code {done.code}: {done.errors}")
+    took = f"{done.seconds:.1f} s, {done.processor:.1f} s of processors"
+    peak = f"{done.held / 2**20:,.0f} MiB, {done.mapped / 2**20:,.0f} with mapped files"
+    print(f"{took}, {peak}; judging", file=sys.stderr, flush=True)
     record = json.loads((out / "run.json").read_text(encoding="utf-8"))
     judged = json.loads(
         _linkage(
