@@ -56,6 +56,11 @@ def save_scored(space: Workspace, name: str, scored: Scored) -> None:
     write_arrays(space.path("pairs", f"{name}.arrays"), starts=starts, pairs=rows)
 
 
+def scored_name(rule: int, start: int) -> str:
+    """Name of the scored pairs of a rule that probes, of one range of agency records."""
+    return f"{rule:02d}-{start:012d}"
+
+
 def load_scored(space: Workspace, start: int, rules: Sequence[int] | None = None) -> Scored:
     """The scored pairs of the agency range that begins at ``start``, of all rules or of some."""
     number = [a for a, _ in space.ranges(register=False)].index(start)
@@ -63,6 +68,8 @@ def load_scored(space: Workspace, start: int, rules: Sequence[int] | None = None
     for path in sorted((space.work / "pairs").glob("*.arrays")):
         rule = int(path.name[:2])
         if rules is not None and rule not in rules:
+            continue
+        if space.rules[rule].near and path.stem != scored_name(rule, start):  # of another range alone
             continue
         held = open_arrays(path)
         low, high = (int(v) for v in held["starts"][number : number + 2])
@@ -135,5 +142,5 @@ def match_probe(work: str, rule: int, start: int) -> dict[str, Any]:
         scoring_of(space),
         space.gathered,
     )
-    save_scored(space, f"{rule:02d}-{start:012d}", scored)
+    save_scored(space, scored_name(rule, start), scored)
     return counts

@@ -32,7 +32,7 @@ from linkage.settle import (
 )
 
 #: Register ranges whose rivals are listed together: a file that several ranges read is opened once.
-TOGETHER = 4
+RANGES_TOGETHER = 4
 
 #: Columns of which the keys are made; without all of them nobody has a rival.
 KEYED = ("full_name", "birth_date")
@@ -64,8 +64,8 @@ def key_rivals(work: str, start: int, stop: int) -> dict[str, Any]:
 
 
 def rival_groups(space: Workspace) -> int:
-    """How many groups of :data:`TOGETHER` register ranges there are."""
-    return -(-len(space.ranges(register=True)) // TOGETHER)
+    """How many groups of :data:`RANGES_TOGETHER` register ranges there are."""
+    return -(-len(space.ranges(register=True)) // RANGES_TOGETHER)
 
 
 def find_rivals(work: str, partition: int) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def find_rivals(work: str, partition: int) -> dict[str, Any]:
     rivals = np.concatenate([right, left, crowded])
     write_shuffled(
         space.path("sharing", f"{partition:05d}.arrays"),
-        space.range_of(rows, register=True) // np.uint16(TOGETHER),
+        space.range_of(rows, register=True) // np.uint16(RANGES_TOGETHER),
         rival_groups(space),
         rows=rows,
         rivals=rivals,
@@ -112,7 +112,7 @@ def pairs_with_rivals(space: Workspace, left: np.ndarray, right: np.ndarray) -> 
     ordered = right[order]
     records, others = [left[:0]], [right[:0]]
     crowded = np.zeros(right.shape[0], bool)
-    step = TOGETHER * space.layout["range_rows"]
+    step = RANGES_TOGETHER * space.layout["range_rows"]
     for group in range(rival_groups(space)) if has_keys(space) else ():
         low, high = np.searchsorted(ordered, [group * step, (group + 1) * step])
         if low == high:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kernels._jit import inline, jit, put_word, word_at
 from kernels._lanes import address, after, copy_units, zero_of
-from kernels.keys import sip_end, sip_start, sip_word
+from kernels.keys import sip_two
 
 #: Bytes of an id.
 _ID = 16
@@ -87,23 +87,11 @@ def hash_rows(
         longest = max(longest, offsets[text + 1] - offsets[text])
     room = columns * (longest + 1) + 16
     held, other = np.empty(room, np.uint8), np.empty(room, np.uint8)
-    # Two rows at once: each step of a row waits for the one before.
     for i in range(0, n, 2):
         j = min(i + 1, n - 1)
         words = _joined(offsets, data, cells, i, separator, held)
         others = _joined(offsets, data, cells, j, separator, other)
-        v0, v1, v2, v3 = sip_start(key0, key1)
-        w0, w1, w2, w3 = v0, v1, v2, v3
-        both = min(words, others)
-        for k in range(both):
-            v0, v1, v2, v3 = sip_word(word_at(held, 8 * k), v0, v1, v2, v3)
-            w0, w1, w2, w3 = sip_word(word_at(other, 8 * k), w0, w1, w2, w3)
-        for k in range(both, words):
-            v0, v1, v2, v3 = sip_word(word_at(held, 8 * k), v0, v1, v2, v3)
-        for k in range(both, others):
-            w0, w1, w2, w3 = sip_word(word_at(other, 8 * k), w0, w1, w2, w3)
-        out[i, 0], out[i, 1] = sip_end(v0, v1, v2, v3)
-        out[j, 0], out[j, 1] = sip_end(w0, w1, w2, w3)
+        out[i, 0], out[i, 1], out[j, 0], out[j, 1] = sip_two(held, words, other, others, key0, key1)
 
 
 @jit

@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from kernels._door import reading
 from kernels.keys import hash_bytes
 from kernels.packed import pack
 from kernels.spelling import TOKEN_CHARACTERS
@@ -27,7 +26,7 @@ def hash_text(values: pa.Array | pa.ChunkedArray, secret: int) -> np.ndarray:
     offsets = np.frombuffer(held[1], np.int64)[array.offset : array.offset + len(array) + 1]
     data = np.frombuffer(held[2], np.uint8) if held[2] is not None else np.zeros(0, np.uint8)
     out = np.empty(len(array), np.uint64)
-    hash_bytes(reading(offsets, np.int64, "offsets"), reading(data, np.uint8, "data"), np.uint64(secret), out)
+    hash_bytes(offsets, data, np.uint64(secret), out)
     return out
 
 
