@@ -120,6 +120,7 @@ def run_project(
             facts = _walk(stages, loaded, folder, settings, threads)
         except BaseException:
             executor.close()
+            stages.close()
             for left in folder.work.rglob("*.tmp-*"):  # of workers that were ended in the middle of a file
                 left.unlink(missing_ok=True)
             raise

@@ -184,6 +184,10 @@ class Stages:
         for one in self._syncing:
             one.result()
         self._syncing.clear()
+        self.close()
+
+    def close(self) -> None:
+        """Wait for the threads that sync and remove: nothing of the folder changes after it."""
         self._syncs.shutdown()
         self._removal.close()
 

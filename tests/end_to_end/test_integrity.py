@@ -6,12 +6,13 @@ import contextlib
 import os
 import random
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 
 from data.generator import generate
-from jobs import stages
+from jobs import removal, stages
 from jobs.run import run_project
 from jobs.workspace import Workspace
 from linkage.errors import IntegrityError
@@ -115,6 +116,19 @@ def judge(small, run: Path, place: Path, name: str, harm: str) -> str:
         return "refused"
     assert digests_of(place) == whole, f"{harm} of {name} was not found"
     return "unread"
+
+
+def test_a_stopped_run__leaves_nothing_that_still_removes_files(small, tmp_path, monkeypatch):
+    gone = removal.shutil.rmtree
+
+    def slow(path, *, ignore_errors):
+        time.sleep(0.2)
+        gone(path, ignore_errors=ignore_errors)
+
+    monkeypatch.setattr(removal.shutil, "rmtree", slow)
+    run_until(small[0], tmp_path / "run", "block")
+    assert (tmp_path / "run" / "work" / "layout.json").exists()
+    assert not (tmp_path / "run" / "work" / removal.REMOVED).exists()
 
 
 @pytest.mark.parametrize("stage", ["columns", "match"])
