@@ -25,6 +25,7 @@ from jobs.linked_records import (
 )
 from jobs.shuffle import read_shuffled, write_shuffled
 from jobs.store import read_arrays, write_arrays
+from jobs.tasks_frequency import identifiers_of
 from jobs.voices import Listener
 from jobs.workspace import Workspace
 from linkage.agreement import DIFFERENT, EQUAL, MORE, NOTHING, relate, value_keys
@@ -282,10 +283,9 @@ def read_bearers(space: Workspace, field: str) -> Bearers:
 
 def held_by(space: Workspace, codes: np.ndarray) -> np.ndarray:
     """The one register person that bears each personal number (int64[k]), -1 for none or several."""
-    path = space.path("holders", f"{_NUMBER}.arrays")
-    if not path.exists():  # the project does not match by it
+    if _NUMBER not in identifiers_of(space):  # the project does not match by it
         return np.full(codes.shape[0], -1, np.int64)
-    held = read_arrays(path)
+    held = read_arrays(space.path("holders", f"{_NUMBER}.arrays"))
     all_codes, rows = held["codes"], held["rows"]
     at = np.searchsorted(all_codes, codes, side="left")
     end = np.searchsorted(all_codes, codes, side="right")

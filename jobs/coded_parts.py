@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jobs.store import open_arrays
+from jobs.store import MANIFEST, open_arrays
 from kernels.narrow import widen
 from linkage.coded import DTYPES, NAME_WIDTH, Coded
 from linkage.columns import Column, Piece, TextColumn
@@ -156,7 +156,7 @@ def _ranges(space: Workspace) -> dict[str, Column]:
         ]
         return Column(starts, opened, dtype, width, missing)
 
-    if _whole(space.work / "side", len(everything)):
+    if _written(space, "side", len(everything), "frequency"):
         if "full_name" in space.columns:
             for name, dtype in _OF_REGISTER.items():
                 out[name] = column("side", name, dtype, (3,), register=True)
@@ -166,7 +166,7 @@ def _ranges(space: Workspace) -> dict[str, Column]:
         for name in space.columns:
             if space.kinds[name] == "identifier":
                 out[f"{name}.held"] = column("side", f"{name}.held", _BYTE, (), register=False)
-    if _whole(space.work / "repeats", len(everything) - first):
+    if _written(space, "repeats", len(everything) - first, "train"):
         out["repeats"] = column("repeats", "repeats", np.dtype(np.int32), (), register=False)
     return out
 
@@ -175,7 +175,7 @@ def settled_column(space: Workspace) -> Column | None:
     """Settled records of a run, uint8 over all rows; None before they are known."""
     everything = space.ranges()
     first = len(space.ranges(register=True))
-    if not _whole(space.work / "settled", len(everything) - first):
+    if not _written(space, "settled", len(everything) - first, "match"):
         return None
     starts = np.array([*(a for a, _ in everything), space.layout["rows"]], np.int64)
     opened = [
@@ -185,11 +185,15 @@ def settled_column(space: Workspace) -> Column | None:
     return Column(starts, opened, _BYTE)
 
 
-def _whole(folder: Path, wanted: int) -> bool:
+def _written(space: Workspace, name: str, wanted: int, stage: str) -> bool:
+    """Whether a folder holds what its ranges have: all are there, or were when the stage that wrote them
+    ended; who reads one that has been lost since then is told so.
+    """
     try:
-        return sum(".tmp-" not in path.name for path in folder.iterdir()) >= wanted
+        here = sum(".tmp-" not in path.name for path in (space.work / name).iterdir())
     except FileNotFoundError:
         return False
+    return here >= wanted or (space.work / "stages" / stage / MANIFEST).exists()
 
 
 def read_ids(space: Workspace) -> TextColumn:

@@ -6,12 +6,10 @@ from typing import Any
 
 from jobs.executor import Call
 from jobs.intake import Tasks
+from jobs.tasks_match import LEAST_TASKS
 from jobs.tasks_settle import has_keys, rival_groups
 from jobs.workspace import Workspace
 from linkage.settle import sample_share
-
-#: Tasks a rule that are wanted at least: what each writes, every range of agency records opens.
-LEAST_TASKS = 32
 
 
 def match_records(stages: Tasks, space: Workspace) -> dict[str, Any]:

@@ -233,6 +233,10 @@ class RunFolder:
             elif file_digest(moved) != digest:
                 raise damaged(moved)
             found[name] = {"bytes": size, "digest": digest}
+        for here in sorted(p for p in self.artefacts.rglob("*") if p.is_file() and ".tmp-" not in p.name):
+            name = here.relative_to(self.artefacts).as_posix()
+            if name not in found:
+                raise damaged(sums / name, FileNotFoundError())
         return found
 
     def __exit__(

@@ -27,7 +27,7 @@ from jobs.plan_record import folder_bytes
 from jobs.progress import Progress, Reach, size
 from jobs.removal import Removal
 from jobs.run_folder import RunFolder
-from jobs.store import commit_stage, make_folder, stage_manifest
+from jobs.store import MANIFEST, commit_stage, damaged, make_folder, stage_manifest
 from jobs.task_log import NAME, TaskLog
 from linkage.errors import LinkageError
 
@@ -58,6 +58,7 @@ class Stages:
         self.metrics = Metrics(folder.path, info)
         self._logs: dict[str, TaskLog] = {}
         self._freed: list[str] = []
+        self._reached: set[str] = set()
         self._reach = Reach("")
         self._task_seconds = 0.0
         self._fullest = 0
@@ -77,10 +78,14 @@ class Stages:
     def stage(self, name: str, work: Callable[[], dict[str, Any]], rows: int | None = None) -> dict[str, Any]:
         """Run a stage unless it has happened; gives its facts.
 
-        Raises LinkageError ``E-DISK-001`` if the disk is full: what is finished is kept.
+        Raises LinkageError ``E-DISK-001`` if the disk is full: what is finished is kept; IntegrityError if
+        what says that it has happened was lost, which a later stage that has begun gives away.
         """
         place = make_folder(self.folder.work / "stages" / name)
+        self._reached.add(name)
         held = stage_manifest(place)
+        if held is None and any(other.name not in self._reached for other in place.parent.iterdir()):
+            raise damaged(place / MANIFEST, FileNotFoundError())
         if held is None:
             held = self._run(name, place, work, rows)
         self._free(held["freed"])

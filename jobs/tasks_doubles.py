@@ -33,15 +33,23 @@ def key_register(work: str, start: int, stop: int, partitions: int) -> dict[str,
     """Keys that doubles share, of a range of the register, by partition."""
     space = Workspace.open(work)
     coded = space.coded
-    if "full_name" in coded.arrays and "birth_date" in coded.arrays:
+    keyed = _keyed(space)
+    if "names" in keyed:
         keys, narrow = namesake_keys(slice_of(coded, start, stop, _NAMESAKES), space.meaning)
         some = np.flatnonzero(keys != 0)
         _write_keys(space, f"{start:012d}.names", keys[some], some + start, partitions, narrow=narrow[some])
-    for column in _KEYED:
-        if column in coded.arrays:
+    for column in keyed:
+        if column != "names":
             codes, owners = _identifiers(space, column, start, stop)
             _write_keys(space, f"{start:012d}.{column}", codes, owners, partitions)
     return {"rows_in": stop - start}
+
+
+def _keyed(space: Workspace) -> list[str]:
+    """What register persons are brought together by: ``names`` for name and birth date, and identifiers."""
+    arrays = space.coded.arrays
+    names = ["names"] if "full_name" in arrays and "birth_date" in arrays else []
+    return [*names, *(column for column in _KEYED if column in arrays)]
 
 
 def _write_keys(
@@ -79,9 +87,9 @@ def find_doubles(work: str, partition: int) -> dict[str, Any]:
     coded, first = space.coded, space.layout["n_register"]
     left, right = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     large = 0
-    for name in ("names", *_KEYED):
+    for name in _keyed(space):
         files = [space.path("doubles", f"{a:012d}.{name}.arrays") for a, _ in space.ranges(register=True)]
-        if not files or not files[0].exists():
+        if not files:
             continue
         columns = ("keys", "rows", "narrow") if name == "names" else ("keys", "rows")
         held = read_shuffled(files, partition, columns)

@@ -113,6 +113,7 @@ def _write(space: Workspace, source: int, part: int, taken: Intake, packing: str
 def find_repeats(work: str, source: int, parts: Sequence[int], bucket: int) -> dict[str, Any]:
     """Rows of a source that fall because a key of one bucket comes again: how many, by part."""
     space = Workspace.open(work)
+    contract = space.sources[source].contract
     held = [
         read_shuffled([_path(space, source, part, "keys.arrays")], bucket, ("hash", "row")) for part in parts
     ]
@@ -127,13 +128,13 @@ def find_repeats(work: str, source: int, parts: Sequence[int], bucket: int) -> d
             "row": pa.array(rows),
             "record_id": read_ids(space.work / "intake", source, part).take(pa.array(rows)),
         }
-        order = _path(space, source, part, "order.arrow")
-        if order.exists():
-            columns["order_by"] = read_table(order).column("order_by").take(pa.array(rows))
+        if contract.on_repeat == "last" and contract.order_by:
+            order = read_table(_path(space, source, part, "order.arrow"))
+            columns["order_by"] = order.column("order_by").take(pa.array(rows))
         tables.append(pa.table(columns))
     if not tables:
         return {"fallen": []}
-    fallen = settle_repeats(pa.concat_tables(tables), space.sources[source].contract)
+    fallen = settle_repeats(pa.concat_tables(tables), contract)
     if fallen.num_rows == 0:
         return {"fallen": []}
     own = fallen.column("part").to_numpy()

@@ -16,6 +16,9 @@ from linkage.match import Scoring, floor_of, match_blocks, match_pairs, without
 from linkage.model import Weights, weigh
 from linkage.scored import Scored
 
+#: Tasks a rule that are wanted at least: what each writes, every range of agency records opens.
+LEAST_TASKS = 32
+
 #: Of a scored pair, in a row of 32-bit numbers; its rule is in the name of the file.
 _HELD = ("left", "right", "pattern", "weight", "blind")
 
@@ -38,8 +41,8 @@ def weights_of(space: Workspace) -> Weights:
 def save_scored(space: Workspace, name: str, scored: Scored) -> None:
     """Write scored pairs of a rule by the range of their agency record, with where each range's begin.
 
-    A pair is a row of its file, so that what a range has of it is read in one piece; the name begins with the
-    rule.
+    name : see :func:`scored_name`.  A pair is a row of its file, so that what a range has of it is read in
+    one piece.
     """
     edges = np.array([start for start, _ in space.ranges(register=False)], scored.left.dtype)
     left = scored.left
@@ -53,29 +56,32 @@ def save_scored(space: Workspace, name: str, scored: Scored) -> None:
     rows = np.empty((left.shape[0], len(_HELD)), np.uint32)
     for place, field in enumerate(_HELD):
         rows[:, place] = getattr(scored, field).view(np.uint32)
-    write_arrays(space.path("pairs", f"{name}.arrays"), starts=starts, pairs=rows)
+    write_arrays(space.path("pairs", name), starts=starts, pairs=rows)
 
 
 def scored_name(rule: int, start: int) -> str:
-    """Name of the scored pairs of a rule that probes, of one range of agency records."""
-    return f"{rule:02d}-{start:012d}"
+    """File of scored pairs of a rule: of a stretch of partitions by its first, of a rule that probes by the
+    first row of a range.
+    """
+    return f"{rule:02d}-{start:012d}.arrays"
 
 
 def load_scored(space: Workspace, start: int, rules: Sequence[int] | None = None) -> Scored:
     """The scored pairs of the agency range that begins at ``start``, of all rules or of some."""
     number = [a for a, _ in space.ranges(register=False)].index(start)
     found, found_by = [np.zeros((0, len(_HELD)), np.uint32)], [np.zeros(0, np.uint8)]
-    for path in sorted((space.work / "pairs").glob("*.arrays")):
-        rule = int(path.name[:2])
-        if rules is not None and rule not in rules:
-            continue
-        if space.rules[rule].near and path.stem != scored_name(rule, start):  # of another range alone
-            continue
-        held = open_arrays(path)
-        low, high = (int(v) for v in held["starts"][number : number + 2])
-        if high > low:
-            found.append(held.cut("pairs", low, high))
-            found_by.append(np.full(high - low, rule, np.uint8))
+    wanted = [i for i, rule in enumerate(space.rules) if not rule.relatives] if rules is None else rules
+    for rule in sorted(wanted):
+        if space.rules[rule].near:
+            names = [scored_name(rule, start)]
+        else:
+            names = [scored_name(rule, some.start) for some in space.stretches(LEAST_TASKS)]
+        for name in names:
+            held = open_arrays(space.path("pairs", name))
+            low, high = (int(v) for v in held["starts"][number : number + 2])
+            if high > low:
+                found.append(held.cut("pairs", low, high))
+                found_by.append(np.full(high - low, rule, np.uint8))
     rows = np.concatenate(found)
     left, right, pattern, weight, blind = (np.ascontiguousarray(column) for column in rows.T)
     return Scored(left, right, pattern, np.concatenate(found_by), weight.view(np.int32), blind.view(np.int32))
@@ -102,7 +108,7 @@ def match_partitions(work: str, rule: int, first: int, stop: int) -> dict[str, A
         )
         found.append(scored)
         counts = {name: counts[name] + counted[name] for name in counts}
-    save_scored(space, f"{rule:02d}-{first:05d}", Scored.concatenate(found))
+    save_scored(space, scored_name(rule, first), Scored.concatenate(found))
     return counts
 
 

@@ -166,6 +166,7 @@ def settle_range(work: str, start: int, stop: int) -> dict[str, Any]:
 
 
 def settled_range(space: Workspace, start: int, stop: int) -> np.ndarray:
-    """Which records of an agency range are settled: bool[n]."""
-    path = space.range_file("settled", start)
-    return read_arrays(path)["settled"] == 1 if path.exists() else np.zeros(stop - start, bool)
+    """Which records of an agency range are settled: bool[n]; none of a run that settles nobody."""
+    if not (space.work / "settled").is_dir():
+        return np.zeros(stop - start, bool)
+    return read_arrays(space.range_file("settled", start))["settled"] == 1

@@ -32,6 +32,7 @@ from jobs.store import (
     write_parquet,
     write_table,
 )
+from jobs.voices import case_fields
 from jobs.workspace import Workspace, frame
 from linkage import tables
 from linkage.agreement import DIFFERENT, MORE, NOTHING, value_keys
@@ -140,10 +141,9 @@ def _relations(
 def _disputed(space: Workspace, standard: str, links: Links, relation: np.ndarray) -> np.ndarray:
     """Whether a register case is open for the very value that a linked record holds: bool[k]."""
     out = np.zeros(links.rows.shape[0], bool)
-    path = space.path("cases", f"{standard}.arrays")
-    if not path.exists():
+    if standard not in case_fields(space):
         return out
-    cases = read_arrays(path)
+    cases = read_arrays(space.path("cases", f"{standard}.arrays"))
     chosen = np.flatnonzero((relation == DIFFERENT) | (relation == MORE))
     chosen = chosen[np.isin(links.persons[chosen], cases["person"])]
     if chosen.size:
@@ -188,10 +188,9 @@ def make_verified_piece(work: str, out: str, piece: int) -> dict[str, Any]:
     found = np.zeros((rows.shape[0], 16), np.uint8)
     for number in asking(space):
         mine = np.flatnonzero(source == number)
-        if not mine.size:
-            continue
         at = pl.Series(mine)
-        found[mine] = decision_ids(space, Path(out), number, rank[mine], ids.gather(at))
+        if mine.size:
+            found[mine] = decision_ids(space, Path(out), number, rank[mine], ids.gather(at))
         page = np.frombuffer(_page(ids.gather(at), told[mine]), np.uint8)
         write_arrays(_page_file(space, piece, number), page=page)
     names = [s.name for s in space.sources]
@@ -234,9 +233,7 @@ def publish_verifications(work: str, out: str, pieces: int) -> dict[str, Any]:
         with aside(folder / f"{space.sources[number].name}.csv") as stream:
             stream.write(b"\xef\xbb\xbf" + (",".join(_PAGE) + "\r\n").encode())
             for piece in range(pieces):
-                page = _page_file(space, piece, number)
-                if page.exists():
-                    stream.write(open_arrays(page)["page"].data)
+                stream.write(open_arrays(_page_file(space, piece, number))["page"].data)
     return {"rows_out": entry.rows}
 
 

@@ -259,9 +259,8 @@ class Workspace:
         )
         texts = {}
         for column, kind in self.kinds.items():
-            path = self.path("vocabulary", f"{column}.arrays")
-            if kind == "text" and path.exists():
-                own = read_arrays(path)
+            if kind == "text":
+                own = read_arrays(self.path("vocabulary", f"{column}.arrays"))
                 texts[column] = PackedTexts(PackedStrings(own["offsets"], own["codes"], None), own["hashes"])
         return Meaning(self.kinds, tokens, self.pack.unit_sets(), texts)
 
