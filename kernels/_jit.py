@@ -18,6 +18,7 @@ from numba.core import types
 from numba.core.caching import FunctionCache
 from numba.core.codegen import JITCodeLibrary, ll
 from numba.core.compiler import Compiler
+from numba.core.errors import NumbaTypeError
 from numba.core.registry import CPUDispatcher, cpu_target
 from numba.core.runtime import rtsys
 from numba.core.types.misc import unliteral
@@ -128,7 +129,14 @@ class _InnerCompiler(Compiler):  # type: ignore[misc] # Numba is untyped
         context = self.state.targetctx  # a copy that is this compilation's own
         context.get_executable = _entered_nowhere
         self.state.library = _InnerLibrary(context.codegen(), func.__qualname__)
-        return super().compile_extra(func)
+        compiled = super().compile_extra(func)
+        given = compiled.signature.return_type
+        if context.data_model_manager[given].contains_nrt_meminfo():
+            raise NumbaTypeError(
+                f"{func.__name__} gives back {given}, which callers that make none would never let go of. "
+                "Wanted: numbers. Have it write to an array of its caller's."
+            )
+        return compiled
 
 
 def _entered_nowhere(library: Any, described: Any, environment: Any) -> Any:

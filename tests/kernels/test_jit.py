@@ -8,7 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numba.core.errors import TypingError
+
+from kernels._jit import inner, jit
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -81,3 +85,27 @@ def test_jit__kernel_calls_kernel(tmp_path, order):
     again, hits, counted = _run(tmp_path, order)
     assert (again, counted) == (compiled, 0)
     assert dict(zip(order, hits, strict=True)) == {"halves": 0, "add_up": 1}
+
+
+@inner
+def _latter(values):
+    return values[1:].copy()
+
+
+@jit
+def _count_latter(values):
+    return _latter(values).shape[0]
+
+
+@jit
+def _count_up(n):
+    return np.arange(n)[n - 1]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "given", "reason"),
+    [(_count_latter, np.zeros(3), "never let go of"), (_count_up, 3, "No implementation of function .*arange")],
+)
+def test_jit__refuses_arrays_that_nobody_would_count(kernel, given, reason):
+    with pytest.raises(TypingError, match=reason):
+        kernel(given)
