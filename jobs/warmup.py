@@ -17,6 +17,15 @@ from kernels.examples import EXAMPLES, Example
 _FEW = 4
 _PATIENCE_SECONDS = 240.0
 
+#: The second process lives for compilation alone: it leaves its garbage, some 100 MB, and does not tidy up.
+_HELPER = """
+import gc, os
+gc.disable()
+from jobs.warmup import call_queued
+call_queued({queue})
+os._exit(0)
+"""
+
 
 def compile_all() -> None:
     """Call every kernel with a few made-up units; nothing is written but the kernel cache.
@@ -34,7 +43,7 @@ def compile_all() -> None:
     os.write(filled, bytes(range(len(groups()))))
     os.close(filled)
     helper = subprocess.Popen(  # noqa: S603 - this very program
-        [sys.executable, "-c", f"from jobs.warmup import call_queued; call_queued({queue})"],
+        [sys.executable, "-c", _HELPER.format(queue=queue)],
         env=environment,
         pass_fds=(queue,),
         stdin=subprocess.DEVNULL,
