@@ -40,7 +40,7 @@ _OF_VALUES = ("repairs", "queries")
 _GATHERED = ("records", "pairs", "edges", *_OF_VALUES)
 
 #: Artefacts whose pieces are joined at once: until these are dropped, an artefact is there twice. The pages
-#: of the first are made beside the last.
+#: of the first are made beside the last. Of no more rows than a round's all but the first are joined at once.
 _JOINED = (_OF_VALUES, ("decisions", "entities"), ("links", "pairs", "subgroups"))
 
 Range = tuple[int, int]
@@ -106,9 +106,12 @@ def publish_run(stages: Runs, space: Workspace, artefacts: Path) -> dict[str, An
         stages.drop("order")
     pages: list[Call] = [("jobs.tasks_values:publish_pages", (work, out))]
     pages.append(("jobs.tasks_review:join_review", (work, out, len(asked["slices"]))))
-    for names in _JOINED:
+    values, *others = _JOINED
+    if space.layout["rows"] <= ROUND_ROWS:  # what is there twice is little
+        others = [tuple(name for names in others for name in names)]
+    for names in (values, *others):
         calls: list[Call] = [("jobs.tasks_artefacts:join_artefact", (work, out, name)) for name in names]
-        stages.tasks(STAGE, [*(pages if names is _JOINED[-1] else []), *calls])
+        stages.tasks(STAGE, [*(pages if names is others[-1] else []), *calls])
         stages.drop(*(f"publish/{name}.*" for name in names))
     write_bytes(artefacts / "model.json", read_bytes(space.work / "model.json"))
     stages.drop("publish")

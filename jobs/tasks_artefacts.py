@@ -83,7 +83,7 @@ class _Chunk:
     @functools.cached_property
     def identity(self) -> pa.FixedSizeBinaryArray:
         """Entity ids of the agency records."""
-        return id_array(self.entity if self.agency else self.entity[self.at])
+        return id_array(self.entity if self.agency else np.take(self.entity, self.at, axis=0))
 
     @functools.cached_property
     def usable(self) -> pa.BooleanArray:
@@ -143,7 +143,7 @@ def _open(space: Workspace, number: int) -> _Chunk:
     known = _gathered(space, "records", held, number, _RECORDS) if at.size else {}
     if at.size:
         order, _ = _by_place(known["place"])
-        known = {name: values[order] for name, values in known.items()}
+        known = {name: np.take(values, order) for name, values in known.items()}
     else:
         known = {name: np.zeros(0, np.int64) for name in _RECORDS}
     person = texts_at(space, known["person"].astype(np.uint32))
@@ -163,13 +163,16 @@ def _entities(
 ) -> np.ndarray:
     """Entity ids: of a person for the register and linked records, else of the record that anchors them."""
     sources = [s.name for s in space.sources]
-    entity = np.empty((held.rows.shape[0], 16), np.uint8)
-    agency = np.zeros(held.rows.shape[0], bool)
-    agency[at] = True
-    register = np.flatnonzero(~agency)
-    entity[register] = person_entity_ids(held.ids if not at.size else held.ids.take(register))
-    if at.size:
-        # Of nearly all records: choosing the linked ones first would copy their persons' texts.
+    n = held.rows.shape[0]
+    if at.size in (0, n):
+        # Of an agency's records nearly all: choosing the linked ones first would copy their persons' texts.
+        entity = person_entity_ids(person if at.size else held.ids)
+    else:
+        entity = np.empty((n, 16), np.uint8)
+        agency = np.zeros(n, bool)
+        agency[at] = True
+        register = np.flatnonzero(~agency)
+        entity[register] = person_entity_ids(held.ids.take(register))
         entity[at] = person_entity_ids(person)
     rest = np.flatnonzero(known["decision"] != LINK) if at.size else at
     own = known["anchor"][rest] == held.rows[at[rest]]
@@ -258,7 +261,7 @@ def _pair_rows(chunk: _Chunk) -> dict[str, Any]:
     right = np.where(best, record, len(chunk.person) - 1 + np.cumsum(~best))
     by = _within(held["place"], texts, right)
     if not _is_range(by):
-        held = {name: values[by] for name, values in held.items()}
+        held = {name: np.take(values, by) for name, values in held.items()}
         record, right = record[by], right[by]
     known = chunk.known
     lead = power_of_two(held["weight"] - known["weight"][record])
@@ -322,7 +325,7 @@ def _link_rows(chunk: _Chunk) -> dict[str, Any]:
     by = _within(place, texts, to, by_name[source])
     place, source = place[by], source[by]
     return {
-        "entity_id": id_array(chunk.entity[place]),
+        "entity_id": id_array(np.take(chunk.entity, place, axis=0)),
         "source_l": coded_text(chunk.all.source[place].astype(np.int64), chunk.names),
         "record_id_l": chunk.all.ids.take(place).arrow(),
         "source_r": coded_text(source, chunk.names),

@@ -15,6 +15,7 @@ from jobs.record_files import (
     SMALL,
     ids_path,
     read_ids,
+    read_present,
     read_records,
     records_path,
     write_records,
@@ -49,6 +50,10 @@ def test_read_records__gives_what_was_written(tmp_path_factory, values, columns,
     assert read_records(folder, 1, 7).equals(written)
     kept = [name for name in columns if name != "other"]
     assert not kept or read_records(folder, 1, 7, columns).equals(written.select(kept))
+    present = read_present(folder, 1, 7, columns)
+    assert {n: p.tolist() for n, p in present.items()} == {
+        name: [value is not None for value in written.column(name).to_pylist()] for name in kept
+    }
     assert read_ids(folder, 1, 7).to_pylist() == written.column("record_id").to_pylist()
 
 
