@@ -148,6 +148,17 @@ def read_records(folder: Path, source: int, part: int, columns: Sequence[str] | 
     return pa.table(out)
 
 
+def read_lines(folder: Path, source: int, part: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The lines of their file that some records of a part came from: int64[k], as ``rows``.
+
+    Raises IntegrityError.
+    """
+    held = open_arrays(records_path(folder, source, part))
+    _, _, sizes, _ = json.loads(held[_TOLD].tobytes())
+    ahead = _unpacked(held, sizes, _LINE)
+    return np.asarray(rows + (ahead[rows] if ahead.shape[0] > 1 else ahead[:1]))
+
+
 def read_present(
     folder: Path, source: int, part: int, columns: Sequence[str]
 ) -> dict[str, NDArray[np.bool_]]:
