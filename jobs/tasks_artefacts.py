@@ -126,7 +126,14 @@ def _gathered(
 
 def texts_at(space: Workspace, rows: np.ndarray) -> Texts:
     """Ids of rows, in any order; empty where there is none (:data:`jobs.tasks_publish.NOBODY`)."""
-    return text_arrays.texts_at(space.ids, np.where(rows == NOBODY, np.int64(-1), rows.astype(np.int64)))
+    some = np.flatnonzero(rows != NOBODY)
+    if 2 * some.shape[0] > rows.shape[0]:
+        return text_arrays.texts_at(space.ids, np.where(rows == NOBODY, np.int64(-1), rows.astype(np.int64)))
+    # Of runners-up hardly any is there: finding that no row has a piece took longer than their texts.
+    found = text_arrays.texts_at(space.ids, rows[some].astype(np.int64))
+    lengths = np.zeros(rows.shape[0] + 1, np.int64)
+    lengths[some + 1] = np.diff(found.offsets)
+    return Texts(np.cumsum(lengths), found.data)
 
 
 def source_of(space: Workspace, rows: np.ndarray) -> np.ndarray:
@@ -254,17 +261,20 @@ def _pair_rows(chunk: _Chunk) -> dict[str, Any]:
     held = _gathered(space, "pairs", chunk.all, chunk.number, names) if chunk.at.size else {}
     if not held:
         held = {name: np.zeros(0, np.int32) for name in names}
-    record = _inverse(chunk)[held["place"]]
+    record = held["place"].astype(np.int64)
+    if not chunk.agency:
+        record = np.take(_inverse(chunk), record)
     # The texts of most candidates are there already: those of their records' persons.
-    best = held["right"] == chunk.known["person"][record]
-    texts = Texts.join([chunk.person, texts_at(space, held["right"][~best].astype(np.uint32))])
-    right = np.where(best, record, len(chunk.person) - 1 + np.cumsum(~best))
+    others = np.flatnonzero(held["right"] != np.take(chunk.known["person"], record))
+    texts = Texts.join([chunk.person, texts_at(space, held["right"][others].astype(np.uint32))])
+    right = record.copy()
+    right[others] = len(chunk.person) + np.arange(others.shape[0])
     by = _within(held["place"], texts, right)
     if not _is_range(by):
         held = {name: np.take(values, by) for name, values in held.items()}
-        record, right = record[by], right[by]
+        record, right = np.take(record, by), np.take(right, by)
     known = chunk.known
-    lead = power_of_two(held["weight"] - known["weight"][record])
+    lead = power_of_two(held["weight"] - np.take(known["weight"], record))
     left = held["place"].astype(np.int64)
     rule, _ = _rules(space, held["rule"])
     return {
@@ -275,7 +285,7 @@ def _pair_rows(chunk: _Chunk) -> dict[str, Any]:
         "rule": rule,
         "pattern": pattern_texts(held["pattern"], space.programme, made=_patterns(space)),
         "weight": numbers(held["weight"] / STEP),
-        "probability": numbers(known["p_link"][record] * lead),
+        "probability": numbers(np.take(known["p_link"], record) * lead),
     }
 
 
