@@ -39,17 +39,13 @@ def gather_values(work: str, start: int, stop: int) -> dict[str, Any]:
     space = Workspace.open(work)
     chunk, place = chunk_places(space, start, stop)
     repairs = _of_range(space, "repairs", REPAIRS, start, stop)
-    outcome = pl.Series(_outcomes(space, repairs, start, stop))
+    repairs = repairs.with_columns(outcome=pl.Series(_outcomes(space, repairs, start, stop)))
     queries = pl.concat([_of_range(space, "queries", QUERY_COLUMNS, start, stop), *_many(space, start)])
-    line = pl.Series(_lines(space, queries["row"].to_numpy()), dtype=pl.Int64)
-    for name, held, more, columns in (
-        ("repairs", repairs, {"outcome": outcome}, _REPAIR),
-        ("queries", queries, {"line": line}, _QUERY),
-    ):
+    queries = queries.with_columns(line=pl.Series(_lines(space, queries["row"].to_numpy()), dtype=pl.Int64))
+    for name, held, columns in (("repairs", repairs, _REPAIR), ("queries", queries, _QUERY)):
         at = held["row"].to_numpy() - start
-        # As one query: each has its fixed time, which is most of this task.
-        placed = held.lazy().with_columns(chunk=pl.Series(chunk[at]), place=pl.Series(place[at]), **more)
-        table = placed.sort("chunk", maintain_order=True).select(*_WHERE, *columns).collect()
+        placed = held.with_columns(chunk=pl.Series(chunk[at]), place=pl.Series(place[at]))
+        table = placed.sort("chunk", maintain_order=True).select(*_WHERE, *columns)
         write_table(gathered_file(space, name, start), table.to_arrow())
     return {"rows_in": stop - start}
 
@@ -61,10 +57,9 @@ def _of_range(space: Workspace, name: str, columns: dict[str, Any], start: int, 
         if not rows or first >= stop or first + rows <= start:
             continue
         held = frame(read_table(space.path("standard", f"{source:02d}-{part:05d}.{name}.arrow")))
-        kinds = {**columns, "row": pl.Int64}
-        typed = held.lazy().select(pl.col(column).cast(kinds[column]) for column in columns)
-        typed = typed.with_columns(pl.col("row") + first)
-        pieces.append(typed.filter(pl.col("row").is_between(start, stop, closed="left")).collect())
+        typed = held.select(pl.col(column).cast(kind) for column, kind in columns.items())
+        typed = typed.with_columns(pl.col("row").cast(pl.Int64) + first)
+        pieces.append(typed.filter(pl.col("row").is_between(start, stop, closed="left")))
     return pl.concat(pieces)
 
 
