@@ -26,7 +26,7 @@ STAGE = "publish"
 _ROW_BYTES = 400
 _CHUNK_BYTES = 1_200
 
-#: Bytes that publishing a list takes: of pairs to judge, the most.
+#: Bytes that publishing a list takes, reading what a part submitted, and making pairs to judge.
 _LIST_BYTES = 300 << 20
 
 #: Pieces whose values are encoded together: for each task the files of all their ranges are read.
@@ -40,7 +40,7 @@ _OF_VALUES = ("repairs", "queries")
 _GATHERED = ("records", "pairs", "edges", *_OF_VALUES)
 
 #: Artefacts whose pieces are joined at once: until these are dropped, an artefact is there twice. The pages
-#: of the first are made beside the last.
+#: of the first are made beside the last. Of no more rows than a round's all but the first are joined at once.
 _JOINED = (_OF_VALUES, ("decisions", "entities"), ("links", "pairs", "subgroups"))
 
 Range = tuple[int, int]
@@ -62,9 +62,9 @@ class Runs(Protocol):
 _OF_RANGES = ("decided", "judged", "weighed")
 _OF_RECORDS = ("columns", "side", "standard", "resolved", "intake/*.records.arrays")
 
-#: Tasks that publish lists; the first takes the longest.
+#: Tasks that publish lists.
 _LISTS = (
-    *(f"jobs.tasks_review:publish_{name}" for name in ("review", "duplicates")),
+    "jobs.tasks_review:publish_duplicates",
     *(f"jobs.tasks_lists:publish_{name}" for name in ("rejects", "answers", "refinement")),
 )
 
@@ -84,37 +84,44 @@ def publish_run(stages: Runs, space: Workspace, artefacts: Path) -> dict[str, An
         register = space.ranges(register=True)
         first += [("jobs.tasks_publish:count_surnames", (work, a, b)) for a, b in register]
     stages.tasks(STAGE, first)
-    lists: list[Call] = [(name, (work, out)) for name in _LISTS]
-    found: list[dict[str, Any]] = []
+    plan: Call = ("jobs.tasks_review:plan_review", (work,))
+    asked, *_ = stages.tasks(STAGE, [plan, *((name, (work, out)) for name in _LISTS)], memory=_LIST_BYTES)
+    read: list[Call] = [("jobs.tasks_review:gather_submitted", (work, s, p)) for s, p in asked["parts"]]
+    review: list[Call] = [("jobs.tasks_review:encode_review", (work, *one)) for one in asked["slices"]]
     if space.loaded.project.corrections.make:
         for ranges, chunks, done in rounds(space):
-            _gather(stages, space, ranges, [])
-            found += _encode(stages, space, chunks, done, [] if found else lists)
+            _gather(stages, space, ranges, read)
+            _encode(stages, space, chunks, done, review)
+            read, review = [], []
     else:
         for ranges in _some(space.ranges()) or [[]]:
-            found += _gather(stages, space, ranges, [] if found else lists)
+            _gather(stages, space, ranges, read)
+            read = []
             starts = [a for a, b in ranges if (a, b) in agencies]
             stages.drop(*(f"{stage}/{a:012d}.arrays" for a in starts for stage in _OF_RANGES))
         stages.drop(*_OF_RECORDS)
         for _, chunks, done in rounds(space):
-            _encode(stages, space, chunks, done, [])
+            _encode(stages, space, chunks, done, review)
+            review = []
         stages.drop("order")
     pages: list[Call] = [("jobs.tasks_values:publish_pages", (work, out))]
-    for names in _JOINED:
+    pages.append(("jobs.tasks_review:join_review", (work, out, len(asked["slices"]))))
+    values, *others = _JOINED
+    if space.layout["rows"] <= ROUND_ROWS:  # what is there twice is little
+        others = [tuple(name for names in others for name in names)]
+    for names in (values, *others):
         calls: list[Call] = [("jobs.tasks_artefacts:join_artefact", (work, out, name)) for name in names]
-        stages.tasks(STAGE, [*(pages if names is _JOINED[-1] else []), *calls])
+        stages.tasks(STAGE, [*(pages if names is others[-1] else []), *calls])
         stages.drop(*(f"publish/{name}.*" for name in names))
     write_bytes(artefacts / "model.json", read_bytes(space.work / "model.json"))
     stages.drop("publish")
-    return {"review_pairs": found[0]["rows_out"], "counted": counted}
+    return {"review_pairs": asked["rows_out"], "counted": counted}
 
 
-def _gather(
-    stages: Runs, space: Workspace, ranges: Sequence[Range], lists: list[Call]
-) -> list[dict[str, Any]]:
-    """Gather what is published of some ranges, while ``lists`` are published; gives the results of all.
+def _gather(stages: Runs, space: Workspace, ranges: Sequence[Range], read: list[Call]) -> None:
+    """Gather what is published of some ranges, while ``read`` gathers what records submitted.
 
-    The long tasks begin first: lists, then the agencies' ranges.
+    The long tasks begin first: these, then the agencies' ranges.
     """
     work, agencies = str(space.work), space.ranges(register=False)
     calls: list[Call] = [
@@ -122,14 +129,13 @@ def _gather(
     ]
     calls += [("jobs.tasks_values:gather_values", (work, a, b)) for a, b in ranges]
     most = max((b - a for a, b in ranges), default=0)
-    memory = [_LIST_BYTES] * len(lists) + [most * _ROW_BYTES] * len(calls)
-    return stages.tasks(STAGE, [*lists, *calls], memory=memory)
+    stages.tasks(STAGE, [*read, *calls], memory=[_LIST_BYTES] * len(read) + [most * _ROW_BYTES] * len(calls))
 
 
 def _encode(
-    stages: Runs, space: Workspace, chunks: Sequence[int], done: Sequence[Range], lists: list[Call]
-) -> list[dict[str, Any]]:
-    """Encode pieces of the order, while ``lists`` are published; gives the results of all.
+    stages: Runs, space: Workspace, chunks: Sequence[int], done: Sequence[Range], review: list[Call]
+) -> None:
+    """Encode pieces of the order, and those of what is to be judged that ``review`` encodes.
 
     What was gathered of the ranges ``done`` is in no other piece.
     """
@@ -137,10 +143,11 @@ def _encode(
     calls: list[Call] = [("jobs.tasks_artefacts:encode_chunk", (work, c)) for c in chunks]
     values = [chunks[at : at + _CHUNKS_OF_VALUES] for at in range(0, len(chunks), _CHUNKS_OF_VALUES)]
     calls += [("jobs.tasks_values:encode_values", (work, some[0], some[-1] + 1)) for some in values]
-    memory = [_LIST_BYTES] * len(lists) + [ordering.CHUNK_ROWS * _CHUNK_BYTES] * len(calls)
-    results = stages.tasks(STAGE, [*lists, *calls], memory=memory)
+    memory = [_LIST_BYTES] * len(review) + [ordering.CHUNK_ROWS * _CHUNK_BYTES] * len(calls)
+    stages.tasks(STAGE, [*review, *calls], memory=memory)
+    if review:
+        stages.drop("publish/submitted-*", "publish/asked.arrays", "publish/review-*")
     stages.drop(*(f"publish/{what}-{a:012d}.arrays" for a, _ in done for what in _GATHERED))
-    return results
 
 
 def _some(ranges: Sequence[Range]) -> list[list[Range]]:

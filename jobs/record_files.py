@@ -148,6 +148,37 @@ def read_records(folder: Path, source: int, part: int, columns: Sequence[str] | 
     return pa.table(out)
 
 
+def read_lines(folder: Path, source: int, part: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The lines of their file that some records of a part came from: int64[k], as ``rows``.
+
+    Raises IntegrityError.
+    """
+    held = open_arrays(records_path(folder, source, part))
+    _, _, sizes, _ = json.loads(held[_TOLD].tobytes())
+    ahead = _unpacked(held, sizes, _LINE)
+    return np.asarray(rows + (ahead[rows] if ahead.shape[0] > 1 else ahead[:1]))
+
+
+def read_present(
+    folder: Path, source: int, part: int, columns: Sequence[str]
+) -> dict[str, NDArray[np.bool_]]:
+    """Which records of a part hold a text of each of ``columns``, bool[n]: no text is decoded.
+
+    Columns that the part does not have are left out. Raises IntegrityError.
+    """
+    held = open_arrays(records_path(folder, source, part))
+    names, same, sizes, rows = json.loads(held[_TOLD].tobytes())
+    out: dict[str, NDArray[np.bool_]] = {}
+    for name in columns:
+        if name in same or (name == "record_id" and name in names):
+            out[name] = np.diff(open_arrays(ids_path(folder, source, part))["offsets"]) > 0
+        elif name == _LINE:
+            out[name] = np.ones(rows, np.bool_)
+        elif name in names:
+            out[name] = _unpacked(held, sizes, f"{name}.lengths") > 0
+    return out
+
+
 def _texts(lengths: NDArray[Any], data: NDArray[np.uint8]) -> pa.LargeStringArray:
     offsets = np.zeros(lengths.size + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])

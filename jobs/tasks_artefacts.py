@@ -83,7 +83,7 @@ class _Chunk:
     @functools.cached_property
     def identity(self) -> pa.FixedSizeBinaryArray:
         """Entity ids of the agency records."""
-        return id_array(self.entity if self.agency else self.entity[self.at])
+        return id_array(self.entity if self.agency else np.take(self.entity, self.at, axis=0))
 
     @functools.cached_property
     def usable(self) -> pa.BooleanArray:
@@ -126,7 +126,14 @@ def _gathered(
 
 def texts_at(space: Workspace, rows: np.ndarray) -> Texts:
     """Ids of rows, in any order; empty where there is none (:data:`jobs.tasks_publish.NOBODY`)."""
-    return text_arrays.texts_at(space.ids, np.where(rows == NOBODY, np.int64(-1), rows.astype(np.int64)))
+    some = np.flatnonzero(rows != NOBODY)
+    if 2 * some.shape[0] > rows.shape[0]:
+        return text_arrays.texts_at(space.ids, np.where(rows == NOBODY, np.int64(-1), rows.astype(np.int64)))
+    # Of runners-up hardly any is there: finding that no row has a piece took longer than their texts.
+    found = text_arrays.texts_at(space.ids, rows[some].astype(np.int64))
+    lengths = np.zeros(rows.shape[0] + 1, np.int64)
+    lengths[some + 1] = np.diff(found.offsets)
+    return Texts(np.cumsum(lengths), found.data)
 
 
 def source_of(space: Workspace, rows: np.ndarray) -> np.ndarray:
@@ -143,7 +150,7 @@ def _open(space: Workspace, number: int) -> _Chunk:
     known = _gathered(space, "records", held, number, _RECORDS) if at.size else {}
     if at.size:
         order, _ = _by_place(known["place"])
-        known = {name: values[order] for name, values in known.items()}
+        known = {name: np.take(values, order) for name, values in known.items()}
     else:
         known = {name: np.zeros(0, np.int64) for name in _RECORDS}
     person = texts_at(space, known["person"].astype(np.uint32))
@@ -163,13 +170,16 @@ def _entities(
 ) -> np.ndarray:
     """Entity ids: of a person for the register and linked records, else of the record that anchors them."""
     sources = [s.name for s in space.sources]
-    entity = np.empty((held.rows.shape[0], 16), np.uint8)
-    agency = np.zeros(held.rows.shape[0], bool)
-    agency[at] = True
-    register = np.flatnonzero(~agency)
-    entity[register] = person_entity_ids(held.ids if not at.size else held.ids.take(register))
-    if at.size:
-        # Of nearly all records: choosing the linked ones first would copy their persons' texts.
+    n = held.rows.shape[0]
+    if at.size in (0, n):
+        # Of an agency's records nearly all: choosing the linked ones first would copy their persons' texts.
+        entity = person_entity_ids(person if at.size else held.ids)
+    else:
+        entity = np.empty((n, 16), np.uint8)
+        agency = np.zeros(n, bool)
+        agency[at] = True
+        register = np.flatnonzero(~agency)
+        entity[register] = person_entity_ids(held.ids.take(register))
         entity[at] = person_entity_ids(person)
     rest = np.flatnonzero(known["decision"] != LINK) if at.size else at
     own = known["anchor"][rest] == held.rows[at[rest]]
@@ -251,17 +261,20 @@ def _pair_rows(chunk: _Chunk) -> dict[str, Any]:
     held = _gathered(space, "pairs", chunk.all, chunk.number, names) if chunk.at.size else {}
     if not held:
         held = {name: np.zeros(0, np.int32) for name in names}
-    record = _inverse(chunk)[held["place"]]
+    record = held["place"].astype(np.int64)
+    if not chunk.agency:
+        record = np.take(_inverse(chunk), record)
     # The texts of most candidates are there already: those of their records' persons.
-    best = held["right"] == chunk.known["person"][record]
-    texts = Texts.join([chunk.person, texts_at(space, held["right"][~best].astype(np.uint32))])
-    right = np.where(best, record, len(chunk.person) - 1 + np.cumsum(~best))
+    others = np.flatnonzero(held["right"] != np.take(chunk.known["person"], record))
+    texts = Texts.join([chunk.person, texts_at(space, held["right"][others].astype(np.uint32))])
+    right = record.copy()
+    right[others] = len(chunk.person) + np.arange(others.shape[0])
     by = _within(held["place"], texts, right)
     if not _is_range(by):
-        held = {name: values[by] for name, values in held.items()}
-        record, right = record[by], right[by]
+        held = {name: np.take(values, by) for name, values in held.items()}
+        record, right = np.take(record, by), np.take(right, by)
     known = chunk.known
-    lead = power_of_two(held["weight"] - known["weight"][record])
+    lead = power_of_two(held["weight"] - np.take(known["weight"], record))
     left = held["place"].astype(np.int64)
     rule, _ = _rules(space, held["rule"])
     return {
@@ -272,7 +285,7 @@ def _pair_rows(chunk: _Chunk) -> dict[str, Any]:
         "rule": rule,
         "pattern": pattern_texts(held["pattern"], space.programme, made=_patterns(space)),
         "weight": numbers(held["weight"] / STEP),
-        "probability": numbers(known["p_link"][record] * lead),
+        "probability": numbers(np.take(known["p_link"], record) * lead),
     }
 
 
@@ -322,7 +335,7 @@ def _link_rows(chunk: _Chunk) -> dict[str, Any]:
     by = _within(place, texts, to, by_name[source])
     place, source = place[by], source[by]
     return {
-        "entity_id": id_array(chunk.entity[place]),
+        "entity_id": id_array(np.take(chunk.entity, place, axis=0)),
         "source_l": coded_text(chunk.all.source[place].astype(np.int64), chunk.names),
         "record_id_l": chunk.all.ids.take(place).arrow(),
         "source_r": coded_text(source, chunk.names),

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs.gates import orders_path
-from jobs.linked_records import links_of, valid
+from jobs.linked_records import links_of
 from jobs.store import checked, damaged, read_arrays, read_parquet, read_table, write_arrays
 from jobs.tasks_decide import load_outcomes
 from jobs.workspace import Workspace, frame
@@ -41,11 +41,11 @@ def count_part(work: str, source: int, part: int) -> dict[str, Any]:
     start, rows = next((a, n) for s, p, a, n in space.layout["parts"] if (s, p) == (source, part))
     standards = list(space.sources[source].contract.by_standard())
     repaired, elsewhere = _repairs(space, source, part)
-    records = space.records(source, part, standards)
+    present = space.present(source, part, standards)
     coded = space.coded.arrays  # once: looking whether it has changed lists every part
     fields: dict[str, list[int | None]] = {}
     for standard in standards:
-        filled = valid(records, standard)
+        filled = present[standard]
         readable = None
         if standard in coded:
             has = _has(np.asarray(coded[standard][start : start + rows]), space.kinds[standard])
@@ -59,10 +59,10 @@ def count_part(work: str, source: int, part: int) -> dict[str, Any]:
     found: dict[str, Any] = {"rows_in": rows, "fields": fields}
     if space.sources[source].role == "register":
         if _DEATH in standards:
-            dead = np.packbits(valid(records, _DEATH), bitorder="little")
+            dead = np.packbits(present[_DEATH], bitorder="little")
             write_arrays(_dead_file(space, part), dead=dead)
         return found
-    marked = valid(records, _DEATH) if _DEATH in standards else np.zeros(rows, bool)
+    marked = present.get(_DEATH, np.zeros(rows, bool))
     return found | {
         "paired": _paired(space, start, start + rows),
         "dead_unmarked": _dead_unmarked(space, start, start + rows, marked),

@@ -98,14 +98,13 @@ def sort_ids(work: str, number: int, source: int, partition: int, partitions: in
     # Rows come rising: where each went is their order.
     by_row = np.empty(rows.shape[0], np.uint32)
     by_row[order] = np.arange(rows.shape[0], dtype=np.uint32)
-    rows = rows[order]
     bounds = np.array([*(a for a, _ in space.ranges()), space.layout["rows"]], np.int64)
     write_arrays(
         partition_file(space, number),
-        rows=rows,
+        rows=np.take(rows, order),
         offsets=ids.offsets if ids.data.shape[0] >> 32 else ids.offsets.astype(np.uint32),
         bytes=ids.data,
         by_row=by_row,
-        starts=np.searchsorted(rows[by_row], bounds),
+        starts=np.searchsorted(rows, bounds),
     )
     return {"rows_out": rows.shape[0]}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +9,16 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from jobs import ordering
 from jobs.artefact_writer import join_pieces, write_piece
 from jobs.clerk_pages import table_page
 from jobs.constraints import review_ids
 from jobs.ordering import ranks
-from jobs.store import aside, open_arrays, write_arrays
+from jobs.shuffle import write_shuffled
+from jobs.store import aside, open_arrays, read_bytes, read_table, write_arrays, write_bytes, write_table
 from jobs.tasks_artefacts import piece_file, source_of, texts_at
 from jobs.tasks_decide import load_decided
-from jobs.tasks_publish import gathered_file, resolved
+from jobs.tasks_publish import chunks_of, gathered_file, resolved
 from jobs.tasks_train import read_model
 from jobs.workspace import Workspace
 from linkage import tables
@@ -35,8 +36,11 @@ from linkage.model import STEP
 from linkage.posterior import power_of_two
 from linkage.reasons import BIT, reason_lists, texts
 
-#: Pairs for review that are made at once: with what both records submitted they take about 300 MB.
-REVIEW_ROWS = 1 << 18
+#: Pairs for review that a task makes: with what both records submitted they take about 40 MB.
+REVIEW_ROWS = 1 << 15
+
+#: Of what was submitted: the record's row. A field's name begins with a letter.
+_ROW = "@row"
 
 _ASKED = ("rank", "left", "right", "decision", "reasons", "pattern", "weight", "probability")
 
@@ -57,9 +61,12 @@ def gather_review(work: str, start: int, stop: int) -> dict[str, Any]:
     rows = np.concatenate([asked, asked[also]])
     picked = scored.where(pair)
     lead = power_of_two(picked.weight - decided.weight[rows])
-    write_arrays(
+    rank = ranks(space, start, stop)[rows]
+    write_shuffled(
         gathered_file(space, "review", start),
-        rank=ranks(space, start, stop)[rows],
+        (rank // ordering.CHUNK_ROWS).astype(np.uint16),
+        chunks_of(space),
+        rank=rank,
         left=(rows + start).astype(np.uint32),
         right=picked.right,
         decision=decided.decision[rows],
@@ -71,26 +78,94 @@ def gather_review(work: str, start: int, stop: int) -> dict[str, Any]:
     return {"rows_in": stop - start, "rows_out": int(rows.shape[0])}
 
 
-def publish_review(work: str, out: str) -> dict[str, Any]:
-    """``review.parquet`` and ``review.csv``: pairs for a clerk to judge."""
+def plan_review(work: str) -> dict[str, Any]:
+    """Plan how the pairs for review are published, :data:`REVIEW_ROWS` or fewer by a task.
+
+    Gives ``rows_out``, how many pairs there are; ``slices``, of each the arguments of :func:`encode_review`;
+    ``parts``, source and part of whom any pair asks, for :func:`gather_submitted`. Holds 16 bytes a pair.
+    """
     space = Workspace.open(work)
-    files = [open_arrays(gathered_file(space, "review", a)) for a, _ in space.ranges(register=False)]
-    empty = np.zeros(0, np.uint32)
-    held = {name: np.concatenate([empty, *(f[name] for f in files)]) for name in _ASKED}
+    chunks = chunks_of(space)
+    counts, asked = np.zeros(chunks, np.int64), [np.zeros(0, np.uint32)]
+    for start, _ in space.ranges(register=False):
+        held = open_arrays(gathered_file(space, "review", start))
+        counts += np.diff(held["starts"])
+        asked.append(np.unique(np.concatenate([held["left"], held["right"].astype(np.uint32)])))
+    rows = np.unique(np.concatenate(asked))
+    write_arrays(_asked_file(space), rows=rows)
+    slices: list[list[int]] = []
+    sums = np.concatenate([[0], np.cumsum(counts)])
+    first = 0
+    while first < chunks:
+        stop = max(first + 1, int(np.searchsorted(sums, sums[first] + REVIEW_ROWS, "right")) - 1)
+        for low in range(0, int(sums[stop] - sums[first]), REVIEW_ROWS):
+            slices.append([first, stop, low, len(slices)])
+        first = stop
+    parts = [
+        [s, p]
+        for s, p, start, count in space.layout["parts"]
+        if np.diff(np.searchsorted(rows, [start, start + count]))[0]
+    ]
+    return {"rows_out": int(sums[-1]), "slices": slices or [[0, chunks, 0, 0]], "parts": parts}
+
+
+def gather_submitted(work: str, source: int, part: int) -> dict[str, Any]:
+    """Gather what the records of a part submitted that any pair for review asks for."""
+    space = Workspace.open(work)
+    start, count = next((a, n) for s, p, a, n in space.layout["parts"] if (s, p) == (source, part))
+    rows = open_arrays(_asked_file(space))["rows"]
+    low, high = np.searchsorted(rows, [start, start + count])
+    own = rows[low:high]
+    held = space.records(source, part, list(space.kinds)).take(pa.array(own.astype(np.int64) - start))
+    columns = {name: held.column(name).cast(pa.large_string()) for name in held.column_names}
+    write_table(_submitted_file(space, source, part), pa.table({_ROW: pa.array(own), **columns}))
+    return {"rows_in": count, "rows_out": int(high - low)}
+
+
+def encode_review(work: str, first: int, stop: int, low: int, number: int) -> dict[str, Any]:
+    """Encode pairs for a clerk to judge, as piece ``number`` of ``review.parquet`` and of ``review.csv``.
+
+    They are of the records in pieces ``first`` to ``stop`` of the order, of these from pair ``low`` on,
+    :data:`REVIEW_ROWS` at most.
+    """
+    space = Workspace.open(work)
+    found: dict[str, list[np.ndarray]] = {name: [np.zeros(0, np.uint32)] for name in _ASKED}
+    for start, _ in space.ranges(register=False):
+        file = open_arrays(gathered_file(space, "review", start))
+        begin, end = (int(v) for v in file["starts"][[first, stop]])
+        for name in _ASKED if end > begin else ():
+            found[name].append(file.cut(name, begin, end))
+    held = {name: np.concatenate(values) for name, values in found.items()}
     keys = texts_at(space, held["right"].astype(np.uint32))
     place = np.empty(len(keys), np.int64)
     place[keys.order()] = np.arange(len(keys))
-    by = np.lexsort((place, held["rank"]))
-    held = {name: values[by] for name, values in held.items()}
-    pieces: list[Path] = []
-    with contextlib.ExitStack() as stack:
-        page = stack.enter_context(aside(Path(out) / "review.csv"))
-        for start in range(0, max(1, by.shape[0]), REVIEW_ROWS):
-            table = _review(space, {n: v[start : start + REVIEW_ROWS] for n, v in held.items()})
-            page.write(table_page(table, header=start == 0))
-            pieces.append(piece_file(space, "review", len(pieces)))
-            write_piece(pieces[-1], table)
-    return {"rows_out": join_pieces(Path(out) / "review.parquet", pieces).rows}
+    by = np.lexsort((place, held["rank"]))[low : low + REVIEW_ROWS]
+    table = _review(space, {name: values[by] for name, values in held.items()})
+    write_bytes(_page_file(space, number), table_page(table, header=number == 0))
+    write_piece(piece_file(space, "review", number), table)
+    return {"rows_out": table.num_rows}
+
+
+def join_review(work: str, out: str, pieces: int) -> dict[str, Any]:
+    """``review.parquet`` and ``review.csv``: pairs for a clerk to judge."""
+    space = Workspace.open(work)
+    with aside(Path(out) / "review.csv") as page:
+        for number in range(pieces):
+            page.write(read_bytes(_page_file(space, number)))
+    files = [piece_file(space, "review", number) for number in range(pieces)]
+    return {"rows_out": join_pieces(Path(out) / "review.parquet", files).rows}
+
+
+def _asked_file(space: Workspace) -> Path:
+    return space.path("publish", "asked.arrays")
+
+
+def _submitted_file(space: Workspace, source: int, part: int) -> Path:
+    return space.path("publish", f"submitted-{source:02d}-{part:05d}.arrays")
+
+
+def _page_file(space: Workspace, number: int) -> Path:
+    return space.path("publish", f"review.{number:05d}.csv")
 
 
 def _review(space: Workspace, held: dict[str, np.ndarray]) -> pa.Table:
@@ -132,15 +207,16 @@ def _review(space: Workspace, held: dict[str, np.ndarray]) -> pa.Table:
 
 
 def submitted(space: Workspace, fields: list[str], rows: np.ndarray) -> pl.DataFrame:
-    """Fields of rows, in any order, as they were submitted; null for nothing. Each part is read once."""
+    """Fields of rows, in any order, as they were submitted; null for nothing."""
     found = [pl.DataFrame(schema={"place": pl.UInt32, **dict.fromkeys(fields, pl.String)})]
     for source, part, start, count in space.layout["parts"]:
         mine = np.flatnonzero((rows >= start) & (rows < start + count))
         if not mine.size:
             continue
-        records = space.records(source, part, fields).take(pa.array(rows[mine] - start))
-        held = pl.DataFrame(pl.from_arrow(records)).cast(pl.String) if records.num_columns else pl.DataFrame()
-        found.append(held.with_columns(place=pl.Series(mine.astype(np.uint32))))
+        gathered = read_table(_submitted_file(space, source, part))
+        at = np.searchsorted(gathered.column(_ROW).to_numpy(), rows[mine])
+        held = pl.DataFrame(pl.from_arrow(gathered.drop_columns(_ROW).take(pa.array(at))))
+        found.append(held.cast(pl.String).with_columns(place=pl.Series(mine.astype(np.uint32))))
     return pl.concat(found, how="diagonal").sort("place")
 
 

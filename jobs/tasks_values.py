@@ -14,6 +14,7 @@ from jobs import ordering
 from jobs.artefact_writer import write_piece
 from jobs.clerk_pages import write_queries
 from jobs.ordering import Stretch, stretch
+from jobs.record_files import read_lines
 from jobs.store import open_arrays, read_table, write_table
 from jobs.tasks_artefacts import piece_file, ranges_of
 from jobs.tasks_decide import load_outcomes
@@ -82,8 +83,7 @@ def _lines(space: Workspace, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int6
     for source, part, first, count in space.layout["parts"]:
         mine = np.flatnonzero((rows >= first) & (rows < first + count))
         if mine.size:
-            held = space.records(source, part, ["line"]).column("line").to_numpy()
-            line[mine] = held[rows[mine] - first]
+            line[mine] = read_lines(space.work / "intake", source, part, rows[mine] - first)
     return line
 
 

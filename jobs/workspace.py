@@ -16,12 +16,13 @@ from typing import Any, Generic, TypeVar, overload
 import numpy as np
 import polars as pl
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from data import reference
 from jobs import coded_parts
 from jobs.broadcast import RECEIVED
 from jobs.project import LoadedProject, load_project
-from jobs.record_files import read_records
+from jobs.record_files import read_present, read_records
 from jobs.store import read_arrays, read_json
 from kernels.packed import PackedStrings
 from kernels.tokens import TokenForms
@@ -350,6 +351,10 @@ class Workspace:
     def records(self, source: int, part: int, columns: Sequence[str] | None = None) -> Any:
         """The accepted records of one part as submitted (an Arrow table), or only some columns of them."""
         return read_records(self.work / "intake", source, part, columns)
+
+    def present(self, source: int, part: int, columns: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
+        """Which accepted records of one part hold a text of each of some columns, bool[n]."""
+        return read_present(self.work / "intake", source, part, columns)
 
 
 def _marks(place: Path) -> list[tuple[str, int, int, int]]:

@@ -15,6 +15,8 @@ from jobs.record_files import (
     SMALL,
     ids_path,
     read_ids,
+    read_lines,
+    read_present,
     read_records,
     records_path,
     write_records,
@@ -49,6 +51,13 @@ def test_read_records__gives_what_was_written(tmp_path_factory, values, columns,
     assert read_records(folder, 1, 7).equals(written)
     kept = [name for name in columns if name != "other"]
     assert not kept or read_records(folder, 1, 7, columns).equals(written.select(kept))
+    backwards = np.arange(len(values))[::-1]
+    lines = read_lines(folder, 1, 7, backwards)
+    assert lines.tolist() == written.column("line").to_pylist()[::-1]
+    present = read_present(folder, 1, 7, columns)
+    assert {n: p.tolist() for n, p in present.items()} == {
+        name: [value is not None for value in written.column(name).to_pylist()] for name in kept
+    }
     assert read_ids(folder, 1, 7).to_pylist() == written.column("record_id").to_pylist()
 
 
