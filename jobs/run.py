@@ -179,7 +179,7 @@ def _walk(
     facts["intake"] = stages.stage(
         "intake", lambda: take_in(stages, loaded, space, folder.artefacts, settings["parts"], threads)
     )
-    layout = _lay_out(facts["intake"]["layout"], folder, settings)
+    layout = _lay_out(facts["intake"]["layout"], folder, settings, threads)
     from jobs.walk import walk_on
 
     return walk_on(stages, loaded, space, folder, layout, facts)
@@ -193,7 +193,9 @@ def _import_rest() -> None:
         import jobs.walk  # noqa: F401
 
 
-def _lay_out(layout: dict[str, Any], folder: RunFolder, settings: dict[str, Any]) -> dict[str, Any]:
+def _lay_out(
+    layout: dict[str, Any], folder: RunFolder, settings: dict[str, Any], threads: int
+) -> dict[str, Any]:
     """The layout with the run's cuts, which stay what they were when a run goes on with other memory."""
     path = folder.work / "layout.json"
     if path.exists():
@@ -202,6 +204,6 @@ def _lay_out(layout: dict[str, Any], folder: RunFolder, settings: dict[str, Any]
         if layout | cuts == held:
             return held
     else:
-        cuts = cut_of(layout["rows"], settings["share"], settings["parts"])
+        cuts = cut_of(layout["rows"], settings["share"], settings["parts"], threads)
     write_json(path, layout | cuts)
     return layout | cuts
