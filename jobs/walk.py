@@ -61,7 +61,8 @@ def walk_on(
         rows,
     )
     facts["frequency"] = stages.stage("frequency", lambda: count_values(stages, space), rows)
-    facts["block"] = stages.stage("block", lambda: block_records(stages, space), rows)
+    heavy = facts["frequency"]["heavy"]
+    facts["block"] = stages.stage("block", lambda: block_records(stages, space, heavy), rows)
     facts["train"] = stages.stage("train", lambda: train_model(stages, space, facts["block"]))
     facts["match"] = stages.stage("match", lambda: match_records(stages, space), facts["block"]["pairs"])
     agency = rows - layout["n_register"]
