@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from jobs.executor import Call
@@ -21,14 +22,16 @@ LEAST_TASKS = 8
 _KEY_BYTES = 12
 
 
-def block_records(stages: Tasks, space: Workspace) -> dict[str, Any]:
-    """Block every rule; gives pairs by rule and by what became of them."""
+def block_records(stages: Tasks, space: Workspace, heavy: Mapping[str, int]) -> dict[str, Any]:
+    """Block every rule; gives pairs by rule and by what became of them.
+
+    heavy : keys that too many records share, by the number of their rule
+    """
     work = str(space.work)
     n = space.layout["rows"]
     stretches = space.stretches(LEAST_TASKS)
     ordinary = [i for i, r in enumerate(space.rules) if not r.near]
     results: dict[int, list[dict[str, Any]]] = {}
-    heavy = stages.tasks("block", [("jobs.tasks_heavy:find_heavy", (work, BLOCK_CANDIDATES))])[0]["heavy"]
     for group in _groups(ordinary, n):
         stages.tasks(
             "block",

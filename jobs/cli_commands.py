@@ -76,10 +76,14 @@ def processors() -> int:
 
 
 def limit_threads(threads: int | None) -> int:
-    """The number of threads, told to Polars and Numba, which read it when they are imported."""
+    """The number of threads, told to Polars and Numba, which read it when they are imported.
+
+    NumPy's linear algebra has none of its own to wait for: starting them took 30 ms of every command.
+    """
     count = threads or processors()
     for name in ("POLARS_MAX_THREADS", "NUMBA_NUM_THREADS"):
         os.environ.setdefault(name, str(count))
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     return count
 
 
@@ -202,6 +206,8 @@ def reconcile(
     gc.disable()  # what imports leave stays: looking through it 240 times took 0.05 s
     try:
         from jobs.run import run_project
+
+        gc.freeze()  # else the first look after it takes as long
     finally:
         gc.enable()
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from jobs.blocking import BLOCK_CANDIDATES
 from jobs.cuts import counting_bits
 from jobs.executor import Call
 from jobs.intake import Tasks
@@ -17,7 +18,11 @@ ALL_AT_ONCE = 30_000_000
 
 
 def count_values(stages: Tasks, space: Workspace) -> dict[str, Any]:
-    """Count names and identifiers, and put what a record needs of the counts beside its columns."""
+    """Count names and identifiers, and put what a record needs of the counts beside its columns.
+
+    Meanwhile one task finds the keys that too many records share: ``heavy``, how many by the number of their
+    rule. Blocking begins with them, and all other processors would wait.
+    """
     held = identifiers_of(space)
     forms = FREQUENCIES if "full_name" in space.columns else ()
     if space.layout["rows"] <= ALL_AT_ONCE:
@@ -39,13 +44,11 @@ def count_values(stages: Tasks, space: Workspace) -> dict[str, Any]:
     stages.tasks("frequency", calls)
     stages.drop(*(f"holders/{c}-*" for c in held))
     ranges = space.ranges()
-    stages.tasks(
-        "frequency",
-        [("jobs.tasks_frequency:side_columns", (work, a, b)) for a, b in ranges],
-        [b - a for a, b in ranges],
-    )
+    calls = [("jobs.tasks_heavy:find_heavy", (work, BLOCK_CANDIDATES))]
+    calls += [("jobs.tasks_frequency:side_columns", (work, a, b)) for a, b in ranges]
+    looked, *_ = stages.tasks("frequency", calls, [0, *(b - a for a, b in ranges)])
     stages.free("bearers", "held", "identifiers")
-    return {"rows_in": space.layout["rows"]}
+    return {"rows_in": space.layout["rows"], "heavy": looked["heavy"]}
 
 
 def _count(

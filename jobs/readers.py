@@ -338,7 +338,7 @@ def refuse_repeats(spec: PartSpec, contract: Contract, intake: Intake, fallen: p
 
     The part's file is read again for the text of those rows: intake keeps no copy of a row.
     """
-    mine = fallen.filter(pa.compute.equal(fallen.column("part"), spec.part))
+    mine = fallen.filter(pa.array(fallen.column("part").to_numpy() == spec.part))
     if mine.num_rows == 0:
         return intake
     codes = dict(zip(mine.column("row").to_pylist(), mine.column("code").to_pylist(), strict=True))

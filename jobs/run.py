@@ -1,46 +1,39 @@
-"""A run: walks the stages over their parts, on threads or on Ray, and publishes the artefacts."""
+"""A run, on threads or on Ray: its folder, what it is made of, intake, and how it ends.
+
+The stages after intake are those of :mod:`jobs.walk`. It is imported while files are read, and tables that
+standardisation needs are made meanwhile: three tenths of a second of one thread's time.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import gc
-import hashlib
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jobs import input_digests
-from jobs.blocking import block_records
-from jobs.closing import close_run
-from jobs.correction import make_corrections
-from jobs.counting import count_values
 from jobs.cuts import cut_of, share_of
-from jobs.deciding import decide_records
-from jobs.executor import Call, make_executor
+from jobs.executor import make_executor
 from jobs.fingerprints import fingerprints, input_files
 from jobs.gates import check_acceptance, settle, unaccepted
 from jobs.intake import take_in
 from jobs.journal import Journal
 from jobs.machine import keep_freed_memory, total_memory
-from jobs.matching import match_records
 from jobs.plan_record import compare, folder_bytes, read_plan, refuse_stale
+from jobs.policies import register_version
 from jobs.progress import Progress
 from jobs.project import LoadedProject, check_plan, load_project
-from jobs.publishing import publish_run
-from jobs.register_cases import open_cases
-from jobs.resolving import resolve_run
 from jobs.room import check_room, wanted_room
 from jobs.run_folder import RUN, RunFolder
 from jobs.run_record import Outcome, run_record
 from jobs.stages import Stages
-from jobs.store import read_bytes, read_json, write_json
-from jobs.training import train_model
+from jobs.store import read_json, write_json
 from jobs.workspace import Workspace
 from linkage.errors import ConfigError
 from linkage.model import Model
-
-#: Parts whose columns are coded before what they were made from is removed.
-PARTS_AT_ONCE = 32
 
 #: Small files that every task reads.
 BROADCAST = ("settings.json", "layout.json", "keys.json", "names.json", "model.json", "vocabulary", "plan")
@@ -80,6 +73,7 @@ def run_project(
         _check_model(given)
     if not (out / RUN).exists():
         input_digests.recall(out / "work")
+    threading.Thread(target=_import_rest, name="linkage-import").start()
     prints = fingerprints(loaded, model)
     planned = None if plan is None else read_plan(plan)
     if planned is not None:
@@ -181,52 +175,41 @@ def _check_model(path: Path) -> None:
 def _walk(
     stages: Stages, loaded: LoadedProject, folder: RunFolder, settings: dict[str, Any], threads: int
 ) -> dict[str, Any]:
-    work = str(folder.work)
-    space = Workspace.open(work)
+    space = Workspace.open(str(folder.work))
+    threading.Thread(target=_prepare, args=(space,), name="linkage-prepare", daemon=True).start()
     facts: dict[str, Any] = {}
     facts["intake"] = stages.stage(
         "intake", lambda: take_in(stages, loaded, space, folder.artefacts, settings["parts"], threads)
     )
-    layout = _lay_out(facts["intake"]["layout"], folder, settings)
-    parts = layout["parts"]
-    rows = layout["rows"]
-    facts["standardise"] = stages.stage(
-        "standardise",
-        lambda: _sum(
-            stages.tasks(
-                "standardise",
-                [("jobs.tasks_standardise:standardise_part", (work, s, p)) for s, p, _, _ in parts],
-                [n for *_, n in parts],
-            )
-        ),
-        rows,
-    )
-    _make_key(folder, space, facts["standardise"]["orders"])
-    vocabulary: Call = ("jobs.tasks_standardise:build_vocabulary", (work,))
-    facts["vocabulary"] = stages.stage("vocabulary", lambda: stages.tasks("vocabulary", [vocabulary])[0])
-    facts["columns"] = stages.stage(
-        "columns",
-        lambda: _code(stages, space),
-        rows,
-    )
-    facts["frequency"] = stages.stage("frequency", lambda: count_values(stages, space), rows)
-    facts["block"] = stages.stage("block", lambda: block_records(stages, space), rows)
-    facts["train"] = stages.stage("train", lambda: train_model(stages, space, facts["block"]))
-    facts["match"] = stages.stage("match", lambda: match_records(stages, space), facts["block"]["pairs"])
-    agency = rows - layout["n_register"]
-    facts["decide"] = stages.stage("decide", lambda: decide_records(stages, space), agency)
-    facts["resolve"] = stages.stage("resolve", lambda: resolve_run(stages, space))
-    facts["publish"] = stages.stage("publish", lambda: publish_run(stages, space, folder.artefacts))
-    if loaded.project.corrections.make:
-        facts["correct"] = stages.stage(
-            "correct", lambda: make_corrections(stages, space, folder.artefacts, folder.fingerprint[:16])
-        )
-        facts["cases"] = stages.stage("cases", lambda: open_cases(stages, space, folder.artefacts))
-    facts["receipts"] = stages.stage("receipts", lambda: _close(stages, loaded, space, folder, facts))
-    return facts
+    layout = _lay_out(facts["intake"]["layout"], folder, settings, threads)
+    from jobs.walk import walk_on
+
+    return walk_on(stages, loaded, space, folder, layout, facts)
 
 
-def _lay_out(layout: dict[str, Any], folder: RunFolder, settings: dict[str, Any]) -> dict[str, Any]:
+def _import_rest() -> None:
+    """Import what the stages after intake are made of; what is wrong with it shows where it is needed."""
+    with contextlib.suppress(Exception):
+        import pyarrow.compute  # noqa: F401 - most of what Arrow's arrays can do needs it
+
+        import jobs.walk  # noqa: F401
+
+
+def _prepare(space: Workspace) -> None:
+    """Make what standardisation and receipts wait for while files are read; what is wrong shows there.
+
+    The register's digest is kept by the process: at the end all processors waited for it, 1.3 s a gigabyte.
+    """
+    with contextlib.suppress(Exception):
+        import jobs.walk  # noqa: F401 - the thread that imports it comes first
+
+        space.pack.prepare()
+        register_version(space.loaded)
+
+
+def _lay_out(
+    layout: dict[str, Any], folder: RunFolder, settings: dict[str, Any], threads: int
+) -> dict[str, Any]:
     """The layout with the run's cuts, which stay what they were when a run goes on with other memory."""
     path = folder.work / "layout.json"
     if path.exists():
@@ -235,47 +218,6 @@ def _lay_out(layout: dict[str, Any], folder: RunFolder, settings: dict[str, Any]
         if layout | cuts == held:
             return held
     else:
-        cuts = cut_of(layout["rows"], settings["share"], settings["parts"])
+        cuts = cut_of(layout["rows"], settings["share"], settings["parts"], threads)
     write_json(path, layout | cuts)
     return layout | cuts
-
-
-def _code(stages: Stages, space: Workspace) -> dict[str, Any]:
-    """Columns by the run's vocabulary, some parts at a time: what each was made from goes when it stands."""
-    parts = space.layout["parts"]
-    results = []
-    for at in range(0, len(parts), PARTS_AT_ONCE):
-        some = parts[at : at + PARTS_AT_ONCE]
-        calls: list[Call] = [
-            ("jobs.tasks_standardise:code_part", (str(space.work), s, p)) for s, p, _, _ in some
-        ]
-        results += stages.tasks("columns", calls, [n for *_, n in some])
-        stages.drop(*(f"standard/{s:02d}-{p:05d}.arrays" for s, p, _, _ in some))
-    stages.free("standard/*.tokens.arrow", *(f"standard/*.{c}.arrow" for c in space.kinds))
-    return _sum(results)
-
-
-def _make_key(folder: RunFolder, space: Workspace, orders: int) -> None:
-    """Write the key of the blocks' hashes, see :attr:`jobs.workspace.Workspace.key_secret`."""
-    path = folder.work / "keys.json"
-    if not path.exists():
-        text = f"{space.secret}\x1f{orders % 2**64}\x1f{space.layout['rows']}"
-        digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
-        write_json(path, {"secret": int.from_bytes(digest, "big")})
-
-
-def _sum(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for result in results:
-        for key, value in result.items():
-            if isinstance(value, int):
-                out[key] = out.get(key, 0) + value
-    return out
-
-
-def _close(
-    stages: Stages, loaded: LoadedProject, space: Workspace, folder: RunFolder, facts: dict[str, Any]
-) -> dict[str, Any]:
-    model = Model.from_json(read_bytes(space.work / "model.json"))
-    run_id = folder.fingerprint[:16]
-    return close_run(stages, loaded, space, folder.artefacts, facts, run_id=run_id, converged=model.converged)

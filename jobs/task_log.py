@@ -123,7 +123,7 @@ class TaskLog:
             "task": key,
             "round": self.rounds,
             "result": done.result,
-            "files": [os.path.relpath(file, self.root) for file in done.files if file.startswith(above)],
+            "files": [file[len(above) :] for file in done.files if file.startswith(above)],
             "bytes": done.bytes_out,
             "seconds": round(done.seconds, 4),
         }

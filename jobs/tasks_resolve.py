@@ -41,6 +41,9 @@ OPEN_CANDIDATES = 200
 PERSON_ROWS = 1 << 21
 OPEN_ROWS = 1 << 19
 
+#: Records whose persons are worth a task of their own, up to so many such tasks.
+PERSON_WORTH, PERSON_TASKS = 1 << 18, 4
+
 _FIELDS = tuple(Scored.__dataclass_fields__)
 
 
@@ -51,7 +54,8 @@ def _wants_one(space: Workspace) -> np.ndarray:
 
 def person_partitions(space: Workspace) -> int:
     """Ranges of persons that records are gathered by."""
-    return max(1, -(-int(space.layout["rows"] - space.layout["n_register"]) // PERSON_ROWS))
+    rows = int(space.layout["rows"] - space.layout["n_register"])
+    return max(1, min(PERSON_TASKS, -(-rows // PERSON_WORTH)), -(-rows // PERSON_ROWS))
 
 
 def open_passes(rows: int) -> int:

@@ -8,7 +8,6 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from kernels.partition import partition_order
 
@@ -213,7 +212,7 @@ class TextColumn:
             low, high = int(bounds[number]), int(bounds[number + 1])
             if low < high:
                 at = pa.array(ordered[low:high] - int(self.starts[number]))
-                found.append(pc.take(self.piece(number), at))
+                found.append(self.piece(number).take(at))
         joined = pa.chunked_array(found, pa.large_string())
         whole = pl.Series("record_id", pl.from_arrow(joined), dtype=pl.String)
         if bool(known.all()) and bool((order[1:] > order[:-1]).all()):

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kernels import delimited as kernel
@@ -70,7 +69,7 @@ class Intake:
 
     def refused(self) -> dict[str, int]:
         """Refused rows by code, in the order of codes."""
-        counted = pc.value_counts(self.rejects.column("code")).to_pylist()
+        counted = self.rejects.column("code").value_counts().to_pylist()
         return {
             entry["values"]: entry["counts"] for entry in sorted(counted, key=lambda entry: entry["values"])
         }
@@ -215,7 +214,7 @@ def settle_repeats(candidates: pa.Table, contract: Contract) -> pa.Table:
     without it, or with a date that cannot be read, comes before all others.
     """
     last = contract.on_repeat == "last" and contract.order_by is not None
-    named = pc.dictionary_encode(candidates.column("record_id").combine_chunks()).indices.to_numpy()
+    named = candidates.column("record_id").combine_chunks().dictionary_encode().indices.to_numpy()
     if not last:
         again = np.flatnonzero(np.bincount(named)[named] > 1) if named.size else named
         return _fallen(candidates, again, ["repeated_key"] * again.size)
@@ -271,7 +270,7 @@ def _date_ranks(text: pl.Series, formats: Sequence[str]) -> NDArray[np.int64]:
     """Ranks of the order values as dates; 0 of none and of what is no date."""
     encoded = text.to_arrow().dictionary_encode()
     ranks = [_date_rank(value, formats) for value in encoded.dictionary.to_pylist()]
-    index = pc.fill_null(encoded.indices.cast(pa.int64()), len(ranks)).to_numpy(zero_copy_only=False)
+    index = encoded.indices.cast(pa.int64()).fill_null(len(ranks)).to_numpy(zero_copy_only=False)
     return np.array([*ranks, 0], np.int64)[index]
 
 

@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from kernels.identifiers import LONGEST, read_digits
 from kernels.words import number_short_texts
@@ -67,7 +66,7 @@ def distinct(column: pa.ChunkedArray) -> tuple[Codes, pl.Series]:
     encoded = column.combine_chunks().dictionary_encode() if column.num_chunks else None
     if encoded is None or len(encoded.dictionary) == 0:
         return np.full(len(column), -1, np.int64), pl.Series([], dtype=pl.String)
-    index = pc.fill_null(encoded.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
+    index = encoded.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
     return index, pl.Series(pl.from_arrow(encoded.dictionary)).cast(pl.String)
 
 

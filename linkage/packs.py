@@ -36,6 +36,9 @@ class Pack(Protocol):
 
     defaults: str
 
+    def prepare(self) -> None:
+        """Make the tables that every part needs, so that the first parts do not wait for them; any thread."""
+
     def name_reader(self, secret: int) -> NameReader:
         """A reader for the names of one part."""
 

@@ -20,6 +20,7 @@ from linkage.vietnam.names import ParsedNames, parse_names
 from linkage.vietnam.numbers import Digits, holder_of, standardise_numbers
 from linkage.vietnam.phones import standardise_phones
 from linkage.vietnam.settled import settled_codes
+from linkage.vietnam.syllables import canonical_syllables
 from linkage.vietnam.units import UnitTable
 from linkage.vietnam.written import dated_units, unit_codes, unmarked, written_token
 
@@ -61,6 +62,12 @@ class VietnamPack:
             if self._plain is None:
                 self._plain = UnitTable.from_reference(*self._tables())
             return self._plain
+
+    def prepare(self) -> None:
+        """Make the tables of units and syllables, and what the reading of names compiles: 0.15 s."""
+        self.unit_sets()
+        canonical_syllables()
+        parse_names(pl.Series(["Trần Văn  A", "traanf van a"]))
 
     def name_reader(self, secret: int) -> NameReader:
         """See :class:`linkage.vietnam.name_rows.NameReader`."""

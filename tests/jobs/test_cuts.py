@@ -38,9 +38,11 @@ def test_cut_of__grows_in_parts_with_the_input() -> None:
 
 
 def test_cut_of__gives_every_worker_its_turn() -> None:
-    cut = cut_of(2_000_000, 8 * GIB, None)
-    assert 2_000_000 / cut["range_rows"] >= LEAST_CUTS
+    cut = cut_of(20_000_000, 80 * GIB, None)
+    assert 20_000_000 / cut["range_rows"] >= LEAST_CUTS
     assert 2 ** cut["bits"] >= LEAST_CUTS
+    assert cut_of(1_600_000, 8 * GIB, None, 2) == {"range_rows": 200_000, "bits": 3}
+    assert cut_of(1_600_000, 8 * GIB, None, 64) == {"range_rows": 100_000, "bits": 4}
 
 
 def test_cut_of__takes_what_is_asked_for() -> None:

@@ -21,6 +21,8 @@ from linkage.packs import Pack, pack_of
 from linkage.queries import QUERIES, QUERY_COLUMNS
 from linkage.repairs import REPAIRS
 from linkage.standardise import ALIASES_KEPT, StandardPart, read_aliases, standardise
+from linkage.vietnam.syllables import canonical_syllables
+from linkage.vietnam.units import UnitTable
 from linkage.vocabulary import (
     hash_text,
     merge_texts,
@@ -569,3 +571,11 @@ def test_names__queries_and_what_they_read_without_repair(pack: Pack) -> None:
         plain.repairs["unrepaired"][0]
         == name_codes(plain.arrays["full_name"], tokens, "ascii").view(np.int64)[0]
     )
+
+
+def test_prepare__makes_what_the_first_parts_would_wait_for(pack: Pack, monkeypatch) -> None:
+    canonical_syllables.cache_clear()
+    pack.prepare()
+    assert canonical_syllables.cache_info().currsize == 1
+    monkeypatch.setattr(UnitTable, "from_reference", lambda *_: pytest.fail("the units are made again"))
+    assert pack.unit_sets().members.size
