@@ -305,11 +305,9 @@ def count_rule(work: str, rule: int, first: int, stop: int, share: float) -> dic
         AGENCY_REGISTER,
         owned=False,
     )
-    _save(
-        space.path("train", f"rule{rule:02d}-{first:05d}.arrays"),
-        widened(counted, programme, space.programme, places),
-    )
-    return {"pairs": int(counted.counts.sum())}
+    file = f"rule{rule:02d}-{first:05d}.arrays"
+    _save(space.path("train", file), widened(counted, programme, space.programme, places))
+    return {"pairs": int(counted.counts.sum()), "file": file}
 
 
 def count_probe(work: str, rule: int, start: int, share: float) -> dict[str, Any]:
@@ -323,8 +321,9 @@ def count_probe(work: str, rule: int, start: int, share: float) -> dict[str, Any
     counted = count_pairs(
         space.coded, space.meaning, space.programme, left, right, columns_of(space, space.programme)
     )
-    _save(space.path("train", f"rule{rule:02d}-{start:012d}.arrays"), counted)
-    return {"pairs": int(counted.counts.sum())}
+    file = f"rule{rule:02d}-{start:012d}.arrays"
+    _save(space.path("train", file), counted)
+    return {"pairs": int(counted.counts.sum()), "file": file}
 
 
 def count_register(work: str, rule: int, first: int, stop: int, share: float) -> dict[str, Any]:
@@ -348,11 +347,9 @@ def count_register(work: str, rule: int, first: int, stop: int, share: float) ->
         REGISTER_REGISTER,
         owned=True,
     )
-    _save(
-        space.path("train", f"register{rule:02d}-{first:05d}.arrays"),
-        widened(counted, programme, space.programme, places),
-    )
-    return {"pairs": int(counted.counts.sum())}
+    file = f"register{rule:02d}-{first:05d}.arrays"
+    _save(space.path("train", file), widened(counted, programme, space.programme, places))
+    return {"pairs": int(counted.counts.sum()), "file": file}
 
 
 def _equality(space: Workspace, present: dict[str, float]) -> dict[tuple[str, str], float]:
@@ -402,14 +399,16 @@ def shares_of(space: Workspace, rules: dict[str, dict[str, int]], probed: int) -
 def fit_model(
     work: str,
     chunks: int,
+    files: Sequence[str],
     shares: dict[str, dict[str, float]],
     sample: int,
     present: Sequence[int],
 ) -> dict[str, Any]:
     """Train the model from all counted patterns and write it.
 
-    shares : see :func:`shares_of`, rules as text;  sample : register records that were looked at one by one,
-    and ``present``, how many of them have each part's columns
+    chunks : of random pairs;  files : counted patterns of blocks and probes;  shares : see
+    :func:`shares_of`, rules as text;  sample : register records that were looked at one by one, and
+    ``present``, how many of them have each part's columns
     """
     space = Workspace.open(work)
     plan = space.training
@@ -420,7 +419,7 @@ def fit_model(
     }
 
     def counted(stem: str) -> Counted:
-        return _load(sorted((space.work / "train").glob(f"{stem}-*.arrays")))
+        return _load([space.path("train", f) for f in sorted(files) if f.startswith(f"{stem}-")])
 
     evidence = Evidence(
         rules={space.rules[r].name: counted(f"rule{r:02d}") for r in plan.rules},

@@ -75,8 +75,9 @@ def train_model(stages: Tasks, space: Workspace, block: dict[str, Any]) -> dict[
     own = [t["present"] for t in taken if t["present"]]
     present = [sum(counts) for counts in zip(*own, strict=True)] if own else [0] * len(space.programme.parts)
     sample = sum(t["sampled"] for t in taken)
+    files = [c["file"] for c in counted if "file" in c]
     fitted = stages.tasks(
-        "train", [("jobs.tasks_train:fit_model", (work, RANDOM_CHUNKS, written, sample, present))]
+        "train", [("jobs.tasks_train:fit_model", (work, RANDOM_CHUNKS, files, written, sample, present))]
     )[0]
     # The driver alone writes the model: a task that was thought lost may still end and write what it made.
     write_bytes(space.work / "model.json", read_bytes(space.path("train", FITTED)))

@@ -121,6 +121,7 @@ def test_freed__is_removed_once_the_stage_has_happened(tmp_path: Path, keep: boo
     with opened(tmp_path / "run", keep_work=keep) as held:
         walk(held)
         held.stage("decide", work)
+        held.close()
         left = {p.relative_to(held.folder.work).as_posix() for p in held.folder.work.rglob("*")}
     gone = {"plain", "plain/deep/x", "one.json", "parts/00001", "sums/plain", "sums/one.json"}
     assert (gone <= left) if keep else not (gone & left)

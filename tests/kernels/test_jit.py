@@ -104,7 +104,7 @@ def _count_up(n):
 
 @pytest.mark.parametrize(
     ("kernel", "given", "reason"),
-    [(_count_latter, np.zeros(3), "never let go of"), (_count_up, 3, "No implementation of function .*arange")],
+    [(_count_latter, np.zeros(3), "never let go of"), (_count_up, 3, "No implementation .*arange")],
 )
 def test_jit__refuses_arrays_that_nobody_would_count(kernel, given, reason):
     with pytest.raises(TypingError, match=reason):
