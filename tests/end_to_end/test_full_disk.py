@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -99,17 +100,25 @@ def test_disk_that_fills_in_the_middle__is_told_with_its_stage(small, tmp_path):
     if mounted.returncode != 0:
         pytest.skip("a disk of its own can be mounted by root only")
     try:
-        begin = stages.Stages._begin
+        begin, write = stages.Stages._begin, files.AsideFile.write
+        from_here = False
 
-        def fill(self, name, rows):
+        def full_from_match(self, name, rows):
+            nonlocal from_here
             begin(self, name, rows)
-            if name == "match":
-                free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
-                with (disk / "ballast").open("wb") as stream:
-                    os.posix_fallocate(stream.fileno(), 0, free - 8192)
+            from_here = from_here or name == "match"
+
+        def into_a_full_disk(self, data):
+            """Files that are removed beside the run give room back: it is taken before every writing."""
+            if from_here:
+                found = os.statvfs(disk)
+                with contextlib.suppress(OSError), (disk / "ballast").open("ab") as stream:
+                    os.posix_fallocate(stream.fileno(), stream.tell(), found.f_bavail * found.f_frsize)
+            return write(self, data)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(stages.Stages, "_begin", fill)
+            patch.setattr(stages.Stages, "_begin", full_from_match)
+            patch.setattr(files.AsideFile, "write", into_a_full_disk)
             with pytest.raises(LinkageError) as caught:
                 go(nation, disk / "run")
         assert (caught.value.code, caught.value.exit_code) == ("E-DISK-001", 5)
