@@ -32,7 +32,8 @@ def close_run(
     """
     work, out = str(space.work), str(artefacts)
     sources = facts["intake"]["sources"]
-    counted = count_sources(stages, space, artefacts, facts["publish"]["counted"], facts.get("correct"))
+    of_parts = facts["publish"]["counted"]
+    counted = count_sources(stages, space, artefacts, of_parts, facts.get("correct"), facts.get("feeds"))
     counts = {name: found for name, found in counted.items() if "left_out" not in sources[name]}
     gates = [g.as_dict() for g in run_gates(loaded, facts, counts, converged=converged)]
     found = {

@@ -1,4 +1,8 @@
-"""The stage that corrects: relations of fields, corrections part by part, and each agency's feed."""
+"""The stages of corrections: ``correct`` relates fields and makes corrections, ``feeds`` tells the agencies.
+
+What corrections are made of is not needed once they are made, and gives its room to the artefacts. A feed
+cites the decisions that are published, so it is written after them.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,15 @@ from typing import Any, Protocol
 from jobs.executor import Call
 from jobs.linked_records import agency_parts, register_parts
 from jobs.policies import register_version
+from jobs.verification import publish_verifications
 from jobs.workspace import Workspace
 from linkage.render import common_habit
 
-#: Folders of the work folder that nothing but corrections needs.
-_FREED = ("linked", "texts", "corrections", "feeds")
+#: Folders of the work folder that nothing needs once corrections are made.
+_OF_CORRECTING = ("linked", "texts", "holders")
+
+#: Corrections whose feeds are joined at once.
+JOINED_ROWS = 2_000_000
 
 #: Linked records by range; what else lies beside them is read again when their part is corrected.
 _GATHERED = "linked/??-?????.arrays"
@@ -34,15 +42,12 @@ class Tasks(Protocol):
         """Files of the work folder that are not needed once the stage has ended."""
 
 
-def make_corrections(stages: Tasks, space: Workspace, artefacts: Path, run_id: str) -> dict[str, Any]:
-    """Relate every field that the register and an agency hold, and write a feed for every agency.
+def make_corrections(stages: Tasks, space: Workspace) -> dict[str, Any]:
+    """Relate every field that the register and an agency hold, and correct part by part.
 
-    ``run_id`` is cited in the manifests. Gives by source: counts by kind, action and field, what an ``apply``
-    would change (``applied``), and by source and field its records by relation (``relations``).
+    Gives by source and field its records by relation (``relations``).
     """
-    work, out = str(space.work), str(artefacts)
-    agencies = [n for n, s in enumerate(space.sources) if s.role == "agency"]
-    version = register_version(space.loaded)
+    work = str(space.work)
     parts = agency_parts(space) if space.related else []
     made: list[dict[str, Any]] = []
     if parts:
@@ -52,26 +57,48 @@ def make_corrections(stages: Tasks, space: Workspace, artefacts: Path, run_id: s
             [("jobs.tasks_correct:correct_part", (work, s, p, habits[s])) for s, p, _, _ in parts],
             [n for *_, n in parts],
         )
-    held = [s for s in agencies if any(of == s for of, *_ in parts)]
-    cut = stages.tasks("correct", [("jobs.feeds:cut_feed", (work, s)) for s in held])
+    stages.free(*_OF_CORRECTING)
+    return {
+        "rows_in": sum(m["rows_in"] for m in made),
+        "rows_out": sum(m["rows_out"] for m in made),
+        "relations": {
+            space.sources[s].name: _relations([m for (of, *_), m in zip(parts, made, strict=True) if of == s])
+            for s in _agencies(space)
+        },
+    }
+
+
+def publish_feeds(stages: Tasks, space: Workspace, artefacts: Path, run_id: str) -> dict[str, Any]:
+    """Write every agency's feed and verifications, once the decisions that they cite are published.
+
+    ``run_id`` is cited in the manifests. Gives by source: counts by kind, action and field, and what an
+    ``apply`` would change (``applied``).
+    """
+    work, out = str(space.work), str(artefacts)
+    agencies = _agencies(space)
+    version = register_version(space.loaded)
+    with_any = {s for s, *_ in agency_parts(space)} if space.related else set()
+    held = [s for s in agencies if s in with_any]
+    cut = stages.tasks("feeds", [("jobs.feeds:cut_feed", (work, s)) for s in held])
     pieces = [(s, k) for s, c in zip(held, cut, strict=True) for k in range(c["pieces"])]
-    done = stages.tasks("correct", [("jobs.feeds:make_piece", (work, out, s, k, version)) for s, k in pieces])
-    stages.drop("corrections/*.arrow", "token_bearers/*[0-9].arrays")
+    done = stages.tasks("feeds", [("jobs.feeds:make_piece", (work, out, s, k, version)) for s, k in pieces])
+    stages.drop("corrections")
     counts: dict[int, list[Any]] = {s: [] for s in agencies}
     for (s, _), piece in zip(pieces, done, strict=True):
         counts[s].append(piece["counts"])
     files = _joined(stages, work, out, {s: c["pieces"] for s, c in zip(held, cut, strict=True)}, counts)
     fed = stages.tasks(
-        "correct",
+        "feeds",
         [
             ("jobs.feeds:publish_feed", (work, out, s, run_id, version, counts[s], files.get(s, [])))
             for s in agencies
         ],
     )
-    stages.free(*_FREED)
+    publish_verifications(stages, space, artefacts)
+    stages.free("feeds", "verified")
     names = [space.sources[s].name for s in agencies]
     return {
-        "rows_in": sum(m["rows_in"] for m in made),
+        "rows_in": sum(c["rows_in"] for c in cut),
         "rows_out": sum(f["rows_out"] for f in fed),
         "by_source": {
             name: {k: f[k] for k in ("rows_out", "orders", "by_kind", "by_action", "by_field")}
@@ -79,11 +106,11 @@ def make_corrections(stages: Tasks, space: Workspace, artefacts: Path, run_id: s
         },
         "applied": {name: f["applied"] for name, f in zip(names, fed, strict=True)},
         "counts": {space.sources[s].name: _summed(counts[s]) for s in agencies},
-        "relations": {
-            space.sources[s].name: _relations([m for (of, *_), m in zip(parts, made, strict=True) if of == s])
-            for s in agencies
-        },
     }
+
+
+def _agencies(space: Workspace) -> list[int]:
+    return [n for n, s in enumerate(space.sources) if s.role == "agency"]
 
 
 def _joined(
@@ -91,14 +118,31 @@ def _joined(
 ) -> dict[int, list[dict[str, Any]]]:
     """The pieces of every feed as its two files: by source, what is said of them.
 
-    pieces : by source, of those that have any. The longest go first: text is four times the rows.
+    pieces : by source, of those that have any. Text is four times the rows: it goes first. Until its pieces
+    are dropped a feed is there twice, so long ones are joined one after another.
     """
     rows = {s: sum(n for piece in counts[s] for *_, n in piece) for s in pieces}
-    order = sorted(pieces, key=lambda s: -rows[s])
-    text: list[Call] = [("jobs.feeds:join_text", (work, out, s, pieces[s], rows[s])) for s in order]
-    table: list[Call] = [("jobs.feeds:join_rows", (work, out, s, pieces[s])) for s in order]
-    made = [m["file"] for m in stages.tasks("correct", [*text, *table])]
-    return {s: [made[len(order) + n], made[n]] for n, s in enumerate(order)}
+    files: dict[int, list[dict[str, Any]]] = {}
+    for some in _together(rows):
+        text: list[Call] = [("jobs.feeds:join_text", (work, out, s, pieces[s], rows[s])) for s in some]
+        table: list[Call] = [("jobs.feeds:join_rows", (work, out, s, pieces[s])) for s in some]
+        made = [m["file"] for m in stages.tasks("feeds", [*text, *table])]
+        stages.drop(*(f"feeds/{s:02d}-*" for s in some))
+        files |= {s: [made[len(some) + n], made[n]] for n, s in enumerate(some)}
+    return files
+
+
+def _together(rows: dict[int, int]) -> list[list[int]]:
+    """Sources whose feeds are joined at once, by falling corrections: one, or several of few."""
+    out: list[list[int]] = []
+    held = JOINED_ROWS
+    for source in sorted(rows, key=lambda s: -rows[s]):
+        if held + rows[source] > JOINED_ROWS:
+            out.append([])
+            held = 0
+        out[-1].append(source)
+        held += rows[source]
+    return out
 
 
 def _relate(stages: Tasks, space: Workspace, work: str) -> dict[int, dict[str, list[bool]]]:
@@ -116,6 +160,7 @@ def _relate(stages: Tasks, space: Workspace, work: str) -> dict[int, dict[str, l
     stages.tasks("correct", [("jobs.agreements:relate_range", (work, a, b)) for a, b in ranges])
     stages.drop(_GATHERED)
     known = stages.tasks("correct", [("jobs.agreements:merge_bearers", (work,))])[0]["known"]
+    stages.drop("token_bearers/*[0-9].arrays")
     surveyed: dict[int, dict[str, list[int]]] = {s: {} for s, *_ in parts}
     for (source, *_), result in zip(parts, gathered, strict=False):
         for field, counted in result["names"].items():

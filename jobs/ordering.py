@@ -1,4 +1,4 @@
-"""The order of artefacts: records by (name of their source, record_id), sorted out of core.
+"""The stage that orders records as artefacts have them, by (name of their source, record_id), out of core.
 
 Sources follow one another by name; a source of many records is parted at splitters, sampled from its ids, and
 each partition sorted by itself. Any splitters, and any number of partitions, give the same order.
@@ -21,6 +21,8 @@ from jobs.executor import Call
 from jobs.store import open_arrays, write_arrays
 from jobs.workspace import Workspace
 from linkage.text_arrays import Texts
+
+STAGE = "order"
 
 #: Records of a partition, and most partitions of a source: 2**19 records with ids of 20 bytes take about
 #: 60 MB while they are sorted.
@@ -54,8 +56,8 @@ def partitions_of(rows: int) -> int:
     return min(MOST_PARTITIONS, math.ceil(rows / PARTITION_ROWS))
 
 
-def make_order(stages: Runs, stage: str, space: Workspace) -> None:
-    """Sort the records of all sources into ``order/``, some sources at a time."""
+def order_records(stages: Runs, space: Workspace) -> dict[str, Any]:
+    """Sort the records of all sources into ``order/``, some sources at a time; gives how many there are."""
     work, memory = str(space.work), _memory(space)
     sizes = np.zeros(len(space.sources), np.int64)
     for source, _, _, rows in space.layout["parts"]:
@@ -69,21 +71,22 @@ def make_order(stages: Runs, stage: str, space: Workspace) -> None:
         many = {number: partitions for number, partitions in own if partitions > 1}
         parts = [(s, p) for s, p, _, rows in space.layout["parts"] if s in many and rows]
         if parts:
-            stages.tasks(stage, [("jobs.tasks_order:sample_ids", (work, s, p)) for s, p in parts])
+            stages.tasks(STAGE, [("jobs.tasks_order:sample_ids", (work, s, p)) for s, p in parts])
             calls: list[Call] = [("jobs.tasks_order:part_ids", (work, s, p, many[s])) for s, p in parts]
-            stages.tasks(stage, calls, memory=memory)
+            stages.tasks(STAGE, calls, memory=memory)
         calls = [
             ("jobs.tasks_order:sort_ids", (work, firsts[place] + partition, number, partition, partitions))
             for place, (number, partitions) in zip(places, own, strict=True)
             for partition in range(partitions)
         ]
-        counts += [result["rows_out"] for result in stages.tasks(stage, calls, memory=memory)]
+        counts += [result["rows_out"] for result in stages.tasks(STAGE, calls, memory=memory)]
         stages.drop("order/shuffled-*")
     write_arrays(
         space.path("order", "index.arrays"),
         starts=np.cumsum([0, *counts]).astype(np.int64),
         source=np.repeat([n for n, _ in wanted], [k for _, k in wanted]).astype(np.uint8),
     )
+    return {"rows_out": sum(counts)}
 
 
 def _groups(sizes: list[int]) -> list[list[int]]:

@@ -124,8 +124,8 @@ def make_plan(
     if not trained:
         stages.pop("train", None)
     if not corrected:
-        stages.pop("correct", None)
-        stages.pop("cases", None)
+        for name in ("correct", "cases", "feeds"):
+            stages.pop(name, None)
     needs = {
         "peak_memory": int(costs.MEMORY.of(drivers)),
         "disk": {"fullest": int(costs.FULLEST.of(drivers)), "artefacts": int(costs.ARTEFACTS.of(drivers))},

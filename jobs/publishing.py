@@ -1,10 +1,10 @@
-"""The stage that publishes: the order of records, what is known of each by piece of it, encoded, joined.
+"""The stage that publishes: what is known of each record by piece of their order, encoded, joined.
 
-order/      records of all sources in the order of artefacts (:mod:`jobs.ordering`); later stages read it too
 publish/    what is gathered of each range, and the encoded pieces of each artefact
 
-A run that makes no corrections needs nothing but ids once everything is gathered: what the earlier stages
-left goes then, a range's decisions as soon as they are gathered, so that the artefacts find their room.
+Nothing but ids, and corrections that are made already, is needed once everything is gathered: what the
+earlier stages left goes then, a range's decisions as soon as they are gathered, so that the artefacts find
+their room.
 """
 
 from __future__ import annotations
@@ -77,7 +77,6 @@ def publish_run(stages: Runs, space: Workspace, artefacts: Path) -> dict[str, An
     """
     work, out = str(space.work), str(make_folder(artefacts))
     counted = count_parts(stages, STAGE, space)
-    ordering.make_order(stages, STAGE, space)
     agencies = space.ranges(register=False)
     first: list[Call] = [("jobs.tasks_review:gather_review", (work, a, b)) for a, b in agencies]
     if "full_name" in space.columns:
@@ -88,22 +87,16 @@ def publish_run(stages: Runs, space: Workspace, artefacts: Path) -> dict[str, An
     asked, *_ = stages.tasks(STAGE, [plan, *((name, (work, out)) for name in _LISTS)], memory=_LIST_BYTES)
     read: list[Call] = [("jobs.tasks_review:gather_submitted", (work, s, p)) for s, p in asked["parts"]]
     review: list[Call] = [("jobs.tasks_review:encode_review", (work, *one)) for one in asked["slices"]]
-    if space.loaded.project.corrections.make:
-        for ranges, chunks, done in rounds(space):
-            _gather(stages, space, ranges, read)
-            _encode(stages, space, chunks, done, review)
-            read, review = [], []
-    else:
-        for ranges in _some(space.ranges()) or [[]]:
-            _gather(stages, space, ranges, read)
-            read = []
-            starts = [a for a, b in ranges if (a, b) in agencies]
-            stages.drop(*(f"{stage}/{a:012d}.arrays" for a in starts for stage in _OF_RANGES))
-        stages.drop(*_OF_RECORDS)
-        for _, chunks, done in rounds(space):
-            _encode(stages, space, chunks, done, review)
-            review = []
-        stages.drop("order")
+    for ranges in _some(space.ranges()) or [[]]:
+        _gather(stages, space, ranges, read)
+        read = []
+        starts = [a for a, b in ranges if (a, b) in agencies]
+        stages.drop(*(f"{stage}/{a:012d}.arrays" for a in starts for stage in _OF_RANGES))
+    stages.drop(*_OF_RECORDS)
+    for chunks, done in rounds(space):
+        _encode(stages, space, chunks, done, review)
+        review = []
+    stages.drop("order")
     pages: list[Call] = [("jobs.tasks_values:publish_pages", (work, out))]
     pages.append(("jobs.tasks_review:join_review", (work, out, len(asked["slices"]))))
     values, *others = _JOINED
@@ -163,22 +156,19 @@ def _some(ranges: Sequence[Range]) -> list[list[Range]]:
     return out
 
 
-def rounds(space: Workspace) -> list[tuple[list[Range], list[int], list[Range]]]:
-    """Rounds of gathering and encoding: ranges to gather, pieces of the order that are then complete, and
-    ranges that no later piece needs.
+def rounds(space: Workspace) -> list[tuple[list[int], list[Range]]]:
+    """Rounds of encoding: pieces of the order, and ranges whose records are in these and earlier ones only.
 
     A round is a source, in the order of artefacts, or several small ones: what is gathered of a range lies on
     the disk until all of its records are encoded.
     """
-    everything = space.ranges()
     parts = [(s, at, at + n) for s, _, at, n in space.layout["parts"] if n]
     sources = sorted({s for s, *_ in parts}, key=lambda number: space.sources[number].name)
     rows = {s: sum(b - a for source, a, b in parts if source == s) for s in sources}
-    of_range = {(a, b): {s for s, start, stop in parts if a < stop and b > start} for a, b in everything}
-    out: list[tuple[list[Range], list[int], list[Range]]] = []
+    of_range = {(a, b): {s for s, start, stop in parts if a < stop and b > start} for a, b in space.ranges()}
+    out: list[tuple[list[int], list[Range]]] = []
     seen: set[int] = set()
-    held: list[Range] = []
-    gathered: set[Range] = set()
+    held = list(of_range)
     first = ended = 0
     own: list[int] = []
     for place, source in enumerate(sources):
@@ -188,17 +178,14 @@ def rounds(space: Workspace) -> list[tuple[list[Range], list[int], list[Range]]]
         if sum(rows[s] for s in own) < ROUND_ROWS and not last:
             continue
         seen |= set(own)
-        ranges = [r for r in everything if of_range[r] & set(own) and r not in gathered]
-        gathered |= set(ranges)
-        held += ranges
         stop = chunks_of(space) if last else ended // ordering.CHUNK_ROWS
         # The piece that the next source begins in is not complete: what it holds of this one must stay.
         open_ = set() if ended % ordering.CHUNK_ROWS == 0 or last else _within(sources, rows, stop)
         done = [r for r in held if of_range[r] <= seen and not of_range[r] & open_]
         held = [r for r in held if r not in done]
-        out.append((ranges, list(range(first, stop)), done))
+        out.append((list(range(first, stop)), done))
         first, own = stop, []
-    return out or [([], list(range(chunks_of(space))), [])]
+    return out or [(list(range(chunks_of(space))), [])]
 
 
 def _within(sources: Sequence[int], rows: dict[int, int], chunk: int) -> set[int]:

@@ -1,4 +1,4 @@
-"""The stage that opens register cases and publishes them, and the verifications that sources ask for."""
+"""The stage that opens and publishes register cases, and verifies the records of sources that ask for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from jobs.executor import Call
 from jobs.policies import register_version
 from jobs.store import make_folder
-from jobs.verification import make_verifications
+from jobs.verification import verify_records
 from jobs.voices import case_fields
 from jobs.workspace import Workspace
 
@@ -18,7 +18,7 @@ from jobs.workspace import Workspace
 DOUBLES_ROWS = 1_000_000
 
 #: Folders of the work folder that nothing after this stage needs.
-_FREED = ("agreement", "token_bearers", "voices", "doubles", "cases", "verified")
+_FREED = ("agreement", "token_bearers", "voices", "doubles", "cases")
 
 
 class Tasks(Protocol):
@@ -34,7 +34,7 @@ class Tasks(Protocol):
 
 
 def open_cases(stages: Tasks, space: Workspace, artefacts: Path) -> dict[str, Any]:
-    """Open the cases of every field, search for doubles, and publish both with the verifications.
+    """Open the cases of every field, search for doubles, publish both; verify records.
 
     Facts: ``cases`` by kind and field, ``rates`` by field and manner, ``verified`` by source and result.
     """
@@ -64,7 +64,7 @@ def open_cases(stages: Tasks, space: Workspace, artefacts: Path) -> dict[str, An
     published = stages.tasks(
         "cases", [("jobs.tasks_cases_publish:publish_register_cases", (work, out, version))]
     )[0]
-    verified = make_verifications(stages, space, artefacts)
+    verified = verify_records(stages, space)
     stages.free(*_FREED)
     return {
         "cases": published["cases"],

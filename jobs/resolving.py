@@ -18,7 +18,7 @@ _PERSON_BYTES = 120
 _OPEN_BYTES = 1_500
 
 #: What finding and scoring pairs has left that only corrections would read again.
-_OF_MATCHING = ("holders", "repeats", "settled")
+_OF_MATCHING = ("repeats", "settled")
 
 
 class Runs(Protocol):
@@ -61,5 +61,6 @@ def resolve_run(stages: Runs, space: Workspace) -> dict[str, Any]:
     facts = stages.tasks(STAGE, [("jobs.tasks_resolve:resolve_open", (work, passes))])[0]
     stages.drop("resolve")
     # Terms of single names were wanted for the open records only.
-    stages.free("nametable", *(() if space.loaded.project.corrections.make else _OF_MATCHING))
+    corrected = space.loaded.project.corrections.make
+    stages.free("nametable", *_OF_MATCHING, *(() if corrected else ("holders",)))
     return facts

@@ -120,7 +120,7 @@ def run_record(
         "records_per_person": {name: c.records_per_person for name, c in sorted(loaded.contracts.items())},
         "duplicates": facts["resolve"]["duplicates"],
         "review_pairs": facts["publish"]["review_pairs"],
-        "corrections": facts["correct"]["by_source"] if "correct" in facts else None,
+        "corrections": facts["feeds"]["by_source"] if "feeds" in facts else None,
         "cases": facts["cases"]["cases"] if "cases" in facts else None,
         "blocking": {
             "rules": facts["block"]["rules"],

@@ -68,6 +68,7 @@ def count_sources(
     artefacts: Path,
     counted: Sequence[Found],
     corrected: Mapping[str, Any] | None,
+    fed: Mapping[str, Any] | None,
 ) -> dict[str, Found]:
     """Counts of every source that took part, by name.
 
@@ -76,25 +77,30 @@ def count_sources(
     (undecided records that have a candidate), ``dead_unmarked`` (None where the register holds no dates of
     death), ``cases`` of the register by kind (None in a run without corrections).
 
-    counted : of :func:`count_parts`;  corrected : facts of the stage that corrects, None of a run without
+    counted : of :func:`count_parts`;  corrected, fed : facts of the stages ``correct`` and ``feeds``, None of
+    a run without
     """
     work, out = str(space.work), str(artefacts)
     published = stages.tasks("receipts", [("jobs.tasks_count:count_published", (work, out))])[0]
     return {
-        info.name: _of_source(info, counted[number], published, corrected)
+        info.name: _of_source(info, counted[number], published, corrected, fed)
         for number, info in enumerate(space.sources)
     }
 
 
 def _of_source(
-    info: SourceInfo, counted: Found, published: Mapping[str, Any], corrected: Mapping[str, Any] | None
+    info: SourceInfo,
+    counted: Found,
+    published: Mapping[str, Any],
+    corrected: Mapping[str, Any] | None,
+    fed: Mapping[str, Any] | None,
 ) -> Found:
     agency = info.role == "agency"
     relations = corrected["relations"].get(info.name, {}) if corrected is not None and agency else {}
     return {
         "fields": {f: _field(held, relations.get(f)) for f, held in counted["fields"].items()},
         "queries": published["queries"].get(info.name, []),
-        "corrections": None if corrected is None else corrected["counts"].get(info.name, []),
+        "corrections": None if fed is None else fed["counts"].get(info.name, []),
         "duplicates": published["duplicates"].get(info.name, 0) if agency else 0,
         "paired": counted["paired"],
         "dead_unmarked": counted["dead_unmarked"],

@@ -20,26 +20,28 @@ class Tasks(Protocol):
         """Results of the calls in their order."""
 
 
-def make_verifications(stages: Tasks, space: Workspace, artefacts: Path) -> dict[str, dict[str, int]]:
-    """Verify and publish; records by source and result."""
-    work, out = str(space.work), str(artefacts)
+def verify_records(stages: Tasks, space: Workspace) -> dict[str, dict[str, int]]:
+    """Verify, as part of ``cases``, records of the sources that ask for it; how many by source and result."""
     parts = asked_parts(space)
+    done = stages.tasks(
+        "cases",
+        [("jobs.tasks_verify:verify_part", (str(space.work), s, p)) for s, p, _, _ in parts],
+        [n for *_, n in parts],
+    )
     counts: dict[str, dict[str, int]] = {space.sources[n].name: {} for n in asking(space)}
-    pieces = 0
-    if parts:
-        done = stages.tasks(
-            "cases",
-            [("jobs.tasks_verify:verify_part", (work, s, p)) for s, p, _, _ in parts],
-            [n for *_, n in parts],
-        )
-        for (source, *_), result in zip(parts, done, strict=True):
-            held = counts[space.sources[source].name]
-            for code, count in result["results"].items():
-                held[code] = held.get(code, 0) + count
-        pieces = stages.tasks("cases", [("jobs.tasks_verify:cut_verifications", (work,))])[0]["pieces"]
-        stages.tasks(
-            "cases",
-            [("jobs.tasks_verify:make_verified_piece", (work, out, piece)) for piece in range(pieces)],
-        )
-    stages.tasks("cases", [("jobs.tasks_verify:publish_verifications", (work, out, pieces))])
+    for (source, *_), result in zip(parts, done, strict=True):
+        held = counts[space.sources[source].name]
+        for code, count in result["results"].items():
+            held[code] = held.get(code, 0) + count
     return {name: dict(sorted(held.items())) for name, held in counts.items()}
+
+
+def publish_verifications(stages: Tasks, space: Workspace, artefacts: Path) -> None:
+    """Publish what was verified, as part of ``feeds``: it cites the decisions that are published."""
+    work, out = str(space.work), str(artefacts)
+    pieces = 0
+    if asked_parts(space):
+        pieces = stages.tasks("feeds", [("jobs.tasks_verify:cut_verifications", (work,))])[0]["pieces"]
+    calls: list[Call] = [("jobs.tasks_verify:make_verified_piece", (work, out, n)) for n in range(pieces)]
+    stages.tasks("feeds", calls)
+    stages.tasks("feeds", [("jobs.tasks_verify:publish_verifications", (work, out, pieces))])

@@ -12,6 +12,7 @@ from jobs.counting import count_values
 from jobs.deciding import decide_records
 from jobs.executor import Call
 from jobs.matching import match_records
+from jobs.ordering import order_records
 from jobs.project import LoadedProject
 from jobs.publishing import publish_run
 from jobs.resolving import resolve_run
@@ -68,15 +69,19 @@ def walk_on(
     agency = rows - layout["n_register"]
     facts["decide"] = stages.stage("decide", lambda: decide_records(stages, space), agency)
     facts["resolve"] = stages.stage("resolve", lambda: resolve_run(stages, space))
-    facts["publish"] = stages.stage("publish", lambda: publish_run(stages, space, folder.artefacts))
-    if loaded.project.corrections.make:
-        from jobs.correction import make_corrections
+    facts["order"] = stages.stage("order", lambda: order_records(stages, space), rows)
+    if not loaded.project.corrections.make:
+        facts["publish"] = stages.stage("publish", lambda: publish_run(stages, space, folder.artefacts))
+    else:
+        from jobs.correction import make_corrections, publish_feeds
         from jobs.register_cases import open_cases
 
-        facts["correct"] = stages.stage(
-            "correct", lambda: make_corrections(stages, space, folder.artefacts, folder.fingerprint[:16])
-        )
+        facts["correct"] = stages.stage("correct", lambda: make_corrections(stages, space), agency)
         facts["cases"] = stages.stage("cases", lambda: open_cases(stages, space, folder.artefacts))
+        facts["publish"] = stages.stage("publish", lambda: publish_run(stages, space, folder.artefacts))
+        facts["feeds"] = stages.stage(
+            "feeds", lambda: publish_feeds(stages, space, folder.artefacts, folder.fingerprint[:16])
+        )
     facts["receipts"] = stages.stage("receipts", lambda: _close(stages, loaded, space, folder, facts))
     return facts
 

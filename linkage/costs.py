@@ -62,9 +62,11 @@ SHAPES: Mapping[str, tuple[tuple[str, ...], bool]] = {
     "match": (("one", "rows", "compared"), False),
     "decide": (("one", "agency"), False),
     "resolve": (("one", "agency"), False),
+    "order": (("one", "rows"), False),
     "correct": (("one", "corrected"), False),
     "cases": (("one", "corrected"), False),
     "publish": (("one", "rows", "agency"), False),
+    "feeds": (("one", "corrected"), False),
     "receipts": (("one", "agency"), False),
 }
 
@@ -88,9 +90,11 @@ SECONDS: Mapping[str, Cost] = {
     "match": Cost({"one": 0.4412, "rows": 1.23e-06}),
     "decide": Cost({"one": 0.1273, "agency": 7.376e-07}),
     "resolve": Cost({"one": 0.0973, "agency": 3.692e-07}),
-    "correct": Cost({"one": 0.6787, "corrected": 3.875e-06}),
+    "order": Cost({"one": 0.05, "rows": 1.5e-07}),
+    "correct": Cost({"one": 0.4, "corrected": 2.3e-06}),
     "cases": Cost({"one": 0.2409, "corrected": 4.062e-07}),
-    "publish": Cost({"one": 0.4591, "rows": 6.763e-07, "agency": 1.344e-06}),
+    "publish": Cost({"one": 0.4091, "rows": 5.263e-07, "agency": 1.344e-06}),
+    "feeds": Cost({"one": 0.2787, "corrected": 1.575e-06}),
     "receipts": Cost({"one": 0.07536, "agency": 3.329e-08}),
     "between": Cost({"one": 0.1656, "bytes": 1.896e-09}, serial=True),
 }

@@ -26,13 +26,15 @@ STAGES: tuple[Stage, ...] = (
     Stage("match", ("coded", "blocks", "plan", "model"), ("scored",), "rules and partitions of keys"),
     Stage("decide", ("scored", "model"), ("decisions",), "ranges of rows"),
     Stage("resolve", ("decisions", "scored"), ("entities", "duplicates", "links"), "ranges of rows"),
+    Stage("order", ("records",), ("order",), "parts of files, partitions of ids"),
+    Stage("correct", ("coded", "records", "decisions", "order"), ("corrections",), "parts of files"),
+    Stage("cases", ("coded", "decisions", "model"), ("register_cases", "verifications"), "fields, keys"),
     Stage(
         "publish",
-        ("decisions", "entities", "duplicates", "links", "scored"),
+        ("decisions", "entities", "duplicates", "links", "scored", "order"),
         ("artefacts",),
         "ranges of rows, chunks of artefacts",
     ),
-    Stage("correct", ("coded", "records", "decisions"), ("corrections", "merge_orders"), "parts of files"),
-    Stage("cases", ("coded", "decisions", "model"), ("register_cases", "verifications"), "fields, keys"),
+    Stage("feeds", ("corrections", "artefacts"), ("feeds", "merge_orders"), "pieces of feeds"),
     Stage("receipts", ("artefacts", "decisions"), ("gates", "receipts"), "sources"),
 )

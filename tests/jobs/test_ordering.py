@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from jobs import ordering
-from jobs.ordering import make_order, ranks, stretch
+from jobs.ordering import order_records, ranks, stretch
 from jobs.store import open_arrays, write_arrays
 from jobs.workspace import Workspace
 from linkage.columns import TextColumn
@@ -97,7 +97,7 @@ def test_order__is_that_of_a_sort_in_memory(tmp_path, monkeypatch, partition, to
     monkeypatch.setattr(ordering, "PARTITION_ROWS", partition)
     monkeypatch.setattr(ordering, "SORTED_ROWS", together)
     monkeypatch.setattr(Workspace, "open", lambda _: space)
-    make_order(Here(space), "publish", space)
+    order_records(Here(space), space)
     wanted = space.wanted()
     place = {row: at for at, row in enumerate(wanted)}
     for start, stop in space.ranges():
@@ -113,5 +113,5 @@ def test_order__is_that_of_a_sort_in_memory(tmp_path, monkeypatch, partition, to
 def test_order__of_no_records(tmp_path, monkeypatch):
     space = Space(tmp_path, [(0, 0, 0)], 11, False)
     monkeypatch.setattr(Workspace, "open", lambda _: space)
-    make_order(Here(space), "publish", space)
+    order_records(Here(space), space)
     assert stretch(space, 0, 0).rows.shape == (0,)

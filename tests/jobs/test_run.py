@@ -86,7 +86,7 @@ def test_run_without_corrections__links_alike_and_makes_nothing_else(outcome, co
     assert [held[k] for k in ("decisions", "estimates", "duplicates")] == [
         outcome.run[k] for k in ("decisions", "estimates", "duplicates")
     ]
-    assert held["order"] == [s.name for s in STAGES if s.name not in ("correct", "cases")]
+    assert held["order"] == [s.name for s in STAGES if s.name not in ("correct", "cases", "feeds")]
     assert [s["stage"] for s in held["stages"]] == held["order"]
     assert held["corrections"] is None
     assert held["cases"] is None
@@ -203,7 +203,7 @@ def test_failed_run__goes_on_where_it_was(nation, tmp_path, monkeypatch, outcome
     before = len(read_journal(tmp_path / "run" / "journal.jsonl"))
     done = run_project(nation / "project.toml", tmp_path / "run")
     added = read_journal(tmp_path / "run" / "journal.jsonl")[before:]
-    assert {line["stage"] for line in added} == {"publish", "correct", "cases", "receipts"}
+    assert {line["stage"] for line in added} == {"publish", "feeds", "receipts"}
     assert done.run["decisions"] == outcome.run["decisions"]
     assert done.run["model_id"] == outcome.run["model_id"]
 
