@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from jobs.executor import Call
 from jobs.linked_records import agency_parts, register_parts
 from jobs.policies import register_version
+from jobs.tasks_verify import asked_parts
 from jobs.verification import publish_verifications
 from jobs.workspace import Workspace
 from linkage.render import common_habit
@@ -57,7 +58,7 @@ def make_corrections(stages: Tasks, space: Workspace) -> dict[str, Any]:
             [("jobs.tasks_correct:correct_part", (work, s, p, habits[s])) for s, p, _, _ in parts],
             [n for *_, n in parts],
         )
-    stages.free(*_OF_CORRECTING)
+    stages.free(*_OF_CORRECTING, *(() if asked_parts(space) else ("agreement",)))
     return {
         "rows_in": sum(m["rows_in"] for m in made),
         "rows_out": sum(m["rows_out"] for m in made),
