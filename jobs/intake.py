@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from jobs.cuts import MOST_BITS
 from jobs.executor import Call
 from jobs.project import LoadedProject
-from jobs.record_files import FAST, SMALL
+from jobs.record_files import FAST, PLAIN, SMALL
 from jobs.workspace import Workspace
 from linkage.config import Source
 from linkage.errors import ContractError, IntegrityError
@@ -25,8 +25,8 @@ ROW_BYTES = 600
 #: Bytes of files whose keys are looked at together for repeats: some millions of keys of twelve bytes.
 BUCKET_BYTES = 96 << 20
 
-#: Bytes of all files up to which the disk is not spared: their records lie packed fast.
-SPARED_BYTES = 2 << 30
+#: Bytes of all files up to which the disk is not spared: their records lie as they are, or packed fast.
+PLAIN_BYTES, FAST_BYTES = 512 << 20, 2 << 30
 
 #: A source of fewer rows is stopped only where all of them are refused: one of three says little.
 FEW_ROWS = 20
@@ -67,7 +67,7 @@ def take_in(
     specs = {n: plan["specs"] for n, plan in enumerate(planned) if "specs" in plan}
     faults = {n: _fault(plan["broken"]) for n, plan in enumerate(planned) if "broken" in plan}
     bits = {n: _bits(many) for n, many in specs.items()}
-    packing = SMALL if sum(_size(many) for many in specs.values()) > SPARED_BYTES else FAST
+    packing = _packing(sum(_size(many) for many in specs.values()))
     calls: list[Call] = [
         ("jobs.tasks_intake:intake", (work, n, spec, bits[n], packing))
         for n, many in specs.items()
@@ -149,6 +149,11 @@ def _plans(loaded: LoadedProject, space: Workspace, parts: int | None, threads: 
         ("jobs.tasks_intake:plan_source", (str(space.work), number, *wanted))
         for number in range(len(space.sources))
     ]
+
+
+def _packing(size: int) -> str:
+    """How the records of files of ``size`` bytes lie until they are published."""
+    return PLAIN if size <= PLAIN_BYTES else FAST if size <= FAST_BYTES else SMALL
 
 
 def _bits(specs: Sequence[Mapping[str, Any]]) -> int:

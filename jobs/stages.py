@@ -72,7 +72,7 @@ class Stages:
         return sum((self.peaks | {(0, os.getpid()): peak_memory()}).values())
 
     def disk(self) -> int:
-        """Bytes of the run's folder at its fullest so far, as seen at the end of every round of tasks."""
+        """Bytes of the run's folder at its fullest so far, as seen before any of its files were removed."""
         return max((int(figures["disk"]) for figures in self.figures), default=0)
 
     def stage(self, name: str, work: Callable[[], dict[str, Any]], rows: int | None = None) -> dict[str, Any]:
@@ -173,7 +173,6 @@ class Stages:
 
         for _ in self.executor.map([calls[n] for n in todo], memory=needs, ended=ended):
             pass
-        self._fullest = max(self._fullest, folder_bytes(self.folder.path))
         return [dict(log.held[key]["result"]) for key in keys]
 
     def _publish(self, done: Done) -> None:
@@ -262,6 +261,8 @@ class Stages:
         if not self.folder.keep_work:
             for log in self._logs.values():
                 log.last()
+            # Not after every round: each look at the folder's files keeps all processors waiting.
+            self._fullest = max(self._fullest, folder_bytes(self.folder.path))
         self._free(patterns)
 
     def _free(self, patterns: Sequence[str]) -> None:

@@ -251,6 +251,20 @@ def test_take_in__a_large_source_has_parts_of_bounded_rows(case: Case, monkeypat
     assert max(parts) < 700
 
 
+def test_take_in__packs_the_records_of_large_files(case: Case, monkeypatch: pytest.MonkeyPatch):
+    case.source("tax", {"tax.csv": good(4_000)})
+    size = sum(path.stat().st_size for path in case.folder.glob("*.csv"))
+    held = []
+    for plain, fast in ((size, size), (size - 1, size), (size - 1, size - 1)):
+        monkeypatch.setattr(intake, "PLAIN_BYTES", plain)
+        monkeypatch.setattr(intake, "FAST_BYTES", fast)
+        case.take_in()
+        folder = case.folder / "work" / "intake"
+        held.append(sum(path.stat().st_size for path in folder.glob("*.records.arrays")))
+        shutil.rmtree(folder)
+    assert held[0] > 2 * held[1] > 2 * held[2]
+
+
 def facts_of(rows: int, **refused: int) -> dict[str, Any]:
     return {"rows": rows, "refused": refused}
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from jobs.record_files import (
     FAST,
+    PLAIN,
     SMALL,
     ids_path,
     read_ids,
@@ -42,7 +43,7 @@ def table(values: list[tuple[int, str, str | None, str | None]]) -> pa.Table:
 @given(
     rows,
     st.lists(st.sampled_from(["sex", "line", "record_id", "person_id", "name", "other"]), unique=True),
-    st.sampled_from([SMALL, FAST]),
+    st.sampled_from([SMALL, FAST, PLAIN]),
 )
 def test_read_records__gives_what_was_written(tmp_path_factory, values, columns, packing) -> None:
     folder = tmp_path_factory.mktemp("records")
@@ -88,6 +89,15 @@ def test_write_records__packs_fast_what_repeats_and_leaves_digits(tmp_path: Path
     held = open_arrays(records_path(tmp_path, 0, 0))
     assert held["sex"].tobytes() == "".join(map(str, digits)).encode()
     assert held["name"].nbytes < len("Trần Thị Hà".encode()) * 5_000 // 10
+
+
+def test_write_records__leaves_all_as_it_is_where_nothing_is_to_be_packed(tmp_path: Path) -> None:
+    write_records(
+        tmp_path, 0, 0, table([(0, f"k{i}", "Trần Thị Hà", "F") for i in range(5_000)]), packing=PLAIN
+    )
+    held = open_arrays(records_path(tmp_path, 0, 0))
+    assert held["name"].tobytes() == "Trần Thị Hà".encode() * 5_000
+    assert held["sex"].tobytes() == b"F" * 5_000
 
 
 def test_read_records__of_a_damaged_part_is_an_error(tmp_path: Path) -> None:

@@ -128,6 +128,22 @@ def test_freed__is_removed_once_the_stage_has_happened(tmp_path: Path, keep: boo
     assert {"parts/00000", "parts/00002"} <= left
 
 
+@pytest.mark.parametrize("keep", [False, True])
+def test_disk__is_that_of_the_folder_before_files_were_dropped(tmp_path: Path, keep: bool):
+    with opened(tmp_path / "run", keep_work=keep) as held:
+
+        def work() -> dict[str, Any]:
+            held.tasks("match", [("tests.jobs.test_stages:part", (str(held.folder.work), 50_000))])
+            held.drop("parts/50000")
+            held.tasks("match", [("tests.jobs.test_stages:part", (str(held.folder.work), 1))])
+            return {}
+
+        held.stage("match", work)
+        large, small = 8 * 50_000, 20_000
+        assert large < held.disk() < large + small
+        assert (held.folder.work / "parts" / "50000").exists() is keep
+
+
 def test_freed__is_removed_though_the_run_was_killed_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def work() -> dict[str, Any]:
         held.free("parts")
