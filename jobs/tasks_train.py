@@ -17,6 +17,7 @@ import numpy as np
 from jobs.store import open_arrays, read_arrays, read_bytes, write_arrays, write_bytes
 from jobs.tasks_block import block_keys
 from jobs.workspace import Workspace
+from kernels.partition import sort_by_key
 from linkage.coded import Coded
 from linkage.frequency import ValueCounts
 from linkage.levels import Programme
@@ -239,12 +240,18 @@ def _sample(space: Workspace) -> tuple[Coded, int]:
                 read_arrays(space.range_file("train/sample", a)) for a, _ in space.ranges(register=register)
             ]
             order = np.concatenate([h["@order"] for h in held]) if held else np.zeros(0, np.uint64)
-            sides.append((held, np.argsort(order, kind="stable")))
+            at = np.arange(order.shape[0], dtype=np.uint32)
+            sort_by_key(order, at)
+            sides.append((held, at))
             side = min(side, order.shape[0])
         arrays = {}
         for name in columns_of(space, space.programme):
             if name in space.coded.arrays:
-                own = [np.concatenate([h[name] for h in held])[at[:side]] for held, at in sides if side]
+                own = [
+                    np.take(np.concatenate([h[name] for h in held]), at[:side], axis=0)
+                    for held, at in sides
+                    if side
+                ]
                 arrays[name] = np.concatenate(own) if own else np.asarray(space.coded.arrays[name][:0])
         zeros = np.zeros(2 * side, np.uint64)
         return Coded(arrays, zeros.astype(np.uint8), zeros, 0), side
