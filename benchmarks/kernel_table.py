@@ -264,9 +264,6 @@ JUDGES: Mapping[str, Judge] = {
     "jaro.jaro_winkler_pairs, cutoff 0.9375": Judge(
         _out, name_twins.similarities(twins.jaro_winkler), peers.strings("jaro_winkler", cutoff=0.9375)
     ),
-    "packed.pack_arrow": Judge(
-        lambda _, packed: name_twins.texts_of(packed), name_twins.decoded, {"Python's codec": peers.codec}
-    ),
     "tokens.name_bits": Judge(_facts(tokens.BITS), name_twins.facts_of_names),
     "tokens.token_overlap_pairs": Judge(_out, name_twins.overlaps),
     "spelling.name_osa_pairs": Judge(
