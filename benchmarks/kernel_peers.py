@@ -135,16 +135,6 @@ def spelt(metric: str) -> Peer:
     return Peer((), ask)
 
 
-def _codec(given: Arguments) -> Asked:
-    offsets, data = given
-
-    def read(points: bytes) -> list[str]:
-        text = points.decode("utf-32-le")
-        return [text[a:b] for a, b in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)]
-
-    return Asked(lambda: data.tobytes().decode().encode("utf-32-le"), read)
-
-
 def _integers(given: Arguments) -> Asked:
     texts = pl.Series([text.decode() for text in byte_texts(given[0], given[1])])
     fitting = texts.str.contains("^[0-9]{1,16}$").to_numpy()
@@ -222,7 +212,6 @@ def _lines(given: Arguments) -> Asked:
     return Asked(lambda: int(np.count_nonzero(given[0] == 10)), lambda found: found)
 
 
-codec = Peer((), _codec)
 polars_integers = Peer((), _integers)
 numpy_relations = Peer((), _relations)
 numpy_held = Peer((), _held)

@@ -264,9 +264,6 @@ JUDGES: Mapping[str, Judge] = {
     "jaro.jaro_winkler_pairs, cutoff 0.9375": Judge(
         _out, name_twins.similarities(twins.jaro_winkler), peers.strings("jaro_winkler", cutoff=0.9375)
     ),
-    "packed.pack_arrow": Judge(
-        lambda _, packed: name_twins.texts_of(packed), name_twins.decoded, {"Python's codec": peers.codec}
-    ),
     "tokens.name_bits": Judge(_facts(tokens.BITS), name_twins.facts_of_names),
     "tokens.token_overlap_pairs": Judge(_out, name_twins.overlaps),
     "spelling.name_osa_pairs": Judge(
@@ -333,10 +330,10 @@ JUDGES: Mapping[str, Judge] = {
     "delimited.count_lines": Judge(_returned, column_twins.line_count, {"NumPy": peers.numpy_lines}),
     "delimited.scan": Judge(_scanned, column_twins.records),
     "delimited.walk": Judge(_cut, column_twins.cuts),
-    "delimited.gather": Judge(_gathered, column_twins.cells),
-    "delimited.gather_clean": Judge(_gathered, column_twins.cells),
-    "delimited.has_control": Judge(lambda given, found: (found, given[0].shape[0]), intake_twins.controls),
-    "delimited.as_they_are": Judge(
+    "cell_text.gather": Judge(_gathered, column_twins.cells),
+    "cell_text.gather_clean": Judge(_gathered, column_twins.cells),
+    "cell_text.has_control": Judge(lambda given, found: (found, given[0].shape[0]), intake_twins.controls),
+    "cell_text.as_they_are": Judge(
         lambda given, found: (found, given[-1].tolist()), intake_twins.plain_cells
     ),
     "screens.personal_numbers": Judge(_lists, intake_twins.personal_codes),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jobs.executor import Call
@@ -32,7 +32,7 @@ def block_records(stages: Tasks, space: Workspace, heavy: Mapping[str, int]) -> 
     stretches = space.stretches(LEAST_TASKS)
     ordinary = [i for i, r in enumerate(space.rules) if not r.near]
     results: dict[int, list[dict[str, Any]]] = {}
-    for group in _groups(ordinary, n):
+    for group in rule_groups(ordinary, n):
         stages.tasks(
             "block",
             [("jobs.tasks_block:make_keys", (work, a, b, group)) for a, b in space.ranges()],
@@ -77,7 +77,7 @@ def block_records(stages: Tasks, space: Workspace, heavy: Mapping[str, int]) -> 
     }
 
 
-def _groups(rules: list[int], rows: int) -> list[list[int]]:
+def rule_groups(rules: Sequence[int], rows: int) -> list[list[int]]:
     """Rules that are blocked together, so that their keys do not take more of the disk than they may."""
     at_once = max(1, KEYS_AT_ONCE // max(1, 2 * _KEY_BYTES * rows))
-    return [rules[at : at + at_once] for at in range(0, len(rules), at_once)]
+    return [list(rules[at : at + at_once]) for at in range(0, len(rules), at_once)]

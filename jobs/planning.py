@@ -28,6 +28,7 @@ from jobs.sampling import SampledFile, guess_rows, sample_file
 from jobs.source_files import SourceFile, open_source
 from jobs.store import make_folder, write_json
 from jobs.tasks_standardise import build_vocabulary, code_part, standardise_part
+from jobs.workload import forecast_work, stages_of
 from jobs.workspace import SourceInfo, Workspace, slice_of
 from linkage import costs
 from linkage.forecast import Lost, RuleForecast, Sample, forecast_rules
@@ -115,23 +116,21 @@ def make_plan(
         speed = max(speed, machine.measure_speed())
         space = Workspace(work)
         rules, lost = _forecast(space, taken, threads)
-        widths = _key_columns(space)
+        trained = model is None and loaded.model_file is None
+        accepted = {t.info.name: t.accepted for t in taken}
+        drivers = forecast_work(space, accepted, rules, trained=trained)
     speed = max(speed, machine.measure_speed())
-    trained = model is None and loaded.model_file is None
-    corrected = loaded.project.corrections.make
-    drivers = _drivers(space, taken, rules, widths, trained=trained, corrected=corrected)
-    stages = costs.seconds(drivers, min(threads, machine.processors()), speed)
+    stages = stages_of(loaded)
+    spent = costs.seconds(drivers, min(threads, machine.processors()), speed)
     if not trained:
-        stages.pop("train", None)
-    if not corrected:
-        for name in ("correct", "cases", "feeds"):
-            stages.pop(name, None)
+        spent.pop("train")
+    spent = {name: value for name, value in spent.items() if name in (*stages, "between")}
     needs = {
         "peak_memory": int(costs.MEMORY.of(drivers)),
-        "disk": {"fullest": int(costs.FULLEST.of(drivers)), "artefacts": int(costs.ARTEFACTS.of(drivers))},
+        "disk": costs.disk(drivers, stages),
     }
     there = machine.describe(base, speed)
-    total = sum(stages.values())
+    total = sum(spent.values())
     plan: dict[str, Any] = {
         "schema": 1,
         "plan_id": "",
@@ -145,10 +144,10 @@ def make_plan(
         "rows": round(sum(t.rows for t in taken)),
         "accepted": round(sum(t.accepted for t in taken)),
         "rules": [_rule_record(rule, found) for rule, found in zip(space.rules, rules, strict=True)],
-        "pairs": round(sum(r.compared for r in rules)),
+        "pairs": round(drivers["compared"]),
         "refinement": _lost_record(lost),
         "drivers": {name: float(f"{value:.6g}") for name, value in drivers.items()},
-        "stages": {name: round(value, 3) for name, value in stages.items()},
+        "stages": {name: round(value, 3) for name, value in spent.items()},
         "seconds": round(total, 3),
         **needs,
         "machine": there,
@@ -299,57 +298,6 @@ def _probe(sample: Sample, column: str, found: RuleForecast, pool: ThreadPoolExe
     found.pairs = found.before = found.compared = max(0.0, float(each.sum()))
     sampled = float(sample.rate.min()) < 1.0
     found.error = float(np.sqrt((each**2).sum())) / max(1.0, found.pairs) if sampled else 0.0
-
-
-def _key_columns(space: Workspace) -> int:
-    from linkage.rules import base_keys
-
-    empty = slice_of(space.coded, 0, 0, tuple(space.coded.arrays))
-    return sum(base_keys(empty, space.meaning, r, 0).shape[1] for r in space.rules if not r.near)
-
-
-def _drivers(
-    space: Workspace,
-    taken: Sequence[Taken],
-    rules: Sequence[RuleForecast],
-    widths: int,
-    *,
-    trained: bool,
-    corrected: bool,
-) -> dict[str, float]:
-    from jobs.tasks_train import REGISTER_PAIRS
-
-    rows = sum(t.accepted for t in taken)
-    register = taken[0].accepted
-    agency = max(1.0, rows - register)
-    training = 0.0
-    if trained:
-        plan = space.training
-        share = min(1.0, plan.sample / agency)
-        for index in dict.fromkeys([*plan.rules, *(r for _, r in plan.groups)]):
-            training += rules[index].pairs * (1.0 if space.rules[index].near else share)
-        training += sum(min(r.register_pairs, REGISTER_PAIRS) for r in rules)
-    return {
-        "one": 1.0,
-        "bytes": float(sum(t.bytes for t in taken)),
-        "rows": rows,
-        "register": register,
-        "agency": agency,
-        "corrected": agency if corrected else 0.0,
-        "keys": rows * widths,
-        "pairs": sum(r.pairs + r.register_pairs for r in rules),
-        "random": random_pairs(register, agency) if trained else 0.0,
-        "trained": training,
-        "compared": sum(r.compared for r in rules),
-    }
-
-
-def random_pairs(register: float, agency: float) -> float:
-    """Random pairs that training counts."""
-    from jobs.tasks_train import RANDOM_PAIRS, RANDOM_PAIRS_A_RECORD
-
-    side = min(float(1 << 17), register, agency)
-    return min(RANDOM_PAIRS, RANDOM_PAIRS_A_RECORD * (register + agency), side * side)
 
 
 def _source_record(source: Taken) -> dict[str, Any]:

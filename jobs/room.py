@@ -9,41 +9,46 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs.progress import Progress, size
-from jobs.project import LoadedProject
+from jobs.project import LoadedProject, check_plan
+from jobs.workload import declared_work, stages_of
 from linkage import costs
 from linkage.errors import LinkageError
 
-#: Bytes of a record in a file, on the large side, by how the file begins; what else is text. Of generated
-#: extracts of 9 to 13 fields text took 69 to 100, gzip 29 to 38, zstd 31 to 42; the others are guessed.
-_BYTES = ((b"\x1f\x8b", 45), (b"\x28\xb5\x2f\xfd", 50), (b"PK\x03\x04", 75), (b"ARROW1", 140), (b"", 110))
+#: Bytes of a record in a file, on the large side, by how the file begins. Of generated extracts of 9 to 13
+#: fields gzip took 29 to 38, zstd 31 to 42; the others are guessed.
+_BYTES = ((b"\x1f\x8b", 45), (b"\x28\xb5\x2f\xfd", 50), (b"PK\x03\x04", 75), (b"ARROW1", 140))
+
+#: Bytes at the beginning of a text whose lines say how long one is.
+_HEAD = 1 << 18
 
 #: A run that has less room than this part of the estimate is not begun: the estimate may be wrong that much.
 _CERTAIN = 0.75
 
 
 def count_records(path: Path, bytes_: int) -> int:
-    """About how many records a file has, rather too few; a Parquet file says it."""
+    """About how many records a file has; a Parquet file says it, of what is packed rather too few."""
     with path.open("rb") as stream:
-        start = stream.read(8)
+        start = stream.read(_HEAD)
     if start.startswith(b"PAR1"):
         try:
             return int(pq.read_metadata(path).num_rows)
         except (pa.ArrowException, OSError):
             return 0  # what is wrong with it is the intake's to say
-    return bytes_ // next(each for magic, each in _BYTES if start.startswith(magic))
+    for magic, each in _BYTES:
+        if start.startswith(magic):
+            return bytes_ // each
+    return start.count(b"\n") * bytes_ // max(1, len(start))
 
 
 def wanted_room(loaded: LoadedProject) -> int:
     """About how many bytes a run's folder has at its fullest, by the records of the project's files."""
-    drivers = dict.fromkeys(costs.DRIVERS, 0.0) | {"one": 1.0}
-    for source in loaded.project.sources:
-        files = loaded.files[source.name]
-        rows = sum(count_records(file.path, file.size) for file in files)
-        drivers["rows"] += rows
-        drivers["register" if source.role == "register" else "agency"] += rows
-        drivers["bytes"] += sum(file.size for file in files)
-    drivers["corrected"] = drivers["agency"] if loaded.project.corrections.make else 0.0
-    return int(costs.FULLEST.of(drivers))
+    rows = {
+        source.name: float(sum(count_records(file.path, file.size) for file in loaded.files[source.name]))
+        for source in loaded.project.sources
+    }
+    _, rules, _ = check_plan(loaded)
+    work = declared_work(loaded, rows, sum(not rule.near for rule in rules))
+    return costs.disk(work, stages_of(loaded))["fullest"]
 
 
 def check_room(folder: Path, wanted: int, held: int, progress: Progress, *, resumed: bool = False) -> None:

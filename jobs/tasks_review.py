@@ -161,7 +161,7 @@ def _asked_file(space: Workspace) -> Path:
 
 
 def _submitted_file(space: Workspace, source: int, part: int) -> Path:
-    return space.path("publish", f"submitted-{source:02d}-{part:05d}.arrays")
+    return space.path("publish", f"submitted-{source:02d}-{part:05d}.arrow")
 
 
 def _page_file(space: Workspace, number: int) -> Path:

@@ -199,14 +199,7 @@ def jit(function: F) -> F:
     kernel. Numba checks only the file a function stands in, not the files it calls, so that folder's name
     must change with any file of this package (see :func:`jobs.kernel_cache.prepare`).
     """
-    made = numba.njit(
-        nogil=True,
-        cache=True,
-        fastmath=False,
-        no_cfunc_wrapper=True,
-        pipeline_class=_KernelCompiler,
-        _nrt=_allocates(function),
-    )(function)
+    made = _compiled(function, _KernelCompiler, cache=True)
     if isinstance(made, CPUDispatcher):  # not where Numba is told to compile nothing
         made.__class__ = _Kernel
         made._cache.__class__ = _Cache
@@ -226,6 +219,12 @@ def inline(function: F) -> F:
     return _without_entry(function, forceinline=True)
 
 
+def _compiled(function: Callable[..., Any], compiler: type[Compiler], **own: bool) -> Any:
+    """What Numba makes of a function, with the options that all have in common and its ``own``."""
+    options = {"nogil": True, "fastmath": False, "no_cfunc_wrapper": True, "_nrt": _allocates(function)}
+    return numba.njit(pipeline_class=compiler, **options, **own)(function)
+
+
 def _allocates(function: Callable[..., Any]) -> bool:
     """Whether a function makes arrays of its own; where it does not, no references are counted.
 
@@ -236,15 +235,7 @@ def _allocates(function: Callable[..., Any]) -> bool:
 
 
 def _without_entry(function: F, *, forceinline: bool) -> F:
-    made = numba.njit(
-        nogil=True,
-        fastmath=False,
-        no_cfunc_wrapper=True,
-        no_cpython_wrapper=True,
-        forceinline=forceinline,
-        pipeline_class=_InnerCompiler,
-        _nrt=_allocates(function),
-    )(function)
+    made = _compiled(function, _InnerCompiler, no_cpython_wrapper=True, forceinline=forceinline)
     if isinstance(made, CPUDispatcher):  # as above
         made.__class__ = _Inner
     return cast("F", made)

@@ -60,6 +60,7 @@ class Sample:
 class RuleForecast:
     """What one rule will bring together; counts as in :func:`linkage.block.plan_blocks`, estimated.
 
+    keys     : of all records that the rule brings together
     pairs, register_pairs, refined_pairs, given_up_pairs : of the blocks as they will be walked
     compared : pairs that no earlier rule owns, which are compared and scored
     before   : agency-register pairs before refinement
@@ -70,6 +71,7 @@ class RuleForecast:
     """
 
     name: str
+    keys: float = 0.0
     pairs: float = 0.0
     register_pairs: float = 0.0
     refined_pairs: float = 0.0
@@ -167,6 +169,7 @@ def _forecast(sample: Sample, rule: Rule, own: np.ndarray, candidates: int) -> R
     keys = own.ravel()
     some = (keys != NO_KEY) & (~np.bool_(rule.relatives) | (rows < first))
     keys, rows = keys[some], rows[some]
+    out.keys = float(weight[rows].sum())
     chance = np.ones(keys.shape[0])
     root = np.zeros(0, np.int64)
     entering = 0.0

@@ -18,7 +18,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kernels import delimited as kernel
+from kernels import cell_text as kernel
 from kernels.keys import hash_bytes
 from linkage.errors import ContractError, IntegrityError, did_you_mean
 from linkage.rows import REJECTS, Cells, Extent, RawPart, Spans, reject_table

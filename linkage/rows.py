@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kernels import delimited as kernel
+from kernels import cell_text as kernel
 from linkage.errors import ContractError
 
 #: Blank characters, which make a cell empty and are taken off a key's ends.
@@ -37,7 +37,7 @@ REJECTS = pa.schema(
 class Cells:
     """One column of n cells: ``offsets`` int64[n + 1] into ``data`` uint8, ``state`` uint8[n].
 
-    ``state`` is TEXT, EMPTY, BAD_ENCODING or CONTROL of :mod:`kernels.delimited`; only TEXT has bytes,
+    ``state`` is TEXT, EMPTY, BAD_ENCODING or CONTROL of :mod:`kernels.cell_text`; only TEXT has bytes,
     and they are UTF-8.
     """
 

@@ -1,100 +1,125 @@
 """Fits the costs that ``linkage plan`` foresees to the records of finished runs, and writes them down.
 
-``python -m benchmarks.experiments.costs RUN...`` reads the ``run.json`` of runs with two threads, none of
-them resumed, of at least three sizes (100,000, 300,000 and a million people take five minutes together), and
-replaces the table between the marks in ``linkage/costs.py``. Nothing else should work on the machine.
+``python -m benchmarks.experiments.costs seconds RUN...`` reads the ``run.json`` of runs with two threads,
+none of them resumed, of at least three sizes, and replaces the seconds in ``linkage/costs.py``: nothing else
+should have worked on the machine. ``... disk RUN...`` replaces the bytes, which other work does
+not change: of projects with corrections and without, and of large ones, which spare the disk.
+
+Those are costly, so ``... shrunk 100 PROJECT OUT`` runs a small project with the limits from which on the
+disk is spared at a hundredth of what they are: its files lie as those of a hundred times as many records do.
+It is named ``OUT@100`` among the runs.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-import math
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jobs.planning import make_plan, random_pairs
-from jobs.project import load_project
+from jobs import blocking, counting, intake, publishing
+from jobs.planning import make_plan
+from jobs.run import run_project
 from linkage import costs
 
 TABLE = Path(costs.__file__)
-MARKS = re.compile(r"(# fitted begin\n).*(# fitted end\n)", re.DOTALL)
+
+#: Limits on what lies on the disk, in records or bytes: module and name.
+LIMITS = (
+    (intake, "PLAIN_BYTES"),
+    (intake, "FAST_BYTES"),
+    (counting, "ALL_AT_ONCE"),
+    (blocking, "KEYS_AT_ONCE"),
+    (publishing, "ROUND_ROWS"),
+)
+
+Run = dict[str, Any]
 
 
-def drivers(run: Mapping[str, Any]) -> dict[str, float]:
-    """What a finished run had to do, in the quantities that costs are linear in."""
-    sources = run["sources"]
-    rows = sum(s["accepted"] for s in sources.values())
-    register = sources[run["register"]]["accepted"]
-    project = Path(run["project_file"])
-    loaded = load_project(project)
-    rules = run["blocking"]["rules"]
-    trained = next(s["pairs"] for s in run["stages"] if s["stage"] == "train")
-    random = random_pairs(register, rows - register)
-    return {
-        "one": 1.0,
-        "bytes": float(sum(f.size for files in loaded.files.values() for f in files)),
-        "rows": float(rows),
-        "register": float(register),
-        "agency": float(rows - register),
-        "corrected": float(rows - register) if loaded.project.corrections.make else 0.0,
-        "keys": float(rows * key_columns(project)),
-        "pairs": float(sum(r["pairs"] + r["register_pairs"] for r in rules.values())),
-        "random": random,
-        "trained": max(0.0, trained - random),
+@contextlib.contextmanager
+def limits_shrunk(times: int) -> Iterator[None]:
+    """The limits on what lies on the disk are so many times smaller meanwhile."""
+    held = [getattr(module, name) for module, name in LIMITS]
+    for (module, name), value in zip(LIMITS, held, strict=True):
+        setattr(module, name, value // times)
+    try:
+        yield
+    finally:
+        for (module, name), value in zip(LIMITS, held, strict=True):
+            setattr(module, name, value)
+
+
+def read_run(named: str) -> Run:
+    """The record of a finished run, ``FOLDER`` or ``FOLDER@TIMES``; under ``drivers`` what it had to do."""
+    folder, _, times = named.partition("@")
+    run: Run = json.loads((Path(folder) / "run.json").read_text())
+    with limits_shrunk(int(times or 1)):
+        foreseen = make_plan(Path(run["project_file"]), threads=costs.THREADS)["drivers"]
+    rules = run["blocking"]["rules"].values()
+    trained = next((s["pairs"] for s in run["stages"] if s["stage"] == "train"), 0.0)
+    run["drivers"] = foreseen | {
+        "pairs": float(sum(r["pairs"] + r["register_pairs"] for r in rules)),
+        "trained": max(0.0, trained - foreseen["random"]),
         "compared": float(run["totals"]["pairs"]),
     }
+    return run
 
 
-def key_columns(project: Path) -> int:
-    """Keys of a record under all ordinary rules, aliases and sets of units counted at their width."""
-    plan = make_plan(project, sample=2_000)["drivers"]
-    return round(plan["keys"] / plan["rows"])
-
-
-def fitted(runs: Sequence[Mapping[str, Any]]) -> str:
-    """The table as source text."""
-    done = [drivers(run) for run in runs]
-
-    def cost(
-        names: Sequence[str], spent: Sequence[float], of: Sequence[int] = range(len(runs))
-    ) -> dict[str, float]:
-        features = np.array([[done[number][name] for name in names] for number in of])
-        found = costs.fit(features, np.maximum(np.array(spent, np.float64), 1e-6))
-        largest = (features * found).max(axis=0)
-        whole = max(spent)
-        kept = zip(names, found, largest, strict=True)
-        return {name: float(f"{value:.4g}") for name, value, most in kept if most > 0.001 * whole}
-
-    lines = [
-        "#: Bytes. Memory is that of one process with its threads; disk is that of the run's folder at its\n",
-        "#: fullest, its artefacts included, and of the artefacts that stay.\n",
-    ]
-    spent = {
-        "MEMORY": [r["peak_memory"] for r in runs],
-        "FULLEST": [r["disk"]["fullest"] for r in runs],
-        "ARTEFACTS": [r["disk"]["artefacts"] for r in runs],
+def fitted(runs: Sequence[Run], names: Sequence[str], spent: Sequence[float]) -> dict[str, float]:
+    """Coefficients of a cost by driver, those left out that are nothing to any of the runs."""
+    features = np.array([[run["drivers"][name] for name in names] for run in runs])
+    found = costs.fit(features, np.maximum(np.array(spent, np.float64), 1e-6))
+    share = (features * found / np.maximum(np.array(spent), 1e-6)[:, None]).max(axis=0)
+    return {
+        name: float(f"{value:.4g}")
+        for name, value, most in zip(names, found, share, strict=True)
+        if most > 0.002
     }
-    shape = ("one", "rows", "corrected")
-    lines += [f"{name} = Cost({text(cost(shape, values))})\n" for name, values in spent.items()]
-    lines.append("#: Seconds.\nSECONDS: Mapping[str, Cost] = {\n")
-    took: dict[str, list[tuple[int, float]]] = {}  # of each stage, which runs had it, and for how long
-    for number, run in enumerate(runs):
+
+
+def by_stage(runs: Sequence[Run], figure: str) -> dict[str, tuple[list[Run], list[float]]]:
+    """Of every stage, in the order of stages, the runs that tell a figure of it, and the figures."""
+    found: dict[str, tuple[list[Run], list[float]]] = {name: ([], []) for name in costs.SHAPES}
+    for run in runs:
         for told in run["stages"]:
-            took.setdefault(told["stage"], []).append((number, told["seconds"]))
-    for stage in sorted(took, key=lambda name: list(costs.SHAPES).index(name)):
+            if figure in told:
+                found[told["stage"]][0].append(run)
+                found[told["stage"]][1].append(told[figure])
+    return {name: told for name, told in found.items() if told[0]}
+
+
+def disk_table(runs: Sequence[Run]) -> str:
+    """Bytes by stage as source text."""
+    lines = [
+        "#: Bytes of the run's folder at the fullest of each stage, its artefacts included.\n",
+        "DISK: Mapping[str, Cost] = {\n",
+    ]
+    for stage, (of, lying) in by_stage(runs, "disk").items():
+        lines.append(f'    "{stage}": Cost({text(fitted(of, costs.LYING[stage], lying))}),\n')
+    stay = fitted(runs, costs.LYING["receipts"], [r["disk"]["artefacts"] for r in runs])
+    return "".join(
+        [*lines, "}\n#: Bytes of the artefacts, which stay.\n", f"ARTEFACTS = Cost({text(stay)})\n"]
+    )
+
+
+def seconds_table(runs: Sequence[Run]) -> str:
+    """Seconds by stage as source text."""
+    lines = [
+        "#: Seconds of each stage, and of what lies between them.\n",
+        "SECONDS: Mapping[str, Cost] = {\n",
+    ]
+    for stage, (of, took) in by_stage(runs, "seconds").items():
         names, serial = costs.SHAPES[stage]
-        of, spent_there = zip(*took[stage], strict=True)
-        lines.append(
-            f'    "{stage}": Cost({text(cost(names, spent_there, of))}{", serial=True" if serial else ""}),\n'
-        )
+        found = text(fitted(of, names, took))
+        lines.append(f'    "{stage}": Cost({found}{", serial=True" if serial else ""}),\n')
     between = [r["seconds"] - sum(s["seconds"] for s in r["stages"]) for r in runs]
-    lines.append(f'    "between": Cost({text(cost(("one", "bytes"), between))}, serial=True),\n')
-    return "".join([*lines, "}\n"])
+    found = text(fitted(runs, ("one", "bytes"), between))
+    return "".join([*lines, f'    "between": Cost({found}, serial=True),\n', "}\n"])
 
 
 def text(coefficients: Mapping[str, float]) -> str:
@@ -102,18 +127,27 @@ def text(coefficients: Mapping[str, float]) -> str:
     return "{" + ", ".join(f'"{name}": {value:.4g}' for name, value in coefficients.items()) + "}"
 
 
-def main(folders: Sequence[str]) -> None:
-    """Fit, write, and say how far the fit is from what it was fitted to."""
-    runs = [json.loads((Path(folder) / "run.json").read_text()) for folder in folders]
-    table = fitted(runs)
-    TABLE.write_text(MARKS.sub(lambda m: m[1] + table + m[2], TABLE.read_text()))
+def main(told: Sequence[str]) -> None:
+    """Fit and write one table, and say how far it is from what it was fitted to; or make a run to fit to."""
+    what, *named = told
+    if what == "shrunk":
+        times, project, out = named
+        with limits_shrunk(int(times)):
+            run_project(Path(project), Path(out), threads=costs.THREADS)
+        return
+    runs = [read_run(name) for name in named]
+    table = {"disk": disk_table, "seconds": seconds_table}[what](runs)
+    marks = re.compile(rf"(# {what} begin\n).*(# {what} end\n)", re.DOTALL)
+    TABLE.write_text(marks.sub(lambda m: m[1] + table + m[2], TABLE.read_text()))
     held: dict[str, Any] = {"Cost": costs.Cost, "Mapping": Mapping}
     exec(table, held)  # noqa: S102 - the text that was made just above
-    for folder, run in zip(folders, runs, strict=True):
-        mine = drivers(run)
-        whole = sum(c.of(mine) for c in held["SECONDS"].values())
-        off = math.log2(whole / run["seconds"])
-        print(f"{folder}: {run['seconds']:.1f} s, fitted {whole:.1f} s ({off:+.2f} powers of two)")
+    for name, run in zip(named, runs, strict=True):
+        stages = {s["stage"]: s[what] for s in run["stages"] if what in s}
+        found = {s: cost.of(run["drivers"]) for s, cost in held[what.upper()].items() if s in stages}
+        together = sum if what == "seconds" else max
+        ratio = together(found.values()) / together(stages.values())
+        worst = max(found, key=lambda s: abs(found[s] - stages[s]))
+        print(f"{name}: {ratio:.3f} of what was measured; farthest off {worst}: {found[worst]:.4g}")
 
 
 if __name__ == "__main__":

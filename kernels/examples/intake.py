@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import screens
-from kernels.delimited import as_they_are, gather_clean, has_control, scan
+from kernels.cell_text import as_they_are, gather_clean, has_control
+from kernels.delimited import scan
 from kernels.examples._form import Example
 from kernels.examples.text import QUOTE, file_lines, name_texts, scan_arguments
 from kernels.words import WordTable, count_words, number_short_texts, renumber, word_bits

@@ -12,7 +12,7 @@ import numpy as np
 from kernels.edit import NO_CUTOFF, levenshtein_pairs, osa_pairs
 from kernels.examples._form import Example
 from kernels.jaro import jaro_pairs, jaro_winkler_pairs
-from kernels.packed import PackedStrings, pack_arrow, pack_together
+from kernels.packed import PackedStrings, pack_together
 
 SURNAMES = (
     "NGUYEN TRAN LE PHAM HOANG HUYNH PHAN VU VO DANG BUI DO HO NGO DUONG LY TRUONG DINH LAM MAI TRINH DAO "
@@ -78,12 +78,6 @@ def _pairs(cutoff: float, dtype: type) -> Callable[[int], tuple[Any, ...]]:
     return make
 
 
-def _arrow(n: int) -> tuple[Any, ...]:
-    texts = [text.encode() for text in full_names(n)[0]]
-    offsets = np.cumsum([0, *map(len, texts)])
-    return offsets, np.frombuffer(b"".join(texts), np.uint8)
-
-
 EXAMPLES = (
     Example(levenshtein_pairs, _pairs(NO_CUTOFF, np.int32), "pair"),
     Example(levenshtein_pairs, _pairs(2, np.int32), "pair", "cutoff 2"),
@@ -92,5 +86,4 @@ EXAMPLES = (
     Example(jaro_pairs, _pairs(0.0, np.float64), "pair"),
     Example(jaro_winkler_pairs, _pairs(0.0, np.float64), "pair"),
     Example(jaro_winkler_pairs, _pairs(0.9375, np.float64), "pair", "cutoff 0.9375"),
-    Example(pack_arrow, _arrow, "string"),
 )

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.delimited import count_lines, gather, scan, walk
+from kernels.cell_text import gather
+from kernels.delimited import count_lines, scan, walk
 from kernels.examples._form import Example, mapped
 from kernels.examples.strings import full_names
 from kernels.keys import hash_bytes, siphash128

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
+from benchmarks.experiments import costs as costs_experiment
 from benchmarks.experiments import decision, growth, training
+from data.generator import generate
+from jobs import blocking
+from jobs.planning import make_plan
+from jobs.run import run_project
+from linkage import costs
 from linkage.model import Correction, LevelModel, Model, PartModel
 
 
@@ -57,3 +65,44 @@ def test_decision__variants_leave_out_what_they_say():
     assert (grouped.corrections, grouped.parts[0].levels[0].chance) == ([], {"same": 0.5})
     assert (independent.corrections, independent.parts[0].levels[0].chance) == ([], {})
     assert len({m.model_id for m in (model, grouped, independent)}) == 3
+
+
+def test_costs__tables_are_fitted_to_finished_runs_and_replace_themselves(tmp_path, monkeypatch, capsys):
+    generate(tmp_path / "nation", 500, seed=2)
+    project, run = tmp_path / "nation" / "project.toml", tmp_path / "run"
+    run_project(project, run, threads=2)
+    shrunk = tmp_path / "shrunk"
+    costs_experiment.main(["shrunk", "1000000", str(project), str(shrunk)])
+    table = tmp_path / "costs.py"
+    table.write_text(costs_experiment.TABLE.read_text())
+    monkeypatch.setattr(costs_experiment, "TABLE", table)
+    before = table.read_text()
+    costs_experiment.main(["disk", str(run), f"{shrunk}@1000000"])
+    costs_experiment.main(["seconds", str(run)])
+    held: dict = {}
+    exec(table.read_text(), held)  # noqa: S102 - the product's own module, its tables replaced
+    assert before.split("# disk begin")[0] == table.read_text().split("# disk begin")[0]
+    assert set(held["DISK"]) == set(costs.DISK)
+    assert set(held["SECONDS"]) == set(costs.SECONDS)
+    record = json.loads((run / "run.json").read_text())
+    drivers = costs_experiment.read_run(str(run))["drivers"]
+    found = max(cost.of(drivers) for cost in held["DISK"].values())
+    assert found == pytest.approx(record["disk"]["fullest"], rel=0.1)
+    told = capsys.readouterr().out
+    assert [line.split(":")[0] for line in told.splitlines()] == [str(run), f"{shrunk}@1000000", str(run)]
+
+
+def test_costs__a_run_with_smaller_limits_lies_like_a_large_one(tmp_path):
+    generate(tmp_path, 500, seed=2)
+    before = blocking.KEYS_AT_ONCE
+    small = foreseen(tmp_path)
+    with costs_experiment.limits_shrunk(1_000_000):
+        large = foreseen(tmp_path)
+    assert before == blocking.KEYS_AT_ONCE
+    assert small["loose"] == small["cells"] > large["loose"] == 0
+    assert small["at_once"] == small["keys"] == large["keys"] > 2 * large["at_once"] > 0
+    assert small["round"] == small["rows"] > large["round"] > 0
+
+
+def foreseen(folder):
+    return make_plan(folder / "project.toml")["drivers"]

@@ -87,6 +87,7 @@ def test_run__says_how_near_its_plan_came(plan, run):
     for figure in (held["seconds"], held["peak_memory"], *held["disk"].values()):
         assert figure["ratio"] == pytest.approx(figure["estimated"] / figure["actual"], rel=0.01)
     assert run["disk"]["fullest"] > run["disk"]["artefacts"] > 0
+    assert 0.97 <= held["disk"]["fullest"]["ratio"] <= 1.3
 
 
 def test_plan__keeps_nothing_behind_and_changes_nothing(nation, tmp_path, monkeypatch):

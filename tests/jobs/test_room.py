@@ -15,7 +15,6 @@ from jobs import room
 from jobs.plan_record import folder_bytes
 from jobs.progress import Progress
 from jobs.project import load_project
-from linkage import costs
 from linkage.errors import LinkageError
 
 
@@ -69,7 +68,7 @@ def test_records__are_counted_from_what_a_file_is(tmp_path: Path):
     (tmp_path / "empty.csv").write_bytes(b"")
     counts = {p.name: room.count_records(p, p.stat().st_size) for p in sorted(tmp_path.iterdir())}
     assert counts["a.parquet"] == 9000
-    assert 4500 < counts["a.csv"] <= 9000
+    assert counts["a.csv"] == pytest.approx(9000, rel=0.01)
     assert 2000 < counts["a.csv.gz"] <= 9000
     assert (counts["broken.parquet"], counts["empty.csv"]) == (0, 0)
 
@@ -78,8 +77,21 @@ def test_wanted__grows_with_the_records_of_all_sources(tmp_path: Path):
     for people in (500, 5000):
         generate(tmp_path / str(people), people, seed=1)
     small, large = (room.wanted_room(load_project(tmp_path / n / "project.toml")) for n in ("500", "5000"))
-    row, corrected = (costs.FULLEST.coefficients[name] for name in ("rows", "corrected"))
-    assert 4500 * row < large - small < 4500 * (row + corrected) * 2.5
+    # Of a nation one person has 2.2 records, and one record takes 200 to 600 bytes.
+    assert 4500 * 2.2 * 200 < large - small < 4500 * 2.2 * 600
+
+
+def test_wanted__is_less_without_corrections_and_with_fewer_rules(tmp_path: Path):
+    generate(tmp_path, 5000, seed=1)
+    text = (tmp_path / "project.toml").read_text()
+    linking = text + "\n[corrections]\nmake = false\n"
+    one_rule = linking + '[[blocking]]\nname = "number"\non = ["personal_number.any"]\n'
+    wanted = []
+    for number, own in enumerate((text, linking, one_rule)):
+        (tmp_path / f"{number}.toml").write_text(own)
+        wanted.append(room.wanted_room(load_project(tmp_path / f"{number}.toml")))
+    assert wanted == sorted(wanted, reverse=True)
+    assert len(set(wanted)) == 3
 
 
 def test_folder_bytes__are_those_of_all_files_below_and_of_no_links_target(tmp_path: Path):

@@ -49,10 +49,6 @@ def byte_texts(offsets: Any, data: Any) -> list[bytes]:
     return [whole[a:b] for a, b in itertools.pairwise(offsets.tolist())]
 
 
-def decoded(given: Arguments) -> list[str]:
-    return [text.decode() for text in byte_texts(*given)]
-
-
 class FormToken(NamedTuple):
     """A token as the twins of names want it, from its forms."""
 

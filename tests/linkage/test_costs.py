@@ -14,21 +14,44 @@ from linkage.pipeline import STAGES
 NOTHING = dict.fromkeys(costs.DRIVERS, 0.0)
 MILLION = {
     "one": 1.0, "bytes": 1.5e8, "rows": 2.2e6, "register": 1e6, "agency": 1.2e6, "corrected": 1.2e6,
-    "keys": 4e7, "pairs": 1.5e7, "random": 1e7, "trained": 5e6, "compared": 5e6,
+    "far": 7.7e5, "cells": 2.1e7, "loose": 2.1e7, "round": 2.2e6, "keys": 1.9e7, "at_once": 1.9e7,
+    "pairs": 1.5e7, "sampled": 2.6e5, "random": 1e7, "trained": 5e6, "compared": 5e6,
 }  # fmt: skip
 
 
 def test_drivers__of_every_cost_are_known():
-    for cost in (costs.MEMORY, costs.FULLEST, costs.ARTEFACTS, *costs.SECONDS.values()):
+    assert set(MILLION) == set(costs.DRIVERS)
+    for cost in (costs.MEMORY, costs.ARTEFACTS, *costs.DISK.values(), *costs.SECONDS.values()):
         assert set(cost.coefficients) <= set(costs.DRIVERS)
         assert all(value >= 0 for value in cost.coefficients.values())
-    for names, _ in costs.SHAPES.values():
+    for names in (*(n for n, _ in costs.SHAPES.values()), *costs.LYING.values()):
         assert set(names) <= set(costs.DRIVERS)
 
 
-def test_seconds__are_foreseen_for_every_stage_of_a_run():
-    assert {s.name for s in STAGES} <= set(costs.SECONDS)
-    assert {s.name for s in STAGES} <= set(costs.SHAPES)
+def test_costs__are_foreseen_for_every_stage_of_a_run():
+    names = {s.name for s in STAGES}
+    assert set(costs.SECONDS) == names | {"between"}
+    assert set(costs.SHAPES) == set(costs.LYING) == set(costs.DISK) == names
+
+
+def test_disk__is_that_of_the_fullest_stage_the_run_has_and_more_than_what_stays():
+    names = [s.name for s in STAGES]
+    lies = {name: cost.of(MILLION) for name, cost in costs.DISK.items()}
+    whole = costs.disk(MILLION, names)
+    assert whole["fullest"] == int(costs.MARGIN * max(lies.values()))
+    assert whole["artefacts"] == int(costs.MARGIN * costs.ARTEFACTS.of(MILLION))
+    fullest = max(lies, key=lambda name: lies[name])
+    less = costs.disk(MILLION, [name for name in names if name != fullest])["fullest"]
+    assert whole["artefacts"] < less < whole["fullest"]
+
+
+def test_disk__of_a_large_run_is_spared():
+    """Of a hundred times the records, which lie packed small and are worked through bit by bit."""
+    large = {name: 100 * value for name, value in MILLION.items()}
+    large |= {"one": 1.0, "loose": 0.0, "round": 4e6, "at_once": 2.3e8, "corrected": 0.0}
+    small = MILLION | {"corrected": 0.0}
+    linking = [s.name for s in STAGES if s.name not in ("correct", "cases")]
+    assert costs.disk(large, linking)["fullest"] < 75 * costs.disk(small, linking)["fullest"]
 
 
 def test_seconds__rise_with_work_and_fall_with_speed():
