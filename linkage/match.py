@@ -16,7 +16,7 @@ from linkage.gathered import Gathered, local_members, side_terms
 from linkage.levels import Programme
 from linkage.model import STEP, Weights
 from linkage.reach import Screen, reaching
-from linkage.rules import Rule, effective_keys, many_keys
+from linkage.rules import Rule, effective_keys, key_head, many_keys
 from linkage.scored import Blocks, Counted, Scored
 
 AGENCY_REGISTER = 0
@@ -135,14 +135,52 @@ def owned_batches(
     while n := walker.next():
         found, left, right = members.narrowed(walker.left[:n], walker.right[:n])
         if rest:
-            found = found.reading(coded, blocking.columns(rest))
-            taken = np.empty(n, np.uint8)
-            owned_pairs(*blocking.keys(found.table, meaning, rest), len(rest), left, right, taken)
-            free = taken == 0
+            found, free = _free_pairs(coded, meaning, blocking, rule, rest, found, left, right)
             if not free.all():
                 found, left, right = found.narrowed(left[free], right[free])
         if left.size:
             yield found, left, right
+
+
+def _free_pairs(
+    coded: Coded,
+    meaning: Meaning,
+    blocking: RuleKeys,
+    rule: int,
+    rules: Sequence[int],
+    found: Gathered,
+    left: np.ndarray,
+    right: np.ndarray,
+) -> tuple[Gathered, np.ndarray]:
+    """Which pairs of a rule's blocks share no key of some other rules, bool[n], and the records with what has
+    been read of them; ``right`` rises.
+
+    Keys of a rule that asks for a day, a number or one of several are made of the few records only whose
+    pairs agree on what it asks for beside names: without that, matching took a tenth longer.
+    """
+    heads = {i: key_head(blocking.rules[i], blocking.rules[rule], meaning.kinds) for i in rules}
+    late = [i for i in rules if heads[i]]
+    soon = [i for i in rules if not heads[i]]
+    begun = [replace(blocking.rules[i], on=heads[i], refine=()) for i in late]
+    asked = RuleKeys(
+        [*(blocking.rules[i] for i in soon), *begun],
+        [*(blocking.hot[i] for i in soon), *[np.zeros(0, np.uint64)] * len(late)],
+        blocking.secret,
+    )
+    every = range(len(asked.rules))
+    found = found.reading(coded, asked.columns(every))
+    keys, widths = asked.keys(found.table, meaning, every)
+    taken, agree = np.empty(left.shape[0], np.uint8), np.empty(left.shape[0], np.uint8)
+    owned_pairs(keys, widths, len(soon), left, right, taken)
+    if late:
+        owned_pairs(keys, widths[len(soon) :], len(late), left, right, agree)
+        open_ = np.flatnonzero(agree > taken)
+        few, own, other = found.narrowed(left[open_], right[open_])
+        few = few.reading(coded, blocking.columns(late))
+        shared = np.empty(open_.shape[0], np.uint8)
+        owned_pairs(*blocking.keys(few.table, meaning, late), len(late), own, other, shared)
+        taken[open_] = shared
+    return found, taken == 0
 
 
 def _of_numbers(meaning: Meaning, blocking: RuleKeys, rules: Sequence[int]) -> list[int]:
