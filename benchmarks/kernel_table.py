@@ -131,6 +131,10 @@ def _scored(given: Arguments, end: Any) -> Any:
     return list(zip(*(column[:end].tolist() for column in given[-5:]), strict=True))
 
 
+def _reached(given: Arguments, end: Any) -> Any:
+    return list(zip(*(column[:end].tolist() for column in given[-3:]), strict=True))
+
+
 def _narrowed(given: Arguments, count: Any) -> Any:
     return given[3][:count].tolist(), list(zip(given[4].tolist(), given[5].tolist(), strict=True))
 
@@ -295,6 +299,7 @@ JUDGES: Mapping[str, Judge] = {
     "patterns.assign_patterns": Judge(_out, column_twins.patterns),
     "patterns.count_patterns": Judge(_out, column_twins.histogram, {"NumPy": peers.numpy_histogram}),
     "patterns.score_pairs": Judge(_scored, column_twins.scores),
+    "patterns.reaching_pairs": Judge(_reached, column_twins.reached),
     "keys.start_keys": Judge(_out, column_twins.start_keys),
     "keys.fold_column": Judge(_out, column_twins.folded),
     "keys.index_keys": Judge(_out, column_twins.key_index),

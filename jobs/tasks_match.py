@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from jobs.workspace import Workspace
 from kernels.partition import partition_order
 from linkage.match import Scoring, floor_of, match_blocks, match_pairs, without
 from linkage.model import Weights, weigh
+from linkage.reach import screen_of
 from linkage.scored import Scored
 
 #: Tasks a rule that are wanted at least: what each writes, every range of agency records opens.
@@ -31,6 +33,16 @@ def scoring_of(space: Workspace) -> Scoring:
         return Scoring(weigh(model, space.programme), floor_of(model.register))
 
     return space.fresh("scoring", ("model.json",), load)
+
+
+def screening_of(space: Workspace) -> Scoring:
+    """The same with the screen of these weights; made once a process that matches."""
+
+    def load() -> Scoring:
+        scoring = scoring_of(space)
+        return replace(scoring, screen=screen_of(space.programme, scoring.weights, space.meaning.kinds))
+
+    return space.fresh("screening", ("model.json",), load)
 
 
 def weights_of(space: Workspace) -> Weights:
@@ -90,7 +102,9 @@ def load_scored(space: Workspace, start: int, rules: Sequence[int] | None = None
 def match_partitions(work: str, rule: int, first: int, stop: int) -> dict[str, Any]:
     """Score the agency-register pairs that some partitions of a rule own, of records that are not settled."""
     space = Workspace.open(work)
-    settled = None if rule in space.identifier_rules else settled_bits(space)
+    settled, scoring = None, scoring_of(space)
+    if rule not in space.identifier_rules:  # nearly every pair that an identifier finds is kept
+        settled, scoring = settled_bits(space), screening_of(space)
     found, counts = [], {"pairs": 0, "kept": 0}
     for partition in range(first, stop):
         blocks = read_blocks(space, rule, partition)
@@ -103,7 +117,7 @@ def match_partitions(work: str, rule: int, first: int, stop: int) -> dict[str, A
             space.blocking,
             rule,
             blocks,
-            scoring_of(space),
+            scoring,
             space.gathered,
         )
         found.append(scored)

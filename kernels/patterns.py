@@ -170,3 +170,53 @@ def score_pairs(
             out_blind[at] = blind
             at += 1
     return at
+
+
+@jit
+def reaching_pairs(
+    patterns: NDArray[np.uint32],
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    empty: NDArray[np.uint8],
+    weights: NDArray[np.int32],
+    asked: NDArray[np.int8],
+    blind_weights: NDArray[np.int32],
+    blind_asked: NDArray[np.int8],
+    repeated: NDArray[np.uint8],
+    frequency: NDArray[np.int16],
+    repeats: NDArray[np.int32],
+    floor: int,
+    places: NDArray[np.uint32],
+    at: int,
+    out_left: NDArray[np.int64],
+    out_right: NDArray[np.int64],
+    out_place: NDArray[np.uint32],
+) -> int:
+    """The pairs that can reach ``floor`` by what some parts of a comparison say of them; returns where the
+    next of them is to stand.
+
+    patterns    : uint32[n], of these parts only;  left, right : int64[n], local rows of the pairs
+    empty       : uint8[rows], which of the other parts have nothing to compare as this row is the left one
+    weights, blind_weights : int32[kinds of ``empty``, patterns], the greatest a pair may yet have, with and
+                  without the identifier, before what is asked of ``frequency`` and ``repeats``
+    asked, blind_asked, repeated, frequency, repeats, floor : as in :func:`score_pairs`
+    places      : uint32[patterns], where each stands among the patterns of all parts
+    out_left, out_right, out_place : at least at + n long, filled from ``at`` on
+    """
+    for i in range(patterns.shape[0]):
+        pattern = patterns[i]
+        none = empty[left[i]]
+        weight = weights[none, pattern]
+        blind = blind_weights[none, pattern]
+        if asked[pattern] >= 0:
+            weight += frequency[right[i], asked[pattern]]
+        if blind_asked[pattern] >= 0:
+            blind += frequency[right[i], blind_asked[pattern]]
+        if repeated[pattern]:
+            weight += repeats[left[i]]
+        if weight >= floor or blind >= floor:
+            out_left[at] = left[i]
+            out_right[at] = right[i]
+            out_place[at] = places[pattern]
+            at += 1
+    return at

@@ -7,7 +7,7 @@ belongs to the first rule whose effective key both records share.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -133,6 +133,31 @@ def compile_rules(rules: Sequence[Blocking], kinds: dict[str, str]) -> tuple[Rul
 def many_keys(rule: Rule) -> bool:
     """Whether a record may have several keys under the rule."""
     return any(part.form == "any" for part in rule.on)
+
+
+def key_head(rule: Rule, known: Rule, kinds: Mapping[str, str]) -> tuple[KeyPart, ...]:
+    """What a rule asks for that few pairs agree on and that is quickly compared: its elements that are no
+    names and of one key, without those on which pairs of the rule ``known`` agree.
+
+    Empty where few pairs would fall by it: without a day, a number or a text, unless the rule has an element
+    of several keys; or where it is the whole key.
+    """
+
+    def tells(part: KeyPart) -> bool:
+        kind = kinds[part.column]
+        return kind in ("identifier", "phone", "text") or (kind == "date" and part.form in ("", "day_month"))
+
+    head = tuple(
+        part
+        for part in rule.on
+        if part.form != "any"
+        and kinds[part.column] != "name"
+        and part not in known.on
+        and KeyPart(part.column, "") not in known.on
+    )
+    if len(head) == len(rule.on) or not (many_keys(rule) or any(map(tells, head))):
+        return ()
+    return head
 
 
 def part_codes(coded: Coded, meaning: Meaning, part: KeyPart) -> np.ndarray:

@@ -23,6 +23,7 @@ from kernels.patterns import (
     TAKE_LEVEL,
     assign_patterns,
     count_patterns,
+    reaching_pairs,
     score_pairs,
 )
 
@@ -197,6 +198,16 @@ def _scores(n: int) -> tuple[Any, ...]:
     return (*pairs, *tables, repeated, frequency, repeats, 1 << 14, rows, 0, *found)
 
 
+def _reaching(n: int) -> tuple[Any, ...]:
+    patterns, left, right, weights, asked, blind, blind_asked, *others = _scores(n)[:10]
+    floor, empty = 1 << 14, (np.arange(n) % 3 == 0).astype(np.uint8)
+    tables = [np.stack([table, table - (1 << 12)]) for table in (weights, blind)]
+    places = np.arange(_PATTERNS, dtype=np.uint32) * np.uint32(16)
+    found = [np.zeros(n, dtype) for dtype in (np.int64, np.int64, np.uint32)]
+    asks = tables[0], asked, tables[1], blind_asked, *others
+    return (patterns, left, right, empty, *asks, floor, places, 0, *found)
+
+
 EXAMPLES = (
     Example(identifier_bits_pairs, _number_pairs, "pair"),
     Example(read_digits, _digits, "text"),
@@ -209,4 +220,5 @@ EXAMPLES = (
     Example(assign_patterns, _levels, "pair"),
     Example(count_patterns, _histogram, "pair", consumed=(2,)),
     Example(score_pairs, _scores, "pair"),
+    Example(reaching_pairs, _reaching, "pair"),
 )

@@ -132,6 +132,23 @@ def scores(given: Arguments) -> list[tuple[int, ...]]:
     return out
 
 
+def reached(given: Arguments) -> list[tuple[int, int, int]]:
+    found, left, right, empty, weights, asked, blind, blind_asked = given[:8]
+    repeated, frequency, repeats, floor, places = given[8:13]
+    out = []
+    for pattern, a, b in zip(found.tolist(), left.tolist(), right.tolist(), strict=True):
+        known, unknown = int(weights[empty[a], pattern]), int(blind[empty[a], pattern])
+        if asked[pattern] >= 0:
+            known += int(frequency[b, asked[pattern]])
+        if blind_asked[pattern] >= 0:
+            unknown += int(frequency[b, blind_asked[pattern]])
+        if repeated[pattern]:
+            known += int(repeats[a])
+        if max(known, unknown) >= floor:
+            out.append((a, b, int(places[pattern])))
+    return out
+
+
 def start_keys(given: Arguments) -> list[int]:
     return [start_of_keys(int(given[0]))] * given[1].shape[0]
 
@@ -319,7 +336,7 @@ def narrowed_pairs(given: Arguments) -> tuple[list[int], list[tuple[int, int]]]:
     pairs = list(zip(given[1].tolist(), given[2].tolist(), strict=True))
     held = sorted({row for pair in pairs for row in pair})
     place = {row: at for at, row in enumerate(held)}
-    return held, [(place[a], place[b]) for a, b in sorted(pairs, key=lambda pair: pair[0])]
+    return held, [(place[a], place[b]) for a, b in sorted(pairs, key=lambda pair: pair[1])]
 
 
 def block_counts(given: Arguments) -> list[list[int]]:

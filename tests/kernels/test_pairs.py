@@ -116,13 +116,13 @@ def test_owned_pairs__are_those_that_share_a_key(
 
 @given(st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11)), max_size=20), st.integers(12, 20))
 @settings(deadline=None)
-def test_narrow_pairs__are_the_same_pairs_by_their_left_row(asked: list[tuple[int, int]], rows: int) -> None:
+def test_narrow_pairs__are_the_same_pairs_by_their_right_row(asked: list[tuple[int, int]], rows: int) -> None:
     left, right = (np.array([p[side] for p in asked], np.int64) for side in (0, 1))
     held, own, other = np.full(rows, -1, np.int64), np.empty_like(left), np.empty_like(right)
     n = pairs.narrow_pairs(rows, left, right, held, own, other)
     assert held[:n].tolist() == sorted({row for pair in asked for row in pair})
     found = list(zip(held[own].tolist(), held[other].tolist(), strict=True))
-    assert found == sorted(asked, key=lambda pair: pair[0])
+    assert found == sorted(asked, key=lambda pair: pair[1])
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=8))

@@ -156,3 +156,55 @@ def test_score_pairs__keeps_the_pairs_one_of_whose_weights_reaches_the_floor(
     assert list(zip(*(column[at:end].tolist() for column in out), strict=True)) == known
     for column in out:
         assert set(column[:at].tolist()) | set(column[end:].tolist()) == {77}
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.integers(0, 2)), max_size=12),
+    st.tuples(st.tuples(_numbers, _numbers), _columns, st.tuples(_numbers, _numbers), _columns),
+    st.lists(st.booleans(), min_size=4, max_size=4),
+    st.lists(st.integers(0, 1), min_size=3, max_size=3),
+    st.integers(-(2**20), 2**20),
+    st.integers(0, 3),
+)
+@settings(deadline=None)
+def test_reaching_pairs__keeps_the_pairs_that_may_reach_the_floor(
+    pairs: list[tuple[int, int, int]],
+    tables: tuple[tuple[list[int], list[int]], list[int], tuple[list[int], list[int]], list[int]],
+    repeated: list[bool],
+    empty: list[int],
+    floor: int,
+    at: int,
+) -> None:
+    frequency, repeats, places = [[1, 20], [300, 4000], [-500, 30_000]], [0, -70, -4000], [9, 8, 70, 6]
+    total, asked, blind, blind_asked = tables
+    out = [np.full(len(pairs) + at + 1, 77, t) for t in (np.int64, np.int64, np.uint32)]
+    end = patterns.reaching_pairs(
+        np.array([p[0] for p in pairs], np.uint32),
+        np.array([p[1] for p in pairs], np.int64),
+        np.array([p[2] for p in pairs], np.int64),
+        np.array(empty, np.uint8),
+        np.array(total, np.int32),
+        np.array(asked, np.int8),
+        np.array(blind, np.int32),
+        np.array(blind_asked, np.int8),
+        np.array(repeated, np.uint8),
+        np.array(frequency, np.int16),
+        np.array(repeats, np.int32),
+        floor,
+        np.array(places, np.uint32),
+        at,
+        *out,
+    )
+    wanted = []
+    for pattern, left, right in pairs:
+        own = total[empty[left]][pattern] + (frequency[right][asked[pattern]] if asked[pattern] >= 0 else 0)
+        own += repeats[left] if repeated[pattern] else 0
+        without = blind[empty[left]][pattern] + (
+            frequency[right][blind_asked[pattern]] if blind_asked[pattern] >= 0 else 0
+        )
+        if max(own, without) >= floor:
+            wanted.append((left, right, places[pattern]))
+    assert end == at + len(wanted)
+    assert list(zip(*(column[at:end].tolist() for column in out), strict=True)) == wanted
+    for column in out:
+        assert set(column[:at].tolist()) | set(column[end:].tolist()) <= {77}

@@ -33,6 +33,7 @@ from linkage.match import (
 from linkage.model import Weights
 from linkage.packs import pack_of
 from linkage.plan import comparison_parts, effective_plan
+from linkage.reach import screen_of
 from linkage.rules import Rule, compile_rules
 from linkage.scored import Scored
 from linkage.standardise import read_aliases, standardise
@@ -184,17 +185,23 @@ def holding(register: list[small.Person], column: str) -> set[Any]:
 
 @pytest.fixture(scope="module")
 def weights(nation: Nation) -> Weights:
-    """Any weights at all, most of them below the floor."""
-    n = nation.programme.n_patterns
+    """Any weights at all, most of them below the floor; parents ask for nothing."""
+    n, shape = nation.programme.n_patterns, nation.programme.shape
     rng = np.random.default_rng(2)
+    parents = [part.name in ("father", "mother") for part in nation.programme.parts]
+
+    def asked(low: int, high: int, dtype: type[np.generic]) -> np.ndarray:
+        some = rng.integers(low, high, [1 if p else k for p, k in zip(parents, shape, strict=True)])
+        return np.broadcast_to(some.astype(dtype), shape).ravel()
+
     return Weights(
         rng.integers(-9000, 1000, n, np.int32),
         rng.integers(-9000, 1000, n, np.int32),
-        rng.integers(-1, 3, n).astype(np.int8),
-        rng.integers(0, 2, n, np.uint8),
+        asked(-1, 3, np.int8),
+        asked(0, 2, np.uint8),
         rng.random(n) < 0.9,
         np.zeros(n, np.int8),
-        extra={"blind_frequency": rng.integers(-1, 3, n).astype(np.int8)},
+        extra={"blind_frequency": asked(-1, 3, np.int8)},
     )
 
 
@@ -282,14 +289,19 @@ def test_nation__is_one_that_tests_something(
     assert sum(hot.size > 0 for hot in blocking.hot) >= 2
 
 
+@pytest.mark.parametrize("screened", [False, True])
 def test_match_blocks__equals_comparing_and_weighing_pair_by_pair(
     nation: Nation,
     weights: Weights,
     blocking: RuleKeys,
     owned: list[set[tuple[int, int]]],
     ordinary: tuple[Rule, ...],
+    *,
+    screened: bool,
 ) -> None:
     kept = 0
+    screen = screen_of(nation.programme, weights, nation.kinds) if screened else None
+    assert (screen is not None) == screened
     for index, rule in enumerate(ordinary):
         (blocks,) = blocks_of(nation.coded, nation.meaning, rule, CANDIDATES)
         scored, counts = match_blocks(
@@ -299,7 +311,7 @@ def test_match_blocks__equals_comparing_and_weighing_pair_by_pair(
             blocking,
             index,
             blocks,
-            Scoring(weights, FLOOR),
+            Scoring(weights, FLOOR, screen),
             nation.columns,
         )
         twin = {pair: scored_twin(nation, weights, *pair) for pair in owned[index]}

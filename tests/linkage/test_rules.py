@@ -9,7 +9,15 @@ import pytest
 from linkage import rules
 from linkage.config import Blocking
 from linkage.errors import ConfigError
-from linkage.rules import Rule, base_keys, compile_rules, effective_keys, parse_key_part, refine_keys
+from linkage.rules import (
+    Rule,
+    base_keys,
+    compile_rules,
+    effective_keys,
+    key_head,
+    parse_key_part,
+    refine_keys,
+)
 from tests.linkage import small
 
 SINGLE = [
@@ -153,6 +161,30 @@ def test_compile_rules__refuses(on: list[str], refine: tuple[str, ...], code: st
     with pytest.raises(ConfigError, match=words) as caught:
         rule(on, refine)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("on", "known", "head"),
+    [
+        (["full_name.given.ascii", "birth_date"], ["full_name.set", "birth_date.year"], ["birth_date"]),
+        (["full_name.given.ascii", "birth_date"], ["birth_date", "sex"], []),
+        (["full_name.set", "birth_date.day_month"], ["birth_date"], []),
+        (["full_name.set", "birth_date.year"], ["phone"], []),
+        (["full_name.set", "birth_date.year", "sex", "phone"], ["sex"], ["birth_date.year", "phone"]),
+        (["birth_date", "sex", "commune.any"], ["birth_date.year"], ["birth_date", "sex"]),
+        (["sex", "commune.any"], ["phone"], ["sex"]),
+        (["sex", "commune.any"], ["sex"], []),
+        (["phone"], ["sex"], []),
+        (["personal_number.any"], ["sex"], []),
+    ],
+)
+def test_key_head__is_what_few_pairs_agree_on_that_agree_on_the_known(
+    on: list[str], known: list[str], head: list[str]
+) -> None:
+    def rule(parts: list[str]) -> Rule:
+        return Rule("rule", tuple(parse_key_part(t, small.KINDS, "rule") for t in parts), ())
+
+    assert list(map(str, key_head(rule(on), rule(known), small.KINDS))) == head
 
 
 def test_parse_key_part__reads_column_and_form() -> None:
