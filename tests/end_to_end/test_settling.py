@@ -4,7 +4,9 @@ one that settles nobody.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ SAME = ("decisions", "entities", "duplicates", "links", "register_cases", "repai
 DECIDED = ("decision", "person_id", "entity_id")
 
 
-def nobody(programme: Programme, _: object) -> np.ndarray:
+def nobody(programme: Programme, *_: object) -> np.ndarray:
     """In place of :func:`linkage.settle.settling_patterns`: no pattern settles."""
     return np.zeros(programme.n_patterns, bool)
 
@@ -127,14 +129,16 @@ def changed_digit(number: str, place: int) -> str:
 
 def rivals_of(person: dict[str, Any], stranger: dict[str, Any]) -> list[dict[str, Any]]:
     """Register rows that come near a person: the person again, once under a slip of the number, once under
-    two digits in each other's place, once under another number, once under none; a twin under the next
-    number; and a stranger of the same name and birth date.
+    two digits in each other's place, once under another number, once under none, once with a slip in the day
+    of birth; a twin under the next number; and a stranger of the same name and birth date.
     """
     number = person["personal_number"]
     twin = " ".join([*person["full_name"].split()[:-1], "Bình"])
     place = next(k for k in range(6, 11) if number[k] != number[k + 1])
     swapped = number[:place] + number[place + 1] + number[place] + number[place + 2 :]
     other = changed_digit(changed_digit(changed_digit(number, 6), 8), 10)
+    born = person["birth_date"]
+    slip = born.replace(day={1: 2, 10: 11, 20: 21, 30: 20}.get(born.day, born.day - 1))
     elsewhere = {c: stranger[c] for c in ("birth_province", "commune", "phone", "father_name", "mother_name")}
     return [
         person | {"personal_number": changed_digit(number, 8)},
@@ -143,6 +147,7 @@ def rivals_of(person: dict[str, Any], stranger: dict[str, Any]) -> list[dict[str
         person | {"personal_number": None},
         person | {"personal_number": changed_digit(number, 11), "full_name": twin},
         person | {"personal_number": other} | elsewhere,
+        person | {"personal_number": other, "birth_date": slip},
     ]
 
 
@@ -155,7 +160,7 @@ def plant(nation: Path) -> dict[str, str]:
     held = set(register["personal_number"].to_list())
     planted, kin = [], {}
     for k, person in enumerate(people[::20]):
-        rival = rivals_of(person, people[7 * k + 1])[k % 6]
+        rival = rivals_of(person, people[7 * k + 1])[k % 7]
         if rival["personal_number"] is None or rival["personal_number"] not in held:
             held.add(rival["personal_number"])
             planted.append(rival | {"person_id": f"X{k:09d}", "old_number": None})
@@ -179,7 +184,7 @@ def answer(nation: Path, kin: dict[str, str]) -> int:
     return len(about[:12])
 
 
-def nobody_near(_: object, left: np.ndarray, __: object) -> tuple[Scored, np.ndarray]:
+def nobody_near(_: object, left: np.ndarray, *__: object) -> tuple[Scored, np.ndarray]:
     """In place of the pairs with rivals: none, and no crowd."""
     return Scored.concatenate([]), np.zeros(left.shape[0], bool)
 
@@ -204,3 +209,78 @@ def test_settling__decides_alike_where_the_register_holds_rivals(seed: int, tmp_
     assert decides_alike(tmp_path / "settled", tmp_path / "nobody")
     assert (decisions(tmp_path / "settled")["rule"] == "settled").mean() > 0.4
     assert not decides_alike(tmp_path / "trusting", tmp_path / "nobody"), "the rivals are none"
+
+
+def plant_own(nation: Path) -> int:
+    """Give every second insured record that has slipped from the person of its number a rival of its own: a
+    register person just as the record says, who lives where that person does or elsewhere. Gives how many.
+    """
+    register = pl.read_parquet(nation / "register.parquet")
+    records = pl.read_csv(nation / "insurance.csv", infer_schema=False)
+    people = {
+        p["personal_number"]: p for p in register.to_dicts() if len(set(p["personal_number"] or "")) > 4
+    }
+    planted = []
+    for k, (number, name, day) in enumerate(records["SO_DINH_DANH", "HO_TEN", "NGAY_SINH"].rows()):
+        person = people.get(number)
+        born = day and re.fullmatch(r"(\d\d)/(\d\d)/(\d{4})", day)
+        if not person or not born or not person["birth_date"] or not name or k % 2:
+            continue
+        date = dt.date(int(born[3]), int(born[2]), int(born[1]))
+        if (date, name) == (person["birth_date"], person["full_name"]):
+            continue
+        other = changed_digit(changed_digit(changed_digit(number, 6), 8), 10)
+        rival = person | {"personal_number": other, "full_name": name, "birth_date": date}
+        if k % 4:
+            rival |= {c: people[records["SO_DINH_DANH"][0]][c] for c in ("phone", "commune")}
+        if other not in people:
+            planted.append(rival | {"person_id": f"Y{k:09d}", "old_number": None})
+    rows = pl.DataFrame(planted, schema=register.schema)
+    pl.concat([register, rows]).write_parquet(nation / "register.parquet")
+    return len(planted)
+
+
+def no_own_rivals(_: object, rows: np.ndarray, __: object, records: np.ndarray) -> tuple[np.ndarray, ...]:
+    """In place of the rivals of the records themselves: none, and no crowd."""
+    return records[:0], rows[:0], records[:0]
+
+
+@pytest.mark.parametrize("seed", [6, 7])
+def test_settling__decides_alike_where_the_register_holds_whom_a_slipped_record_says(
+    seed: int, tmp_path: Path
+) -> None:
+    """A slip of the record that makes it another person's but for the number."""
+    nation = tmp_path / "nation"
+    generate(nation, 4_000, seed=seed)
+    assert plant_own(nation) > 60
+    project = nation / "project.toml"
+    with project.open("a") as text:
+        text.write("\n[decision]\nreview_max = 1.0\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settle, "SAMPLED", 500)
+        run_project(project, tmp_path / "settled", threads=2)
+        patch.setattr(tasks_settle, "meeting", no_own_rivals)
+        run_project(project, tmp_path / "trusting", threads=2)
+        patch.setattr(workspace, "settling_patterns", nobody)
+        run_project(project, tmp_path / "nobody", threads=2)
+    Workspace.open.cache_clear()
+    assert decides_alike(tmp_path / "settled", tmp_path / "nobody")
+    assert not decides_alike(tmp_path / "trusting", tmp_path / "nobody"), "the rivals are none"
+
+
+#: Levels of a slip, by part, in the defaults of the pack.
+SLIPS = {
+    "sex": {"different"},
+    "birth_year": {"near"},
+    "birth_day": {"swapped", "digit"},
+    "full_name": {"spelling", "reordered", "shortened", "one_slip"},
+}
+
+
+def test_settled__may_have_slipped_in_one_part_and_no_two(runs: dict[str, Path]) -> None:
+    settled = decisions(runs["skipped"]).filter(pl.col("rule") == "settled")
+    patterns = [dict(p.split("=") for p in text.split()) for text in settled["pattern"]]
+    slipped = [[part for part, levels in SLIPS.items() if held[part] in levels] for held in patterns]
+    assert max(map(len, slipped)) == 1
+    assert {parts[0] for parts in slipped if parts} == set(SLIPS)
+    assert all(p["birth_day"] != "null" and p["full_name"] != "like_name" for p in patterns)
