@@ -6,9 +6,9 @@ cites the decisions that are published, so it is written after them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from jobs.executor import Call
 from jobs.linked_records import agency_parts, register_parts
@@ -26,6 +26,9 @@ JOINED_ROWS = 2_000_000
 
 #: Linked records by range; what else lies beside them is read again when their part is corrected.
 _GATHERED = "linked/??-?????.arrays"
+
+
+Name = TypeVar("Name")
 
 
 class Tasks(Protocol):
@@ -124,7 +127,7 @@ def _joined(
     """
     rows = {s: sum(n for piece in counts[s] for *_, n in piece) for s in pieces}
     files: dict[int, list[dict[str, Any]]] = {}
-    for some in _together(rows):
+    for some in joined_together(rows):
         text: list[Call] = [("jobs.feeds:join_text", (work, out, s, pieces[s], rows[s])) for s in some]
         table: list[Call] = [("jobs.feeds:join_rows", (work, out, s, pieces[s])) for s in some]
         made = [m["file"] for m in stages.tasks("feeds", [*text, *table])]
@@ -133,12 +136,12 @@ def _joined(
     return files
 
 
-def _together(rows: dict[int, int]) -> list[list[int]]:
-    """Sources whose feeds are joined at once, by falling corrections: one, or several of few."""
-    out: list[list[int]] = []
-    held = JOINED_ROWS
+def joined_together(rows: Mapping[Name, int]) -> list[list[Name]]:
+    """Feeds that are joined at once, by falling rows: one, or several of few. ``rows``: by source."""
+    out: list[list[Name]] = []
+    held = 0
     for source in sorted(rows, key=lambda s: -rows[s]):
-        if held + rows[source] > JOINED_ROWS:
+        if not out or held + rows[source] > JOINED_ROWS:
             out.append([])
             held = 0
         out[-1].append(source)

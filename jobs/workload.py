@@ -59,6 +59,7 @@ def declared_work(loaded: LoadedProject, rows: Mapping[str, float], rules: int) 
         "register": register,
         "agency": agency,
         "corrected": agency if loaded.project.corrections.make else 0.0,
+        "fed": _fed(loaded, rows) if loaded.project.corrections.make else 0.0,
         "far": every * max(0.0, math.log10(max(1.0, every) / 1e6)),
         "cells": cells,
         "plain": cells if size <= PLAIN_BYTES else 0.0,
@@ -70,6 +71,14 @@ def declared_work(loaded: LoadedProject, rows: Mapping[str, float], rules: int) 
         "random": random_pairs(register, agency),
         "compared": _COMPARED_A_RECORD * every,
     }
+
+
+def _fed(loaded: LoadedProject, rows: Mapping[str, float]) -> float:
+    """Most agency records whose feeds are joined at once, as if each record were corrected once."""
+    from jobs.correction import joined_together
+
+    agencies = {s.name: int(rows.get(s.name, 0.0)) for s in loaded.project.sources if s.role == "agency"}
+    return float(max((sum(agencies[name] for name in some) for some in joined_together(agencies)), default=0))
 
 
 def forecast_work(

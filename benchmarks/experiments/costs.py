@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from jobs import blocking, counting, intake, publishing
+from jobs import blocking, correction, counting, intake, publishing
 from jobs.planning import make_plan
 from jobs.run import run_project
 from linkage import costs
@@ -36,6 +36,7 @@ LIMITS = (
     (counting, "ALL_AT_ONCE"),
     (blocking, "KEYS_AT_ONCE"),
     (publishing, "ROUND_ROWS"),
+    (correction, "JOINED_ROWS"),
 )
 
 Run = dict[str, Any]

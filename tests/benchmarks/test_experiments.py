@@ -99,8 +99,9 @@ def test_costs__a_run_with_smaller_limits_lies_like_a_large_one(tmp_path):
     with costs_experiment.limits_shrunk(1_000_000):
         large = foreseen(tmp_path)
     assert before == blocking.KEYS_AT_ONCE
-    assert small["loose"] == small["cells"] > large["loose"] == 0
+    assert small["plain"] == small["cells"] > large["plain"] == large["loose"] == 0
     assert small["at_once"] == small["keys"] == large["keys"] > 2 * large["at_once"] > 0
+    assert small["fed"] == small["corrected"] > large["fed"] > 0
     assert small["round"] == small["rows"] > large["round"] > 0
 
 

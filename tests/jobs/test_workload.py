@@ -43,6 +43,7 @@ def test_declared__counts_what_the_contracts_say(loaded):
     fields = {name: len(contract.fields) for name, contract in loaded.contracts.items()}
     assert (work["rows"], work["register"], work["agency"]) == (1e7, 6e6, 4e6)
     assert work["corrected"] == 4e6
+    assert work["fed"] == 3e6  # more than are joined at once, so one source
     assert work["cells"] == work["plain"] == sum(rows[name] * n for name, n in fields.items())
     assert work["loose"] == 0
     assert work["far"] == pytest.approx(1e7)  # one power of ten above a million
