@@ -18,7 +18,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from jobs.executor import Call
-from jobs.store import open_arrays, write_arrays
+from jobs.record_files import ids_path
+from jobs.store import damaged, open_arrays, write_arrays
 from jobs.workspace import Workspace
 from linkage.text_arrays import Texts
 
@@ -102,12 +103,19 @@ def _groups(sizes: list[int]) -> list[list[int]]:
     return out
 
 
+def _bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as fault:
+        raise damaged(path, fault) from None
+
+
 def _memory(space: Workspace) -> int:
     """Bytes that sorting one partition takes."""
     parts = [p for p in space.layout["parts"] if p[3]]
     if not parts:
         return 0
-    sizes = [space.path("intake", f"{s:02d}-{p:05d}.ids.arrays").stat().st_size / n for s, p, _, n in parts]
+    sizes = [_bytes(ids_path(space.work / "intake", s, p)) / n for s, p, _, n in parts]
     return int(PARTITION_ROWS * (_SORT_BYTES + 3 * max(sizes)))
 
 

@@ -15,6 +15,7 @@ from jobs.ordering import order_records, ranks, stretch
 from jobs.store import open_arrays, write_arrays
 from jobs.workspace import Workspace
 from linkage.columns import TextColumn
+from linkage.errors import IntegrityError
 from linkage.text_arrays import Texts
 
 
@@ -115,3 +116,11 @@ def test_order__of_no_records(tmp_path, monkeypatch):
     monkeypatch.setattr(Workspace, "open", lambda _: space)
     order_records(Here(space), space)
     assert stretch(space, 0, 0).rows.shape == (0,)
+
+
+def test_order__names_a_part_whose_ids_are_lost(tmp_path, monkeypatch):
+    space = Space(tmp_path, SIZES, 11, False)
+    monkeypatch.setattr(Workspace, "open", lambda _: space)
+    (tmp_path / "intake" / "01-00000.ids.arrays").unlink()
+    with pytest.raises(IntegrityError, match=r"E-INTEGRITY-001: .*01-00000\.ids\.arrays' is missing"):
+        order_records(Here(space), space)
