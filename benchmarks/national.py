@@ -29,6 +29,7 @@ from typing import Any
 
 from benchmarks.peers import measured
 from benchmarks.table import put_into
+from linkage.pipeline import STAGES
 
 ROOT = Path(__file__).resolve().parents[1]
 #: People whose records are judged at most; their truth and decisions take a gigabyte or two.
@@ -170,7 +171,7 @@ def tables(runs: Sequence[Mapping[str, Any]]) -> str:
         ]
         for run in runs
     ]  # fmt: skip
-    names = list(dict.fromkeys(name for run in runs for name in run["stages"]))
+    names = [stage.name for stage in STAGES if any(stage.name in run["stages"] for run in runs)]
     stages = [
         [_name(run), *(f"{run['stages'][n]:.1f}" if n in run["stages"] else "" for n in names)]
         for run in runs
