@@ -29,6 +29,7 @@ from jobs.removal import Removal
 from jobs.run_folder import RunFolder
 from jobs.store import MANIFEST, commit_stage, damaged, make_folder, stage_manifest
 from jobs.task_log import NAME, TaskLog
+from jobs.workspace import Workspace
 from linkage.errors import LinkageError
 
 _COUNTS = ("rows_in", "rows_out", "pairs")
@@ -271,6 +272,7 @@ class Stages:
         work = self.folder.work
         # One pattern after another: a later one may match what an earlier one has removed.
         self._removal.remove(place for pattern in patterns for place in sorted(work.glob(pattern)))
+        Workspace.open(str(work)).let_go()
 
 
 def _sync(file: str) -> None:

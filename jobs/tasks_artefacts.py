@@ -193,6 +193,7 @@ def _entities(
 def encode_chunk(work: str, number: int) -> dict[str, Any]:
     """Encode the rows of one piece of the order for every artefact that is made so."""
     space = Workspace.open(work)
+    space.let_go()  # the columns have been dropped: a worker of its own may still have them mapped
     chunk = _open(space, number)
     made = {
         "entities": _entity_rows(chunk),

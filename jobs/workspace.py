@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import functools
+import gc
 import hashlib
 import itertools
 import stat
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from data import reference
 from jobs import coded_parts
-from jobs.broadcast import RECEIVED
+from jobs.broadcast import RECEIVED, Mark
 from jobs.project import LoadedProject, load_project
 from jobs.record_files import read_present, read_records
 from jobs.store import read_arrays, read_json
@@ -97,7 +98,7 @@ class Workspace:
     def __init__(self, work: Path) -> None:
         self.work = work
         self.lock = threading.RLock()
-        self._kept: dict[str, tuple[list[tuple[str, int, int, int]], Any]] = {}
+        self._kept: dict[str, tuple[Sequence[str], list[Mark], Any]] = {}
 
     @staticmethod
     @functools.lru_cache(maxsize=2)
@@ -113,12 +114,24 @@ class Workspace:
         """What ``load`` makes of the files and folders ``places``, made anew when any of them has changed."""
         with self.lock:
             # Looked at before loading: a file that comes meanwhile is seen the next time.
-            seen = [mark for place in places for mark in _marks(self.work / place)]
+            seen = self._seen(places)
             held = self._kept.get(name)
-            if held is None or held[0] != seen:
-                held = (seen, load())
+            if held is None or held[1] != seen:
+                held = (places, seen, load())
                 self._kept[name] = held
-            return held[1]
+            return held[2]
+
+    def let_go(self) -> None:
+        """Keep nothing of files that were removed or have changed: mapped, they take room on the disk."""
+        with self.lock:
+            stale = [name for name, (places, seen, _) in self._kept.items() if self._seen(places) != seen]
+            for name in stale:
+                del self._kept[name]
+        if stale:
+            gc.collect()
+
+    def _seen(self, places: Sequence[str]) -> list[Mark]:
+        return [mark for place in places for mark in _marks(self.work / place)]
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -369,7 +382,7 @@ class Workspace:
         return read_present(self.work / "intake", source, part, columns)
 
 
-def _marks(place: Path) -> list[tuple[str, int, int, int]]:
+def _marks(place: Path) -> list[Mark]:
     """What tells one state of a file, or of a folder's finished files, from another.
 
     A folder is known by its names and its time, which changes with every file that takes its name in it.

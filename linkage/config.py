@@ -201,7 +201,7 @@ class Settle(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = ()
     slips: Annotated[
         tuple[Text, ...],
-        Meta(description="part.level; one part alone may stand at one of these. None means the pack's."),
+        Meta(description="part.level; one part alone may stand at one of these. None: no part may slip."),
     ] = ()
     besides: Annotated[
         tuple[Text, ...],

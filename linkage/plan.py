@@ -115,23 +115,13 @@ def effective_plan(project: Project, defaults: str, kinds: Mapping[str, str]) ->
 
 
 def _settle(project: Project, of_pack: Settle, comparisons: Sequence[Comparison]) -> Settle:
-    """The project's settling levels; else the pack's, if its comparisons are used and all are there, with
-    what of its slips and besides is there.
-    """
+    """The project's settling levels; else the pack's, if its comparisons are used and all are there."""
     own = project.settle
     if own.levels or project.comparisons:
         return own
     known = {f"{p.name}.{v.name}" for p in comparison_parts(comparisons) for v in p.levels}
     whole = all(level in known for level in of_pack.levels)
-    if not whole:
-        return own
-
-    def there(levels: Sequence[str]) -> tuple[str, ...]:
-        return tuple(level for level in levels if level in known)
-
-    return msgspec.structs.replace(
-        own, levels=of_pack.levels, slips=there(of_pack.slips), besides=there(of_pack.besides)
-    )
+    return msgspec.structs.replace(own, levels=of_pack.levels if whole else ())
 
 
 def _narrowed(rule: Blocking, kinds: Mapping[str, str]) -> Blocking | None:

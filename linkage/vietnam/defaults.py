@@ -182,11 +182,6 @@ levels = [
   "number.same", "number.alias", "number.old", "sex.same", "birth_year.same", "birth_day.same",
   "birth_day.heaped", "full_name.exact", "full_name.bare",
 ]
-slips = [
-  "sex.different", "birth_year.near", "birth_day.swapped", "birth_day.digit", "full_name.spelling",
-  "full_name.reordered", "full_name.shortened", "full_name.one_slip",
-]
-besides = ["commune.same", "father.same", "mother.same"]
 
 [training]
 rules = ["given_birth", "names_year", "birth_commune", "phone_given"]

@@ -26,6 +26,16 @@ from linkage.scored import Scored
 #: Artefacts that skipping must not touch; pairs.parquet says more where all candidates are scored.
 SAME = ("decisions", "entities", "duplicates", "links", "register_cases", "repairs", "subgroups")
 
+#: Levels of a slip, by part, and what must hold beside one.
+SLIPS = {
+    "sex": ["different"],
+    "birth_year": ["near"],
+    "birth_day": ["swapped", "digit"],
+    "full_name": ["spelling", "reordered", "shortened", "one_slip"],
+}
+_LEVELS = ", ".join(f'"{part}.{level}"' for part, levels in SLIPS.items() for level in levels)
+SLIPPING = f'\n[settle]\nslips = [{_LEVELS}]\nbesides = ["commune.same", "father.same", "mother.same"]\n'
+
 #: What no way of settling may touch.
 DECIDED = ("decision", "person_id", "entity_id")
 
@@ -37,21 +47,25 @@ def nobody(programme: Programme, *_: object) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """One nation, reconciled without the other candidates of settled records, with them, and with nobody
-    settled.
+    """One nation, reconciled without the other candidates of settled records, with them, with nobody settled,
+    and as by default, where nothing may slip.
     """
     folder = tmp_path_factory.mktemp("nation")
     generate(folder / "nation", 4_000, seed=9)
     project = folder / "nation" / "project.toml"
     scored = project.with_name("scored.toml")
-    scored.write_text(project.read_text() + "\n[settle]\nskip = false\n")
+    strict = project.with_name("strict.toml")
+    strict.write_text(project.read_text())
+    project.write_text(project.read_text() + SLIPPING)
+    scored.write_text(project.read_text() + "skip = false\n")
 
-    out = {name: folder / name for name in ("skipped", "scored", "nobody")}
+    out = {name: folder / name for name in ("skipped", "scored", "strict", "nobody")}
     with pytest.MonkeyPatch.context() as patch:
         # Few records are rehearsed, so that the others can be settled.
         patch.setattr(settle, "SAMPLED", 500)
         run_project(project, out["skipped"], threads=2)
         run_project(scored, out["scored"], threads=2)
+        run_project(strict, out["strict"], threads=2)
         patch.setattr(workspace, "settling_patterns", nobody)
         run_project(project, out["nobody"], threads=2)
     Workspace.open.cache_clear()
@@ -170,7 +184,7 @@ def plant(nation: Path) -> dict[str, str]:
     return kin
 
 
-def answer(nation: Path, kin: dict[str, str]) -> int:
+def answer(nation: Path, kin: dict[str, str], *, slipping: bool) -> int:
     """Let clerks say of some records that they are the rival's, or are not; gives of how many."""
     records = pl.read_csv(nation / "insurance.csv", infer_schema=False)
     about = records.filter(pl.col("SO_DINH_DANH").is_in(list(kin)))["SO_BHXH", "SO_DINH_DANH"].rows()
@@ -181,6 +195,7 @@ def answer(nation: Path, kin: dict[str, str]) -> int:
     with (nation / "project.toml").open("a") as project:
         project.write('\n[constraints]\nmust_link = ["must.csv"]\ncannot_link = ["cannot.csv"]\n')
         project.write("[decision]\nreview_max = 1.0\n")
+        project.write(SLIPPING if slipping else "")
     return len(about[:12])
 
 
@@ -189,14 +204,16 @@ def nobody_near(_: object, left: np.ndarray, *__: object) -> tuple[Scored, np.nd
     return Scored.concatenate([]), np.zeros(left.shape[0], bool)
 
 
-@pytest.mark.parametrize("seed", [4, 5])
-def test_settling__decides_alike_where_the_register_holds_rivals(seed: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("seed", "slipping"), [(4, False), (5, True)])
+def test_settling__decides_alike_where_the_register_holds_rivals(
+    seed: int, slipping: bool, tmp_path: Path
+) -> None:
     """Doubles, twins, strangers of one name and birth date, and what clerks have answered about them."""
     nation = tmp_path / "nation"
     generate(nation, 4_000, seed=seed)
     kin = plant(nation)
     assert len(kin) > 150
-    assert answer(nation, kin) == 12
+    assert answer(nation, kin, slipping=slipping) == 12
     project = nation / "project.toml"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(settle, "SAMPLED", 500)
@@ -255,7 +272,7 @@ def test_settling__decides_alike_where_the_register_holds_whom_a_slipped_record_
     assert plant_own(nation) > 60
     project = nation / "project.toml"
     with project.open("a") as text:
-        text.write("\n[decision]\nreview_max = 1.0\n")
+        text.write(SLIPPING + "\n[decision]\nreview_max = 1.0\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(settle, "SAMPLED", 500)
         run_project(project, tmp_path / "settled", threads=2)
@@ -268,17 +285,9 @@ def test_settling__decides_alike_where_the_register_holds_whom_a_slipped_record_
     assert not decides_alike(tmp_path / "trusting", tmp_path / "nobody"), "the rivals are none"
 
 
-#: Levels of a slip, by part, in the defaults of the pack.
-SLIPS = {
-    "sex": {"different"},
-    "birth_year": {"near"},
-    "birth_day": {"swapped", "digit"},
-    "full_name": {"spelling", "reordered", "shortened", "one_slip"},
-}
-
-
 def test_settled__may_have_slipped_in_one_part_and_no_two(runs: dict[str, Path]) -> None:
     settled = decisions(runs["skipped"]).filter(pl.col("rule") == "settled")
+    assert settled.height > (decisions(runs["strict"])["rule"] == "settled").sum()
     patterns = [dict(p.split("=") for p in text.split()) for text in settled["pattern"]]
     slipped = [[part for part, levels in SLIPS.items() if held[part] in levels] for held in patterns]
     assert max(map(len, slipped)) == 1

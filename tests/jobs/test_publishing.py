@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.generator import generate
-from jobs import ordering, publishing, tasks_artefacts, tasks_resolve, tasks_review
+from jobs import correction, ordering, publishing, tasks_artefacts, tasks_resolve, tasks_review
 from jobs.ordering import order_records
 from jobs.publishing import publish_run, rounds
 from jobs.resolving import resolve_run
@@ -361,3 +361,28 @@ def test_rounds__drop_nothing_that_a_later_piece_needs(register, sizes, names, r
         there -= set(done)
     assert encoded == list(range(max(1, -(-n // chunk))))
     assert not there or not n
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/maps").exists(), reason="the maps of a process are known on Linux only"
+)
+def test_publish__has_let_go_of_what_it_dropped_so_that_the_disk_has_the_room(tmp_path, monkeypatch):
+    """A file that is removed but mapped takes its room all the same: 14 GB of a nation's columns."""
+    generate(tmp_path / "nation", 400, seed=3)
+    mapped = []
+
+    def noted(whole):
+        def noting(*given):
+            lines = Path("/proc/self/maps").read_text().splitlines()
+            mapped.append([line for line in lines if str(tmp_path / "run") in line])
+            return whole(*given)
+
+        return noting
+
+    monkeypatch.setattr(publishing, "_encode", noted(publishing._encode))
+    monkeypatch.setattr(correction, "_joined", noted(correction._joined))
+    run_project(tmp_path / "nation" / "project.toml", tmp_path / "run", threads=2)
+    assert len(mapped) == 2
+    for lines in mapped:
+        assert any(".ids.arrays" in line for line in lines)
+        assert not [line for line in lines if "/removed/" in line or "(deleted)" in line]
