@@ -81,8 +81,7 @@ def publish_feeds(stages: Tasks, space: Workspace, artefacts: Path, run_id: str)
     work, out = str(space.work), str(artefacts)
     agencies = _agencies(space)
     version = register_version(space.loaded)
-    with_any = {s for s, *_ in agency_parts(space)} if space.related else set()
-    held = [s for s in agencies if s in with_any]
+    held = list(dict.fromkeys(s for s, *_ in agency_parts(space))) if space.related else []
     cut = stages.tasks("feeds", [("jobs.feeds:cut_feed", (work, s)) for s in held])
     pieces = [(s, k) for s, c in zip(held, cut, strict=True) for k in range(c["pieces"])]
     done = stages.tasks("feeds", [("jobs.feeds:make_piece", (work, out, s, k, version)) for s, k in pieces])

@@ -39,10 +39,7 @@ def match_records(stages: Tasks, space: Workspace) -> dict[str, Any]:
         stages.tasks("match", [("jobs.judgements:read_judgements", (work,))])
         if sample_share(space.layout["rows"] - space.layout["n_register"]) < 1.0 and has_keys(space):
             register = space.ranges(register=True)
-            keyed: list[Call] = [("jobs.tasks_settle:key_rivals", (work, a, b)) for a, b in register]
-            if space.slipping.any():
-                keyed += [("jobs.tasks_settle:key_slips", (work, a, b)) for a, b in agencies]
-            stages.tasks("match", keyed)
+            stages.tasks("match", [("jobs.tasks_settle:key_rivals", (work, a, b)) for a, b in register])
             stages.tasks("match", [("jobs.tasks_settle:find_rivals", (work, p)) for p in partitions])
             stages.drop("alike/*")
             groups = range(rival_groups(space))

@@ -70,15 +70,15 @@ def walk_on(
     facts["decide"] = stages.stage("decide", lambda: decide_records(stages, space), agency)
     facts["resolve"] = stages.stage("resolve", lambda: resolve_run(stages, space))
     facts["order"] = stages.stage("order", lambda: order_records(stages, space), rows)
-    if not loaded.project.corrections.make:
-        facts["publish"] = stages.stage("publish", lambda: publish_run(stages, space, folder.artefacts))
-    else:
+    corrected = loaded.project.corrections.make
+    if corrected:
         from jobs.correction import make_corrections, publish_feeds
         from jobs.register_cases import open_cases
 
         facts["correct"] = stages.stage("correct", lambda: make_corrections(stages, space), agency)
         facts["cases"] = stages.stage("cases", lambda: open_cases(stages, space, folder.artefacts))
-        facts["publish"] = stages.stage("publish", lambda: publish_run(stages, space, folder.artefacts))
+    facts["publish"] = stages.stage("publish", lambda: publish_run(stages, space, folder.artefacts))
+    if corrected:
         facts["feeds"] = stages.stage(
             "feeds", lambda: publish_feeds(stages, space, folder.artefacts, folder.fingerprint[:16])
         )

@@ -29,7 +29,6 @@ from kernels.packed import PackedStrings
 from kernels.tokens import TokenForms
 from linkage.coded import Coded, Meaning, PackedTexts, Tokens
 from linkage.columns import Column, TextColumn
-from linkage.config import Settle
 from linkage.contract import Contract
 from linkage.heavy import Heavy
 from linkage.levels import Programme, compile_parts
@@ -37,7 +36,7 @@ from linkage.match import RuleKeys
 from linkage.packs import Pack, pack_of
 from linkage.plan import TrainingPlan, brought_kinds, comparison_parts, effective_plan, training_plan
 from linkage.rules import Rule, compile_rules
-from linkage.settle import lacking_patterns, settling_patterns
+from linkage.settle import settling_patterns
 
 #: Columns beside a record's own: frequency terms of its name, and the term of a repeated identifier.
 SIDE_COLUMNS = ("frequency", "repeats")
@@ -212,25 +211,14 @@ class Workspace:
         return training_plan(plan, self.rules, self.programme)
 
     @once
-    def settle(self) -> Settle:
-        """The levels that settle."""
-        return effective_plan(self.loaded.project, self.pack.defaults, self.kinds).settle
-
-    @once
     def settling(self) -> np.ndarray:
         """Which patterns settle a record: bool[patterns]."""
-        plan = self.settle
-        return settling_patterns(self.programme, plan.levels, plan.slips, plan.besides)
+        return settling_patterns(self.programme, self.settling_levels)
 
     @once
-    def slipping(self) -> np.ndarray:
-        """Which patterns settle a record although one part has slipped: bool[patterns]."""
-        return np.asarray(self.settling & ~settling_patterns(self.programme, self.settle.levels))
-
-    @once
-    def slip_lacks(self) -> dict[str, np.ndarray]:
-        """By column, the patterns at which a slip settles only what brings nothing there: bool[patterns]."""
-        return lacking_patterns(self.programme, self.settle.besides)
+    def settling_levels(self) -> tuple[str, ...]:
+        """The levels that settle, as part.level."""
+        return effective_plan(self.loaded.project, self.pack.defaults, self.kinds).settle.levels
 
     @once
     def identifier_rules(self) -> tuple[int, ...]:

@@ -199,14 +199,6 @@ class Settle(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         tuple[Text, ...],
         Meta(description="part.level; of every part named one must hold. None means the pack's."),
     ] = ()
-    slips: Annotated[
-        tuple[Text, ...],
-        Meta(description="part.level; one part alone may stand at one of these. None: no part may slip."),
-    ] = ()
-    besides: Annotated[
-        tuple[Text, ...],
-        Meta(description="part.level; where a part has slipped, these hold of what the record brings."),
-    ] = ()
     skip: Annotated[
         bool, Meta(description="False: other candidates of settled records are scored all the same.")
     ] = True

@@ -28,13 +28,18 @@ STAGES: tuple[Stage, ...] = (
     Stage("resolve", ("decisions", "scored"), ("entities", "duplicates", "links"), "ranges of rows"),
     Stage("order", ("records",), ("order",), "parts of files, partitions of ids"),
     Stage("correct", ("coded", "records", "decisions", "order"), ("corrections",), "parts of files"),
-    Stage("cases", ("coded", "decisions", "model"), ("register_cases", "verifications"), "fields, keys"),
+    Stage("cases", ("coded", "decisions", "model"), ("register_cases", "verified"), "fields, keys"),
     Stage(
         "publish",
         ("decisions", "entities", "duplicates", "links", "scored", "order"),
         ("artefacts",),
         "ranges of rows, chunks of artefacts",
     ),
-    Stage("feeds", ("corrections", "artefacts"), ("feeds", "merge_orders"), "pieces of feeds"),
+    Stage(
+        "feeds",
+        ("corrections", "verified", "artefacts"),
+        ("feeds", "merge_orders", "verifications"),
+        "pieces",
+    ),
     Stage("receipts", ("artefacts", "decisions"), ("gates", "receipts"), "sources"),
 )

@@ -116,12 +116,11 @@ def effective_plan(project: Project, defaults: str, kinds: Mapping[str, str]) ->
 
 def _settle(project: Project, of_pack: Settle, comparisons: Sequence[Comparison]) -> Settle:
     """The project's settling levels; else the pack's, if its comparisons are used and all are there."""
-    own = project.settle
-    if own.levels or project.comparisons:
-        return own
+    if project.settle.levels or project.comparisons:
+        return project.settle
     known = {f"{p.name}.{v.name}" for p in comparison_parts(comparisons) for v in p.levels}
     whole = all(level in known for level in of_pack.levels)
-    return msgspec.structs.replace(own, levels=of_pack.levels if whole else ())
+    return msgspec.structs.replace(project.settle, levels=of_pack.levels if whole else ())
 
 
 def _narrowed(rule: Blocking, kinds: Mapping[str, str]) -> Blocking | None:

@@ -2,9 +2,8 @@
 
 A pair settles its record if every part that the settling levels name stands at one of those levels, as with
 the same number, name, sex and whole birth date, and no other register person pairs with the record in the
-same way. One part may have slipped, as with a letter of the name or a digit of the birth date. For a settled
-record only that pair counts: its decision is a function of the pair and of the prior, hence the same whether
-or not other candidates are scored.
+same way. For a settled record only that pair counts: its decision is a function of the pair and of the prior,
+hence the same whether or not other candidates are scored.
 
 Where another candidate could come near, a record is not settled. Who comes near is one of
 
@@ -14,10 +13,6 @@ Where another candidate could come near, a record is not settled. Who comes near
   or a twin. Each of them is scored against the record. The settling pair must outweigh each of these and of
   those before by :data:`CLEAR`, and fit no less well but for the number. Where more than :data:`CROWD` share
   a key, nobody is settled onto them;
-- rivals of the record itself, where a part has slipped: register persons who share these with the record.
-  They count as those do. Such a pair must outweigh nobody at all by :data:`CLEAR` too, and agree on what else
-  would tell one person of the name from another, as commune and parents. A record whose commune may be any of
-  several is not settled by it;
 - anybody, where the number says little, as one that many records of an agency bring: a pair that has lost
   more than :data:`LOST` for that settles nothing;
 - persons under another number who share none of these, and who can come near only by agreeing on what else
@@ -30,7 +25,7 @@ the number needs all of their candidates.
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -51,79 +46,37 @@ CLEAR = 16 * STEP
 #: How much, in 1/1024 bit, a settling pair may have lost because its number stands on several records.
 LOST = 12 * STEP
 
-#: The level of every part at which one of the two records lacks a value: the first.
-LACKING = 0
-
 #: Register persons of one key who are all compared with one another; onto more of them nobody is settled.
 CROWD = 64
 
 
-def settling_patterns(
-    programme: Programme, levels: Sequence[str], slips: Sequence[str] = (), besides: Sequence[str] = ()
-) -> np.ndarray:
+def settling_patterns(programme: Programme, levels: Sequence[str]) -> np.ndarray:
     """Which patterns settle: bool[patterns]; none where no level is given.
 
-    levels, slips, besides : ``part.level`` texts. Every part that ``levels`` name stands at one of its own,
-    but for one part at most, which may stand at one of its slips. With a slip, every part that ``besides``
-    name stands at one of its own as well, or lacks a value. Raises ConfigError ``E-CONFIG-053`` for a level
-    that no comparison has, or a slip of a part that ``levels`` do not name.
+    levels : ``part.level`` texts. Raises ConfigError ``E-CONFIG-053`` for one that no comparison has.
     """
+    out = np.zeros(programme.shape, bool)
     if not levels:
-        return np.zeros(programme.n_patterns, bool)
-    wanted = _levels_by_part(programme, levels)
-    allowed = _levels_by_part(programme, slips, wanted)
-    agreeing = _levels_by_part(programme, besides)
-    shape = programme.shape
-    # Of the parts looked at so far, none has slipped; or just one has.
-    whole, slipped = np.ones(shape, bool), np.zeros(shape, bool)
-    for part, some in wanted.items():
-        along = [-1 if i == part else 1 for i in range(len(shape))]
-        place = np.arange(shape[part])
-        of_level = np.isin(place, sorted(some)).reshape(along)
-        of_slip = np.isin(place, sorted(allowed.get(part, set()) - some)).reshape(along)
-        whole, slipped = whole & of_level, slipped & of_level | whole & of_slip
-    for part, some in agreeing.items():
-        along = [-1 if i == part else 1 for i in range(len(shape))]
-        slipped &= np.isin(np.arange(shape[part]), sorted(some | {LACKING})).reshape(along)
-    return (whole | slipped).ravel()
-
-
-def lacking_patterns(programme: Programme, besides: Sequence[str]) -> dict[str, np.ndarray]:
-    """By column that a part of these levels compares, the patterns at which one of the two records lacks a
-    value of the part: bool[patterns].
-    """
-    out: dict[str, np.ndarray] = {}
-    shape = programme.shape
-    for part in _levels_by_part(programme, besides):
-        along = [-1 if i == part else 1 for i in range(len(shape))]
-        lacks = (np.arange(shape[part]) == LACKING).reshape(along)
-        for column in programme.parts[part].columns:
-            out[column] = out.get(column, False) | np.broadcast_to(lacks, shape).ravel()
-    return out
-
-
-def _levels_by_part(
-    programme: Programme, texts: Sequence[str], parts: Container[int] | None = None
-) -> dict[int, set[int]]:
-    """The levels that texts name, by part; of some parts only, or of all."""
+        return out.ravel()
+    wanted: dict[int, set[int]] = {}
     known = {
-        f"{p.name}.{v.name}": (i, j)
-        for i, p in enumerate(programme.parts)
-        if parts is None or i in parts
-        for j, v in enumerate(p.levels)
+        f"{p.name}.{v.name}": (i, j) for i, p in enumerate(programme.parts) for j, v in enumerate(p.levels)
     }
-    out: dict[int, set[int]] = {}
-    for text in texts:
+    for text in levels:
         if text not in known:
             raise ConfigError(
                 "E-CONFIG-053",
                 f"[settle] names the level '{text}'.",
-                "Levels of this project's comparisons, as part.level, were wanted; slips of the same parts.",
+                "Levels of this project's comparisons, as part.level, were wanted.",
                 f"Correct it, or leave out [settle].{did_you_mean(text, known)}",
             )
         part, level = known[text]
-        out.setdefault(part, set()).add(level)
-    return out
+        wanted.setdefault(part, set()).add(level)
+    out[...] = True
+    for part, some in wanted.items():
+        of_level = np.isin(np.arange(programme.shape[part]), sorted(some))
+        out &= of_level.reshape([-1 if i == part else 1 for i in range(len(programme.shape))])
+    return out.ravel()
 
 
 def sample_share(n_agency: int) -> float:
@@ -143,12 +96,12 @@ def rehearsed(order: np.ndarray, n_agency: int) -> np.ndarray:
 
 
 def settled_records(
-    scored: Scored, settling: np.ndarray, start: int, stop: int, barred: np.ndarray
+    scored: Scored, settling: np.ndarray, start: int, stop: int, sample: np.ndarray, barred: np.ndarray
 ) -> np.ndarray:
     """Which agency records of a range are settled: bool[n].
 
     scored : all pairs that an identifier found, and those with rivals;  settling : bool[patterns]
-    start, stop : the range of global rows
+    start, stop : the range of global rows;  sample : bool[n], records that are not to be settled
     barred : bool[pairs], pairs that do not settle, whatever their pattern
     """
     record = scored.left.astype(np.int64) - start
@@ -156,7 +109,7 @@ def settled_records(
     pairs = np.bincount(record[good], minlength=stop - start)
     own = np.full(stop - start, -1, np.int64)
     own[record[good]] = np.flatnonzero(good)
-    settled = pairs == 1
+    settled = (pairs == 1) & ~sample
     settled[record[good & barred]] = False
     other = np.flatnonzero(~good & settled[record])
     theirs = own[record[other]]
@@ -205,23 +158,6 @@ def alike_keys(coded: Coded, meaning: Meaning) -> list[np.ndarray]:
     ]
 
 
-def brought(coded: Coded, meaning: Meaning, column: str) -> np.ndarray:
-    """Which records bring something in a column: bool[n]."""
-    values = np.asarray(coded.arrays[column])
-    nothing = -1 if meaning.kinds[column] == "unit" else 0
-    some: np.ndarray = (values[:, 0] if values.ndim > 1 else values) != nothing
-    return some
-
-
-def several_communes(coded: Coded, meaning: Meaning) -> np.ndarray:
-    """Records whose commune may be any of several units, so that no key says who shares it: bool[n]."""
-    if "commune" not in coded.arrays:
-        return np.zeros(len(coded), bool)
-    sizes = np.append(np.diff(meaning.units.offsets), 0)
-    several: np.ndarray = sizes[np.asarray(coded.arrays["commune"])] > 1
-    return several
-
-
 def _communes(coded: Coded) -> np.ndarray:
     return (np.asarray(coded.arrays["commune"]).astype(np.int64) + 1).astype(np.uint64)
 
@@ -254,27 +190,10 @@ def sharing(keys: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray,
     return np.concatenate(left), np.concatenate(right), crowded
 
 
-def meeting(
-    keys: np.ndarray, rows: np.ndarray, asked: np.ndarray, records: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs of records with register rows of their key (two arrays), and the records whose key more than
-    :data:`CROWD` register rows have.
-
-    keys : uint64[n], of the register ``rows``;  asked : uint64[r], of the ``records``;  none of them 0
-    """
-    order = np.argsort(keys, kind="stable")
-    ordered = keys[order]
-    held = np.searchsorted(ordered, asked, "right") - np.searchsorted(ordered, asked, "left")
-    crowded = records[held > CROWD]
-    asked, records = asked[held <= CROWD], records[held <= CROWD]
-    places, others = rivals_of(asked, ordered, rows[order])
-    return records[places], others, crowded
-
-
 def rivals_of(persons: np.ndarray, rows: np.ndarray, rivals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """All rivals of each of ``persons``: places among these (int64[k]), and the rivals' rows (uint32[k]).
 
-    persons : uint32[n], or keys;  rows, rivals : [r], pairs in order of ``rows``
+    persons : uint32[n];  rows, rivals : uint32[r], pairs in order of ``rows``
     """
     first = np.searchsorted(rows, persons, "left")
     held = np.searchsorted(rows, persons, "right") - first

@@ -4,9 +4,7 @@ one that settles nobody.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -26,46 +24,32 @@ from linkage.scored import Scored
 #: Artefacts that skipping must not touch; pairs.parquet says more where all candidates are scored.
 SAME = ("decisions", "entities", "duplicates", "links", "register_cases", "repairs", "subgroups")
 
-#: Levels of a slip, by part, and what must hold beside one.
-SLIPS = {
-    "sex": ["different"],
-    "birth_year": ["near"],
-    "birth_day": ["swapped", "digit"],
-    "full_name": ["spelling", "reordered", "shortened", "one_slip"],
-}
-_LEVELS = ", ".join(f'"{part}.{level}"' for part, levels in SLIPS.items() for level in levels)
-SLIPPING = f'\n[settle]\nslips = [{_LEVELS}]\nbesides = ["commune.same", "father.same", "mother.same"]\n'
-
 #: What no way of settling may touch.
 DECIDED = ("decision", "person_id", "entity_id")
 
 
-def nobody(programme: Programme, *_: object) -> np.ndarray:
+def nobody(programme: Programme, _: object) -> np.ndarray:
     """In place of :func:`linkage.settle.settling_patterns`: no pattern settles."""
     return np.zeros(programme.n_patterns, bool)
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """One nation, reconciled without the other candidates of settled records, with them, with nobody settled,
-    and as by default, where nothing may slip.
+    """One nation, reconciled without the other candidates of settled records, with them, and with nobody
+    settled.
     """
     folder = tmp_path_factory.mktemp("nation")
     generate(folder / "nation", 4_000, seed=9)
     project = folder / "nation" / "project.toml"
     scored = project.with_name("scored.toml")
-    strict = project.with_name("strict.toml")
-    strict.write_text(project.read_text())
-    project.write_text(project.read_text() + SLIPPING)
-    scored.write_text(project.read_text() + "skip = false\n")
+    scored.write_text(project.read_text() + "\n[settle]\nskip = false\n")
 
-    out = {name: folder / name for name in ("skipped", "scored", "strict", "nobody")}
+    out = {name: folder / name for name in ("skipped", "scored", "nobody")}
     with pytest.MonkeyPatch.context() as patch:
         # Few records are rehearsed, so that the others can be settled.
         patch.setattr(settle, "SAMPLED", 500)
         run_project(project, out["skipped"], threads=2)
         run_project(scored, out["scored"], threads=2)
-        run_project(strict, out["strict"], threads=2)
         patch.setattr(workspace, "settling_patterns", nobody)
         run_project(project, out["nobody"], threads=2)
     Workspace.open.cache_clear()
@@ -184,7 +168,7 @@ def plant(nation: Path) -> dict[str, str]:
     return kin
 
 
-def answer(nation: Path, kin: dict[str, str], *, slipping: bool) -> int:
+def answer(nation: Path, kin: dict[str, str]) -> int:
     """Let clerks say of some records that they are the rival's, or are not; gives of how many."""
     records = pl.read_csv(nation / "insurance.csv", infer_schema=False)
     about = records.filter(pl.col("SO_DINH_DANH").is_in(list(kin)))["SO_BHXH", "SO_DINH_DANH"].rows()
@@ -195,25 +179,22 @@ def answer(nation: Path, kin: dict[str, str], *, slipping: bool) -> int:
     with (nation / "project.toml").open("a") as project:
         project.write('\n[constraints]\nmust_link = ["must.csv"]\ncannot_link = ["cannot.csv"]\n')
         project.write("[decision]\nreview_max = 1.0\n")
-        project.write(SLIPPING if slipping else "")
     return len(about[:12])
 
 
-def nobody_near(_: object, left: np.ndarray, *__: object) -> tuple[Scored, np.ndarray]:
+def nobody_near(_: object, left: np.ndarray, __: object) -> tuple[Scored, np.ndarray]:
     """In place of the pairs with rivals: none, and no crowd."""
     return Scored.concatenate([]), np.zeros(left.shape[0], bool)
 
 
-@pytest.mark.parametrize(("seed", "slipping"), [(4, False), (5, True)])
-def test_settling__decides_alike_where_the_register_holds_rivals(
-    seed: int, slipping: bool, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("seed", [4, 5])
+def test_settling__decides_alike_where_the_register_holds_rivals(seed: int, tmp_path: Path) -> None:
     """Doubles, twins, strangers of one name and birth date, and what clerks have answered about them."""
     nation = tmp_path / "nation"
     generate(nation, 4_000, seed=seed)
     kin = plant(nation)
     assert len(kin) > 150
-    assert answer(nation, kin, slipping=slipping) == 12
+    assert answer(nation, kin) == 12
     project = nation / "project.toml"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(settle, "SAMPLED", 500)
@@ -226,70 +207,3 @@ def test_settling__decides_alike_where_the_register_holds_rivals(
     assert decides_alike(tmp_path / "settled", tmp_path / "nobody")
     assert (decisions(tmp_path / "settled")["rule"] == "settled").mean() > 0.4
     assert not decides_alike(tmp_path / "trusting", tmp_path / "nobody"), "the rivals are none"
-
-
-def plant_own(nation: Path) -> int:
-    """Give every second insured record that has slipped from the person of its number a rival of its own: a
-    register person just as the record says, who lives where that person does or elsewhere. Gives how many.
-    """
-    register = pl.read_parquet(nation / "register.parquet")
-    records = pl.read_csv(nation / "insurance.csv", infer_schema=False)
-    people = {
-        p["personal_number"]: p for p in register.to_dicts() if len(set(p["personal_number"] or "")) > 4
-    }
-    planted = []
-    for k, (number, name, day) in enumerate(records["SO_DINH_DANH", "HO_TEN", "NGAY_SINH"].rows()):
-        person = people.get(number)
-        born = day and re.fullmatch(r"(\d\d)/(\d\d)/(\d{4})", day)
-        if not person or not born or not person["birth_date"] or not name or k % 2:
-            continue
-        date = dt.date(int(born[3]), int(born[2]), int(born[1]))
-        if (date, name) == (person["birth_date"], person["full_name"]):
-            continue
-        other = changed_digit(changed_digit(changed_digit(number, 6), 8), 10)
-        rival = person | {"personal_number": other, "full_name": name, "birth_date": date}
-        if k % 4:
-            rival |= {c: people[records["SO_DINH_DANH"][0]][c] for c in ("phone", "commune")}
-        if other not in people:
-            planted.append(rival | {"person_id": f"Y{k:09d}", "old_number": None})
-    rows = pl.DataFrame(planted, schema=register.schema)
-    pl.concat([register, rows]).write_parquet(nation / "register.parquet")
-    return len(planted)
-
-
-def no_own_rivals(_: object, rows: np.ndarray, __: object, records: np.ndarray) -> tuple[np.ndarray, ...]:
-    """In place of the rivals of the records themselves: none, and no crowd."""
-    return records[:0], rows[:0], records[:0]
-
-
-@pytest.mark.parametrize("seed", [6, 7])
-def test_settling__decides_alike_where_the_register_holds_whom_a_slipped_record_says(
-    seed: int, tmp_path: Path
-) -> None:
-    """A slip of the record that makes it another person's but for the number."""
-    nation = tmp_path / "nation"
-    generate(nation, 4_000, seed=seed)
-    assert plant_own(nation) > 60
-    project = nation / "project.toml"
-    with project.open("a") as text:
-        text.write(SLIPPING + "\n[decision]\nreview_max = 1.0\n")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(settle, "SAMPLED", 500)
-        run_project(project, tmp_path / "settled", threads=2)
-        patch.setattr(tasks_settle, "meeting", no_own_rivals)
-        run_project(project, tmp_path / "trusting", threads=2)
-        patch.setattr(workspace, "settling_patterns", nobody)
-        run_project(project, tmp_path / "nobody", threads=2)
-    Workspace.open.cache_clear()
-    assert decides_alike(tmp_path / "settled", tmp_path / "nobody")
-    assert not decides_alike(tmp_path / "trusting", tmp_path / "nobody"), "the rivals are none"
-
-
-def test_settled__may_have_slipped_in_one_part_and_no_two(runs: dict[str, Path]) -> None:
-    settled = decisions(runs["skipped"]).filter(pl.col("rule") == "settled")
-    assert settled.height > (decisions(runs["strict"])["rule"] == "settled").sum()
-    patterns = [dict(p.split("=") for p in text.split()) for text in settled["pattern"]]
-    slipped = [[part for part, levels in SLIPS.items() if held[part] in levels] for held in patterns]
-    assert max(map(len, slipped)) == 1
-    assert {parts[0] for parts in slipped if parts} == set(SLIPS)
-    assert all(p["birth_day"] != "null" and p["full_name"] != "like_name" for p in patterns)

@@ -124,21 +124,6 @@ def test_effective_plan__of_every_set_of_columns_compiles() -> None:
         assert {c for p in programme.parts for c in p.columns} <= set(columns)
 
 
-def test_effective_plan__settles_by_what_is_there() -> None:
-    settle = plan().settle
-    assert {"number.same", "full_name.bare"} <= set(settle.levels)
-    assert (settle.slips, settle.besides) == ((), ())
-    slipping = plan('[settle]\nslips = ["sex.different"]\nbesides = ["commune.same"]\n').settle
-    assert slipping.levels == settle.levels
-    assert (slipping.slips, slipping.besides) == (("sex.different",), ("commune.same",))
-    # Without one of the levels nobody is settled; what a project says of itself stays as it is.
-    none = plan(kinds=without("sex")).settle
-    assert (none.levels, none.slips, none.besides) == ((), (), ())
-    own = plan('[settle]\nlevels = ["number.same"]\n').settle
-    assert (own.levels, own.slips, own.besides) == (("number.same",), (), ())
-    assert not plan("[settle]\nskip = false\n").settle.skip
-
-
 def test_effective_plan__refuses_a_training_rule_that_is_none() -> None:
     with pytest.raises(ConfigError, match="Did you mean 'phone'") as caught:
         plan(OWN + '[training]\nrules = ["phon"]\n')

@@ -15,17 +15,13 @@ from linkage.settle import (
     CROWD,
     SAMPLED,
     alike_keys,
-    brought,
-    lacking_patterns,
     listed,
-    meeting,
     namesake_keys,
     neighbour_keys,
     rehearsed,
     rivals_of,
     settled_records,
     settling_patterns,
-    several_communes,
     sharing,
     twin_keys,
 )
@@ -64,23 +60,6 @@ def test_settling_patterns__have_one_of_the_levels_of_every_part_named() -> None
     assert not settling_patterns(PROGRAMME, ()).any()
 
 
-def test_settling_patterns__let_one_part_slip_and_no_two() -> None:
-    levels, slips = ("number.same", "sex.same", "name.exact"), ("sex.different", "name.bare", "name.exact")
-    found = settling_patterns(PROGRAMME, levels, slips).reshape(PROGRAMME.shape)
-    # Number, sex and name: as the levels want them; the sex slipped; the name slipped.
-    assert np.argwhere(found).tolist() == [[1, 1, 1], [1, 1, 2], [1, 2, 1]]
-    assert not settling_patterns(PROGRAMME, (), slips).any()
-    # With a slip, what stands beside it agrees or lacks a value.
-    beside = settling_patterns(PROGRAMME, levels[:2], slips[:1], ("name.exact",)).reshape(PROGRAMME.shape)
-    assert np.argwhere(beside).tolist() == [[1, 1, k] for k in range(4)] + [[1, 2, 0], [1, 2, 1]]
-    lacking = lacking_patterns(PROGRAMME, ("name.exact",))
-    assert list(lacking) == ["full_name"]
-    assert (lacking["full_name"].reshape(PROGRAMME.shape) == (np.arange(4) == 0)).all()
-    # Of what no level is wanted, nothing can slip.
-    with pytest.raises(ConfigError, match=r"name\.bare"):
-        settling_patterns(PROGRAMME, ("number.same",), ("name.bare",))
-
-
 def test_settling_patterns__refuse_a_level_that_nobody_has() -> None:
     with pytest.raises(ConfigError, match=r"number\.sane") as caught:
         settling_patterns(PROGRAMME, ("number.sane",))
@@ -115,7 +94,7 @@ def test_settled_records__have_just_one_settling_pair(
     pairs: list[tuple[int, int]], sample: list[bool], start: int
 ) -> None:
     held = scored(pairs, start)
-    found = settled_records(held, SETTLING, start, start + 10, np.array(sample)[[r for r, _ in pairs]])
+    found = settled_records(held, SETTLING, start, start + 10, np.array(sample), np.zeros(len(pairs), bool))
     for record in range(10):
         own = [p for r, p in pairs if r == record and SETTLING[p]]
         assert found[record] == (len(own) == 1 and not sample[record])
@@ -144,7 +123,7 @@ def test_settled_records__are_none_whose_pair_is_barred_or_has_another_near() ->
     held.weight[[3, 5, 7]] = [40 * 1024 - CLEAR + 1, 40 * 1024 - CLEAR, 0]
     held.blind[7] += 1
     barred = np.arange(8) == 1
-    found = settled_records(held, SETTLING, 0, 6, barred)
+    found = settled_records(held, SETTLING, 0, 6, np.zeros(6, bool), barred)
     assert found.tolist() == [True, False, False, True, False, False]
 
 
@@ -173,43 +152,6 @@ def test_sharing__gives_the_rows_of_a_crowd_without_their_pairs() -> None:
     assert sorted(crowded.tolist()) == list(range(CROWD + 1))
     assert left.shape[0] == CROWD * (CROWD - 1) // 2
     assert min(left.min(), right.min()) == CROWD + 1
-
-
-@given(
-    st.lists(st.integers(1, 5), max_size=20),
-    st.lists(st.integers(1, 6), max_size=8),
-)
-def test_meeting__gives_each_record_the_register_rows_of_its_key(keys: list[int], asked: list[int]) -> None:
-    rows, records = np.arange(len(keys), dtype=np.uint32) * 3, np.arange(len(asked), dtype=np.uint32) + 100
-    found, others, crowded = meeting(np.array(keys, np.uint64), rows, np.array(asked, np.uint64), records)
-    want = [(100 + a, 3 * r) for a, key in enumerate(asked) for r, held in enumerate(keys) if held == key]
-    assert sorted(zip(found.tolist(), others.tolist(), strict=True)) == want
-    assert not crowded.size
-
-
-def test_meeting__gives_the_records_of_a_crowd_without_their_pairs() -> None:
-    keys = np.array([7] * (CROWD + 1) + [8] * CROWD, np.uint64)
-    rows, asked = np.arange(keys.size, dtype=np.uint32), np.array([8, 7, 9], np.uint64)
-    found, others, crowded = meeting(keys, rows, asked, np.array([500, 501, 502], np.uint32))
-    assert crowded.tolist() == [501]
-    assert found.tolist() == [500] * CROWD
-    assert others.tolist() == list(range(CROWD + 1, 2 * CROWD + 1))
-
-
-def test_brought__is_what_is_not_missing() -> None:
-    people: list[small.Person] = [{"commune": 0, "full_name": ("vũ",), "sex": "M"}, {}]
-    coded, meaning = small.coded_nation(people)
-    for column in ("commune", "full_name", "sex"):
-        assert brought(coded, meaning, column).tolist() == [True, False]
-
-
-def test_several_communes__are_those_of_a_code_that_means_more_than_one_unit() -> None:
-    people: list[small.Person] = [{"commune": 1}, {"commune": 3}, {}]
-    coded, meaning = small.coded_nation(people)
-    sizes = np.diff(meaning.units.offsets)
-    codes = coded.arrays["commune"]
-    want = [c >= 0 and sizes[c] > 1 for c in codes.tolist()]
-    assert several_communes(coded, meaning).tolist() == want
 
 
 def test_alike_keys__of_each_kind_never_meet_those_of_the_other() -> None:
