@@ -330,7 +330,6 @@ JUDGES: Mapping[str, Judge] = {
     "pairs.owned_pairs": Judge(_out, column_twins.owned),
     "pairs.narrow_pairs": Judge(_narrowed, column_twins.narrowed_pairs),
     "pairs.count_block_pairs": Judge(_out, column_twins.block_counts),
-    "probe.index_codes": Judge(_out, column_twins.code_index),
     "probe.probe_neighbours": Judge(_probed, column_twins.slips, units=20_000),
     "delimited.count_lines": Judge(_returned, column_twins.line_count, {"NumPy": peers.numpy_lines}),
     "delimited.scan": Judge(_scanned, column_twins.records),

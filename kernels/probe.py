@@ -39,19 +39,6 @@ def _sort(values: NDArray[np.int64], n: int) -> None:
 
 
 @jit
-def index_codes(codes: NDArray[np.int64], shift: int, out: NDArray[np.int64]) -> None:
-    """Where the codes of each bucket begin: ``out[b]`` is the first place with ``code >> shift`` at least b.
-
-    codes : int64[n] sorted, not negative;  out : int64[buckets + 1]
-    """
-    at = 0
-    for b in range(out.shape[0]):
-        while at < codes.shape[0] and (codes[at] >> shift) < b:
-            at += 1
-        out[b] = at
-
-
-@jit
 def probe_neighbours(
     codes: NDArray[np.int64],
     known: NDArray[np.int64],
@@ -67,7 +54,7 @@ def probe_neighbours(
 
     codes      : int64[n], identifiers to look for, 0 for none
     known      : int64[k] sorted;  known_rows : uint32[k], whose they are
-    base, shift, index : bucket index over ``known - base`` (see :func:`index_codes`)
+    base, shift, index : int64[buckets + 1], where the codes of each bucket ``(known - base) >> shift`` begin
     limit      : at most so many pairs a code; a code with more gives the first of them in order of ``known``
     left, right: int64[m], places in ``codes`` and rows, filled
     """

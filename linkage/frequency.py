@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import numpy as np
 from kernels._door import reading
 from kernels.keys import index_keys, look_up_keys
 from kernels.partition import sort_by_key
-from kernels.probe import index_codes, probe_neighbours
+from kernels.probe import probe_neighbours
 from kernels.runs import count_repeats, count_runs, find_runs, mark_known
 from linkage.coded import Tokens
 from linkage.model import FREQUENCIES, STEP
@@ -235,16 +236,23 @@ class Holders:
         """Whether some register person holds each code (int64[n], 0 for none): bool[n]."""
         return known_keys(self.codes.view(np.uint64), codes.view(np.uint64))
 
+    @functools.cached_property
+    def buckets(self) -> tuple[np.int64, int, np.ndarray]:
+        """The first code, a shift, and where the codes of each bucket ``(code - first) >> shift`` begin and
+        the last one's end: int64[buckets + 1], of at most 2**20 buckets. There is at least one code.
+        """
+        base = self.codes[0]
+        spread = int(self.codes[-1] - base)
+        shift = max(0, spread.bit_length() - 20)
+        edges = base + (np.arange((spread >> shift) + 2, dtype=np.int64) << shift)
+        return base, shift, np.searchsorted(self.codes, edges).astype(np.int64)
+
 
 def neighbours(holders: Holders, codes: np.ndarray, limit: int = 64) -> tuple[np.ndarray, np.ndarray]:
     """Pairs (place in ``codes``, register row) of identifiers one slip apart; at most ``limit`` a code."""
     if holders.codes.size == 0 or codes.size == 0:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    base = np.int64(holders.codes[0])
-    spread = int(holders.codes[-1] - base)
-    shift = max(0, spread.bit_length() - 20)
-    index = np.empty((spread >> shift) + 2, np.int64)
-    index_codes(holders.codes - base, shift, index)
+    base, shift, index = holders.buckets
     room = 1 << 16
     while True:
         left, right = np.empty(room, np.int64), np.empty(room, np.int64)

@@ -23,7 +23,7 @@ from kernels.keys import (
 )
 from kernels.pairs import count_block_pairs, narrow_pairs, owned_pairs, unsettled_blocks, walk_blocks
 from kernels.partition import partition_order, partition_rows, rank_rows, sort_by_key, split_blocks
-from kernels.probe import index_codes, probe_neighbours
+from kernels.probe import probe_neighbours
 from kernels.runs import count_repeats, count_runs, find_runs, mark_known
 
 #: Records that share a key, on average.
@@ -224,13 +224,6 @@ def _block_counts(n: int) -> tuple[Any, ...]:
     return starts, np.minimum(rng.integers(0, 9, n), sizes).astype(np.int32), np.empty((n, 2), np.int64)
 
 
-def _codes(n: int) -> tuple[Any, ...]:
-    codes = np.sort(numbers(n)[0])
-    codes = codes - codes[0]
-    shift = max(0, int(codes[-1]).bit_length() - 20)
-    return codes, shift, np.zeros((int(codes[-1]) >> shift) + 2, np.int64)
-
-
 def _probe(n: int) -> tuple[Any, ...]:
     wanted, held = numbers(n)
     order = np.argsort(held, kind="stable")
@@ -238,8 +231,8 @@ def _probe(n: int) -> tuple[Any, ...]:
     known = held[order] if order.size else np.array([1 << 56], np.int64)
     base = known[0]
     shift = max(0, int(known[-1] - base).bit_length() - 20)
-    index = np.zeros((int(known[-1] - base) >> shift) + 2, np.int64)
-    index_codes(known - base, shift, index)
+    edges = base + (np.arange((int(known[-1] - base) >> shift) + 2) << shift)
+    index = np.searchsorted(known, edges).astype(np.int64)
     left, right = np.zeros(16 * n, np.int64), np.zeros(16 * n, np.int64)
     return wanted, mapped(known), mapped(order.astype(np.uint32)), base, shift, index, 8, left, right
 
@@ -271,6 +264,5 @@ EXAMPLES = (
     Example(owned_pairs, _owned, "pair"),
     Example(narrow_pairs, _narrow, "pair"),
     Example(count_block_pairs, _block_counts, "block"),
-    Example(index_codes, _codes, "number"),
     Example(probe_neighbours, _probe, "number"),
 )

@@ -344,17 +344,6 @@ def block_counts(given: Arguments) -> list[list[int]]:
     return [[r * (s - r), sum(range(r))] for s, r in zip(sizes, registers, strict=True)]
 
 
-def code_index(given: Arguments) -> list[int]:
-    codes, shift, out = given
-    tops = [code >> shift for code in codes.tolist()]
-    at, found = 0, []
-    for bucket in range(out.shape[0]):
-        while at < len(tops) and tops[at] < bucket:
-            at += 1
-        found.append(at)
-    return found
-
-
 def slips(given: Arguments) -> set[tuple[int, int]]:
     """Pairs of places and rows one slip apart; needs a limit that no code reaches."""
     codes, known, rows = given[:3]

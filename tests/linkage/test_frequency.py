@@ -193,6 +193,18 @@ def test_holders__are_everybody_with_the_number_now_or_before(
     assert set(found) == near
 
 
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 2**60), min_size=1, max_size=20))
+def test_buckets__say_where_the_codes_of_each_begin(values: list[int]) -> None:
+    codes = sorted(values)
+    base, shift, starts = Holders(np.array(codes, np.int64), np.zeros(len(codes), np.uint32)).buckets
+    assert (base, starts[0], starts[-1]) == (codes[0], 0, len(codes))
+    assert len(starts) <= 2**20 + 1
+    for bucket in {(code - codes[0]) >> shift for code in codes} | {0, len(starts) - 2}:
+        mine = [code for code in codes if (code - codes[0]) >> shift == bucket]
+        assert codes[starts[bucket] : starts[bucket + 1]] == mine
+
+
 def test_neighbours__make_room_for_many() -> None:
     register = np.array([twins.identifier_code(f"0000000000{i:02d}") for i in range(100)], np.int64)
     holders = Holders.of(register, np.arange(100, dtype=np.uint32), None)
