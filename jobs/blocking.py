@@ -1,4 +1,6 @@
-"""The stage that blocks: keys under every rule, blocks of each partition, the refinement plan."""
+"""The stage that blocks: keys under every rule, blocks of each partition, the refinement plan. Before it come
+the rivals of register persons and the identifiers one slip apart: what they take on the disk, keys take then.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from typing import Any
 
 from jobs.executor import Call
 from jobs.intake import Tasks
+from jobs.tasks_settle import rival_groups, rival_stretches, wants_rivals
 from jobs.workspace import Workspace
 
 #: Register records a record may meet in one block before the block is refined.
@@ -29,6 +32,9 @@ def block_records(stages: Tasks, space: Workspace, heavy: Mapping[str, int]) -> 
     """
     work = str(space.work)
     n = space.layout["rows"]
+    if wants_rivals(space):
+        _find_rivals(stages, space)
+    probed = _probe(stages, space)
     stretches = space.stretches(LEAST_TASKS)
     ordinary = [i for i, r in enumerate(space.rules) if not r.near]
     results: dict[int, list[dict[str, Any]]] = {}
@@ -57,24 +63,44 @@ def block_records(stages: Tasks, space: Workspace, heavy: Mapping[str, int]) -> 
             for key, value in result["counts"].items():
                 total[key] = max(total.get(key, 0), value) if key == "largest" else total.get(key, 0) + value
     refined = stages.tasks("block", [("jobs.tasks_block:merge_plan", (work,))])[0]["refined"]
-    calls = [
-        ("jobs.tasks_frequency:probe_identifiers", (work, r, a, b))
+    finding = {space.rules[i].name for i in ordinary if not space.rules[i].relatives}
+    pairs = sum(v["pairs"] for k, v in by_rule.items() if k in finding) + probed
+    return {
+        "partitions": 1 << space.layout["bits"],
+        "rules": by_rule,
+        "refined": refined,
+        "probed": probed,
+        "pairs": pairs,
+        "register_pairs": sum(v["register_pairs"] for v in by_rule.values()),
+        "rows_in": n,
+    }
+
+
+def _find_rivals(stages: Tasks, space: Workspace) -> None:
+    """List the rivals of every register person."""
+    work = str(space.work)
+    register = space.ranges(register=True)
+    some = rival_stretches(space)
+    stages.tasks("block", [("jobs.tasks_settle:key_rivals", (work, a, b)) for a, b in register])
+    stages.tasks("block", [("jobs.tasks_settle:find_rivals", (work, s.start, s.stop)) for s in some])
+    stages.drop("alike")
+    groups = range(rival_groups(space))
+    stages.tasks("block", [("jobs.tasks_settle:list_rivals", (work, g)) for g in groups])
+    stages.drop("sharing")
+
+
+def _probe(stages: Tasks, space: Workspace) -> int:
+    """Pair identifiers one slip apart; how many. Only corrections look at who holds what once more."""
+    calls: list[Call] = [
+        ("jobs.tasks_frequency:probe_identifiers", (str(space.work), r, a, b))
         for r, rule in enumerate(space.rules)
         if rule.near
         for a, b in space.ranges(register=False)
     ]
     probed = stages.tasks("block", calls)
-    finding = {space.rules[i].name for i in ordinary if not space.rules[i].relatives}
-    pairs = sum(v["pairs"] for k, v in by_rule.items() if k in finding) + sum(p["pairs"] for p in probed)
-    return {
-        "partitions": 1 << space.layout["bits"],
-        "rules": by_rule,
-        "refined": refined,
-        "probed": sum(p["pairs"] for p in probed),
-        "pairs": pairs,
-        "register_pairs": sum(v["register_pairs"] for v in by_rule.values()),
-        "rows_in": n,
-    }
+    if not space.loaded.project.corrections.make:
+        stages.drop("holders")
+    return sum(p["pairs"] for p in probed)
 
 
 def rule_groups(rules: Sequence[int], rows: int) -> list[list[int]]:

@@ -61,6 +61,5 @@ def resolve_run(stages: Runs, space: Workspace) -> dict[str, Any]:
     facts = stages.tasks(STAGE, [("jobs.tasks_resolve:resolve_open", (work, passes))])[0]
     stages.drop("resolve")
     # Terms of single names were wanted for the open records only.
-    corrected = space.loaded.project.corrections.make
-    stages.free("nametable", *_OF_MATCHING, *(() if corrected else ("holders",)))
+    stages.free("nametable", *_OF_MATCHING)
     return facts

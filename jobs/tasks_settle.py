@@ -3,6 +3,7 @@ person so much like the one who settles that the record may be of either.
 
     alike/<start>.arrays         keys of a register range by partition, with their rows
     sharing/<partition>.arrays   pairs of rows that share a key, either way round, by group of register ranges
+                                 (a stretch of partitions, by its first)
     rivals/<group>.arrays        rivals of a group's rows, in order, and rows of crowds
     settled/<start>.arrays       which records of an agency range are settled
 """
@@ -15,8 +16,8 @@ import numpy as np
 
 from jobs.judgements import judged_records
 from jobs.shuffle import partition_of, read_shuffled, write_shuffled
-from jobs.store import read_arrays, write_arrays
-from jobs.tasks_match import load_scored, scoring_of, weights_of
+from jobs.store import open_arrays, read_arrays, write_arrays
+from jobs.tasks_match import LEAST_TASKS, load_scored, scoring_of, weights_of
 from jobs.workspace import Workspace, slice_of
 from kernels.partition import sort_by_key
 from linkage.match import PAIRS, match_pairs
@@ -24,9 +25,11 @@ from linkage.scored import Scored
 from linkage.settle import (
     LOST,
     alike_keys,
+    distinct,
     listed,
     rehearsed,
     rivals_of,
+    sample_share,
     settled_records,
     sharing,
 )
@@ -41,6 +44,12 @@ KEYED = ("full_name", "birth_date")
 def has_keys(space: Workspace) -> bool:
     """Whether keys can be made: some source brings each of their columns."""
     return all(column in space.coded.arrays for column in KEYED)
+
+
+def wants_rivals(space: Workspace) -> bool:
+    """Whether records are settled, so that rivals of register persons are looked for."""
+    settling = bool(space.identifier_rules) and bool(space.settling.any()) and has_keys(space)
+    return settling and sample_share(space.layout["rows"] - space.layout["n_register"]) < 1.0
 
 
 def key_rivals(work: str, start: int, stop: int) -> dict[str, Any]:
@@ -64,34 +73,43 @@ def rival_groups(space: Workspace) -> int:
     return -(-len(space.ranges(register=True)) // RANGES_TOGETHER)
 
 
-def find_rivals(work: str, partition: int) -> dict[str, Any]:
-    """Pairs of rows that share a key of one partition, by the group of either; a row of a crowd is paired
+def rival_stretches(space: Workspace) -> list[range]:
+    """Partitions in stretches in which rivals are found: a task each, whose file every group opens."""
+    return space.stretches(LEAST_TASKS)
+
+
+def find_rivals(work: str, first: int, stop: int) -> dict[str, Any]:
+    """Pairs of rows that share a key of some partitions, by the group of either; a row of a crowd is paired
     with itself.
     """
     space = Workspace.open(work)
-    files = [space.range_file("alike", start) for start, _ in space.ranges(register=True)]
-    held = read_shuffled(files, partition, ("keys", "rows"))
-    keys, own = np.array(held["keys"]), np.array(held["rows"])
-    sort_by_key(keys, own)  # a fifth of a comparison sort's time; what is sorted is sorted again at once
-    left, right, crowded = sharing(keys, own)
-    rows = np.concatenate([left, right, crowded])
-    rivals = np.concatenate([right, left, crowded])
+    files = [open_arrays(space.range_file("alike", start)) for start, _ in space.ranges(register=True)]
+    found: list[tuple[np.ndarray, np.ndarray]] = []
+    rows_in = 0
+    for partition in range(first, stop):
+        held = read_shuffled(files, partition, ("keys", "rows"))
+        keys, own = np.array(held["keys"]), np.array(held["rows"])
+        sort_by_key(keys, own)  # a fifth of a comparison sort's time; what is sorted is sorted again at once
+        left, right, crowded = sharing(keys, own)
+        found += [(left, right), (right, left), (crowded, crowded)]
+        rows_in += keys.shape[0]
+    rows, rivals = (np.concatenate(side) for side in zip(*found, strict=True))
     write_shuffled(
-        space.path("sharing", f"{partition:05d}.arrays"),
+        space.path("sharing", f"{first:05d}.arrays"),
         space.range_of(rows, register=True) // np.uint16(RANGES_TOGETHER),
         rival_groups(space),
         rows=rows,
         rivals=rivals,
     )
-    return {"rows_in": int(held["rows"].shape[0]), "rows_out": int(rows.shape[0])}
+    return {"rows_in": rows_in, "rows_out": int(rows.shape[0])}
 
 
 def list_rivals(work: str, group: int) -> dict[str, Any]:
     """The rivals of a group's rows, each once, in order."""
     space = Workspace.open(work)
-    files = [space.path("sharing", f"{p:05d}.arrays") for p in range(1 << space.layout["bits"])]
+    files = [space.path("sharing", f"{some.start:05d}.arrays") for some in rival_stretches(space)]
     held = read_shuffled(files, group, ("rows", "rivals"))
-    pairs = np.unique(held["rows"].astype(np.uint64) << np.uint64(32) | held["rivals"])
+    pairs = distinct(held["rows"].astype(np.uint64) << np.uint64(32) | held["rivals"])
     rows, rivals = (pairs >> np.uint64(32)).astype(np.uint32), pairs.astype(np.uint32)
     own = rows == rivals
     write_arrays(

@@ -83,7 +83,8 @@ def train_model(stages: Tasks, space: Workspace, block: dict[str, Any]) -> dict[
     write_bytes(space.work / "model.json", read_bytes(space.path("train", FITTED)))
     stages.tasks("train", rate)
     facts = _lost(stages, space, [r for _, r in plan.groups if not space.rules[r].near])
-    stages.free("train")
+    # Rules for relatives find no candidates.
+    stages.free("train", *(f"blocks/{r:02d}-*" for r, rule in enumerate(space.rules) if rule.relatives))
     n_agency = max(1, space.layout["rows"] - space.layout["n_register"])
     share = min(1.0, plan.sample / n_agency)
     return facts | fitted | {"pairs": sum(c["pairs"] for c in (*drawn, *counted)), "sample_share": share}

@@ -15,6 +15,7 @@ from linkage.settle import (
     CROWD,
     SAMPLED,
     alike_keys,
+    distinct,
     listed,
     namesake_keys,
     neighbour_keys,
@@ -134,6 +135,11 @@ def test_settled_records__are_none_whose_pair_is_barred_or_has_another_near() ->
 def test_listed__is_membership(ordered: list[int], values: list[int]) -> None:
     found = listed(np.array(values, np.uint32), np.array(sorted(ordered), np.uint32))
     assert found.tolist() == [v in ordered for v in values]
+
+
+@given(st.lists(st.integers(0, 9) | st.integers(2**64 - 9, 2**64 - 1), max_size=30))
+def test_distinct__is_each_value_once_in_order(values: list[int]) -> None:
+    assert distinct(np.array(values, np.uint64)).tolist() == sorted(set(values))
 
 
 @given(st.lists(st.integers(1, 6), max_size=30))
