@@ -206,8 +206,8 @@ def _best_first(coded: Coded, links: Gathered) -> np.ndarray:
     order = links.seats.order.astype(np.int64)
     key = links.persons[order] << 8 | links.source[order]
     # Few persons have several records in one source: only those are put in order among themselves.
-    again = np.flatnonzero(key[1:] == key[:-1])
-    again = np.unique(np.concatenate([again, again + 1]))
+    same = key[1:] == key[:-1]
+    again = np.flatnonzero(np.append(same, False) | np.insert(same, 0, False))
     mine = order[again]
     ties = coded.order[links.rows[mine]]
     order[again] = mine[np.lexsort((ties, -links.confidence[mine], key[again]))]

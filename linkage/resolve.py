@@ -50,8 +50,8 @@ def person_groups(person: np.ndarray, source: np.ndarray, role: np.ndarray, rows
     # Person and source sort as one number; roles, which few sources have, only tell apart what is left.
     key = person.astype(np.int64) * 256 + source
     order = np.argsort(key)
-    again = np.flatnonzero(key[order][1:] == key[order][:-1])
-    chosen = order[np.unique(np.concatenate([again, again + 1]))]
+    again = key[order][1:] == key[order][:-1]
+    chosen = order[np.append(again, False) | np.insert(again, 0, False)]
     by = chosen[np.lexsort((rows[chosen], role[chosen], key[chosen]))]
     same = (key[by][1:] == key[by][:-1]) & (role[by][1:] == role[by][:-1])
     group = np.cumsum(np.concatenate([[0], ~same])) if by.size else np.zeros(0, np.int64)
