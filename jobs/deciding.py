@@ -25,6 +25,7 @@ def decide_records(stages: Tasks, space: Workspace) -> dict[str, Any]:
 
     answers = once("jobs.judgements:read_judgements")
     weighed = everywhere("weigh_range")
+    stages.drop("pairs")
     prior = once("jobs.tasks_decide:find_prior")
     registered = prior["registered"]
     everywhere("rehearse_range")
@@ -32,7 +33,7 @@ def decide_records(stages: Tasks, space: Workspace) -> dict[str, Any]:
     everywhere("judge_range")
     once("jobs.tasks_decide:place_cuts")
     counted = everywhere("decide_range")
-    stages.free("pairs", "tally", "rehearsed", "contests")
+    stages.free("tally", "rehearsed", "contests")
     total = total_of(counted, read_rehearsal(space), len(space.sources))
     agencies = [(s, info.name) for s, info in enumerate(space.sources) if info.role == "agency"]
     by_source = {name: dict(zip(DECISIONS, total["decisions"][s], strict=True)) for s, name in agencies}

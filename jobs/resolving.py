@@ -17,7 +17,7 @@ MANY = 100_000
 _PERSON_BYTES = 120
 _OPEN_BYTES = 1_500
 
-#: What finding and scoring pairs has left that only corrections would read again.
+#: What finding and scoring pairs has left that nobody reads again.
 _OF_MATCHING = ("repeats", "settled")
 
 
@@ -62,4 +62,6 @@ def resolve_run(stages: Runs, space: Workspace) -> dict[str, Any]:
     stages.drop("resolve")
     # Terms of single names were wanted for the open records only.
     stages.free("nametable", *_OF_MATCHING)
+    if not space.loaded.project.corrections.make:  # terms of register persons, whose pairs are scored no more
+        stages.free(*(f"side/{start:012d}.arrays" for start, _ in space.ranges(register=True)))
     return facts
