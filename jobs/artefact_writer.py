@@ -18,8 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs import parquet_footer as footers
-from jobs.parquet_pages import Buffer, Chunk, encode
-from jobs.store import Entry, aside, damaged, open_arrays, write_arrays
+from jobs.containers import Buffer
+from jobs.parquet_pages import Chunk, encode
+from jobs.store import Entry, aside, damaged, open_arrays, write_each
 
 #: Most rows of a row group.
 ROW_GROUP = 1 << 18
@@ -151,11 +152,13 @@ def _write(path: Path, table: pa.Table, groups: Sequence[RowGroup]) -> Entry:
     if told:
         changed = {footers.ROWS: table.num_rows, footers.ROW_GROUPS: (12, told)}
         footer = [(f, k, changed.get(f, v)) for f, k, v in footer]
-    return write_arrays(
+    return write_each(
         path,
-        rows=np.array([table.num_rows], np.int64),
-        pages=np.frombuffer(b"".join(pages), np.uint8),
-        footer=np.frombuffer(footers.write_footer(footer), np.uint8),
+        [
+            ("rows", np.array([table.num_rows], np.int64)),
+            ("pages", pages),
+            ("footer", [footers.write_footer(footer)]),
+        ],
     )
 
 

@@ -38,6 +38,8 @@ _BLOCK = 1 << 20
 _TAIL = struct.Struct("<Q16s8s")
 _KINDS = "biufcSUmM"
 
+Buffer = bytes | memoryview
+
 #: Bytes of a container's end that are read at once: nearly every directory is shorter.
 _GUESS = 1 << 13
 
@@ -264,13 +266,21 @@ def write_arrays(path: Path, /, **arrays: NDArray[Any]) -> Entry:
     return write_each(path, arrays.items())
 
 
-def write_each(path: Path, arrays: Iterable[tuple[str, NDArray[Any]]]) -> Entry:
-    """As :func:`write_arrays`, of arrays that are made one after another: each is written before the next."""
+def write_each(path: Path, arrays: Iterable[tuple[str, NDArray[Any] | list[Buffer]]]) -> Entry:
+    """As :func:`write_arrays`, of arrays that are made one after another: each is written before the next.
+
+    One of bytes may come as a list of what follows one another in it, which nobody need join.
+    """
     make_folder(path.parent)
     with aside(path, digests=False) as out:
         writer = _Writer(out)
         rows = 0
         for number, (name, given) in enumerate(arrays):
+            if isinstance(given, list):
+                with writer.array(name, np.dtype(np.uint8)) as region:
+                    for piece in given:
+                        region.write(piece)
+                continue
             array = np.asarray(given, order="C")
             if array.dtype.kind not in _KINDS:
                 raise ValueError(

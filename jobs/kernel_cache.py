@@ -163,11 +163,11 @@ def _heal(folder: Path) -> Healing:
     _verified = time.time()
     listed, complete = _read_manifest(folder)
     kept, removed = 0, 0
-    for path in _files(folder):
-        if listed.get(_name(folder, path)) == _digest(path):
+    for name in _files(folder):
+        if listed.get(name) == _digest(folder / name):
             kept += 1
         else:
-            path.unlink(missing_ok=True)
+            (folder / name).unlink(missing_ok=True)
             removed += 1
     missing = len(listed) - kept
     return Healing(kept=kept, removed=removed, complete=complete and not removed and not missing)
@@ -176,8 +176,9 @@ def _heal(folder: Path) -> Healing:
 def _seal(folder: Path, *, complete: bool) -> int:
     before, was_complete = _read_manifest(folder)
     now: dict[str, str] = {}
-    for path in _files(folder):
-        name, digest = _name(folder, path), _digest(path)
+    for name in _files(folder):
+        path = folder / name
+        digest = _digest(path)
         held = before.get(name, digest)
         if digest and (digest == held or path.stat().st_mtime >= _verified):
             now[name] = digest
@@ -210,25 +211,31 @@ def _seal_of(files: dict[str, str], complete: bool) -> str:
     return hashlib.sha256(json.dumps([files, complete], sort_keys=True).encode()).hexdigest()
 
 
-def _files(folder: Path) -> list[Path]:
-    """Every file that Numba could load.
+def _files(folder: Path) -> list[str]:
+    """Names from the folder on, in their order, of every file that Numba could load.
 
     Not the list and the lock, and not ``*.tmp.*``, which Numba writes before it renames them and never
-    loads: another process may be about to.
+    loads: another process may be about to. Paths and a look at each file took longer than all digests.
     """
-    own = {folder / _MANIFEST, folder / _LOCK}
-    found = [p for p in folder.rglob("*") if p not in own and ".tmp." not in p.name and p.suffix != ".part"]
-    return sorted(p for p in found if p.is_symlink() or p.is_file())
-
-
-def _name(folder: Path, path: Path) -> str:
-    return path.relative_to(folder).as_posix()
+    found, places = [], [""]
+    while places:
+        place = places.pop()
+        with os.scandir(folder / place) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    places.append(f"{place}{entry.name}/")
+                elif ".tmp." in entry.name or entry.name.endswith(".part"):
+                    continue
+                elif entry.is_symlink() or entry.is_file():
+                    found.append(f"{place}{entry.name}")
+    return sorted({*found} - {_MANIFEST, _LOCK})
 
 
 def _digest(path: Path) -> str:
     """SHA-256 of a regular file; empty, which fits nothing, for what is gone or is a link."""
     try:
-        return "" if path.is_symlink() else hashlib.sha256(path.read_bytes()).hexdigest()
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb", buffering=0) as stream:
+            return hashlib.sha256(stream.readall()).hexdigest()
     except OSError:
         return ""
 

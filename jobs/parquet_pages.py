@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from jobs.containers import Buffer
 from jobs.parquet_footer import PACKED, PAGES, Struct, field_of, write_footer
 from kernels._door import reading
 from kernels.parquet import delta_lengths, front_code, lengths_room, pack_numbers, packed_bytes, packed_room
@@ -49,8 +50,6 @@ _NOT_PACKED, _ZSTD = 0, 6
 _DATA_PAGE, _DICTIONARY_PAGE = 0, 2
 
 _PHYSICAL = {pa.int32(): _INT32, pa.int64(): _INT64, pa.float64(): _DOUBLE}
-
-Buffer = bytes | memoryview
 
 
 @dataclass(frozen=True)

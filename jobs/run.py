@@ -184,6 +184,7 @@ def _walk(
     layout = _lay_out(facts["intake"]["layout"], folder, settings, threads)
     from jobs.walk import walk_on
 
+    gc.freeze()  # what was imported and prepared meanwhile: seven looks through it took 0.1 s of a run of 6 s
     return walk_on(stages, loaded, space, folder, layout, facts)
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from jobs import containers
-from jobs.containers import open_arrays, read_arrays, read_table, write_arrays, write_table
+from jobs.containers import open_arrays, read_arrays, read_table, write_arrays, write_each, write_table
 from linkage.errors import IntegrityError
 
 KINDS = st.sampled_from(["u1", "i2", "<u4", ">i8", "f8", "?", "S3", "U4", "M8[D]"])
@@ -52,6 +52,18 @@ def slow_read(path: Path) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
         out[entry["name"]] = (entry["dtype"], tuple(entry["shape"]), body)
     assert at == len(data) - 32 - length
     return out
+
+
+@pytest.mark.parametrize("sizes", [[], [0], [5], [1 << 20], [3, 0, 1 << 20, 61], [(1 << 20) - 1, 2, 3 << 20]])
+def test_write_each__bytes_in_pieces_are_the_file_of_their_whole(tmp_path: Path, sizes: list[int]):
+    rng = np.random.default_rng(7)
+    pieces = [rng.bytes(size) for size in sizes]
+    given = [memoryview(piece) if n % 2 else piece for n, piece in enumerate(pieces)]
+    rows = np.arange(4)
+    write_each(tmp_path / "pieces", [("rows", rows), ("bytes", given), ("after", rows)])
+    write_arrays(tmp_path / "whole", rows=rows, bytes=np.frombuffer(b"".join(pieces), np.uint8), after=rows)
+    assert (tmp_path / "pieces").read_bytes() == (tmp_path / "whole").read_bytes()
+    assert slow_read(tmp_path / "pieces")["bytes"] == ("|u1", (sum(sizes),), b"".join(pieces))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=80)
