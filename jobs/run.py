@@ -78,7 +78,8 @@ def run_project(
     planned = None if plan is None else read_plan(plan)
     if planned is not None:
         refuse_stale(planned, prints)
-    with RunFolder(out, prints["run"], keep_work=keep_work, synced=address is not None) as folder:
+    synced = address is not None
+    with RunFolder(out, prints["run"], prints=prints, keep_work=keep_work, synced=synced) as folder:
         if folder.finished is not None:
             return _settled(out, accept, because, progress)
         if folder.restarted:

@@ -125,7 +125,7 @@ def test_finished__is_given_again_without_any_work(outcome, nation, monkeypatch)
 def test_finished__of_other_settings_is_refused(outcome, copy):
     project = copy / "project.toml"
     project.write_text(project.read_text() + "\n[decision]\nprecision = 0.999\n")
-    with pytest.raises(ConflictError, match="E-RUN-001"):
+    with pytest.raises(ConflictError, match=r"E-RUN-001.*a finished run of other settings;"):
         run_project(project, outcome.folder)
 
 
