@@ -9,6 +9,7 @@ import linkage
 from jobs.input_digests import sha256_of_all
 from jobs.kernel_cache import fingerprint as kernel_fingerprint
 from jobs.project import LoadedProject
+from jobs.source_files import unreadable
 from jobs.store import file_digest
 
 
@@ -16,14 +17,18 @@ def fingerprints(loaded: LoadedProject, model: Path | None) -> dict[str, str]:
     """Hex digests ``config``, ``inputs``, ``code``, ``model`` (empty without one), and of all, ``run``.
 
     ``config`` is of the project file, contracts and policies; ``inputs`` of every other file they name, by
-    its SHA-256, which receipts say too (see :mod:`jobs.input_digests`).
+    its SHA-256, which receipts say too (see :mod:`jobs.input_digests`). ContractError ``E-INPUT-001`` for one
+    that cannot be read.
     """
     config = hashlib.blake2b(digest_size=16)
     for path in loaded.declarations:
         config.update(file_digest(path).encode())
     inputs = hashlib.blake2b(digest_size=16)
-    for digest in sha256_of_all(input_files(loaded)):
-        inputs.update(digest.encode())
+    try:
+        for digest in sha256_of_all(input_files(loaded)):
+            inputs.update(digest.encode())
+    except OSError as fault:
+        raise unreadable(Path(fault.filename or "an input").name, fault) from None
     code = hashlib.blake2b(f"{linkage.__version__}\x1f{code_digest()}".encode(), digest_size=16).hexdigest()
     used = file_digest(model) if model is not None else ""
     whole = hashlib.blake2b(

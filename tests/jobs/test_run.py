@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from data.generator import generate
-from jobs import closing, walk
+from jobs import closing, input_digests, walk
 from jobs import run as room
 from jobs.evaluation import evaluate_run
 from jobs.executor import Done, ThreadExecutor
@@ -127,6 +128,21 @@ def test_finished__of_other_settings_is_refused(outcome, copy):
     project.write_text(project.read_text() + "\n[decision]\nprecision = 0.999\n")
     with pytest.raises(ConflictError, match=r"E-RUN-001.*a finished run of other settings;"):
         run_project(project, outcome.folder)
+
+
+def test_fingerprint__of_a_file_that_cannot_be_read_says_which(copy, monkeypatch):
+    """``check`` said so; a run, which takes digests of files first, spoke of the system and ended 5."""
+    real = Path.open
+
+    def refused(self, *given, **words):
+        if self.name == "tax.csv":
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return real(self, *given, **words)
+
+    monkeypatch.setattr(input_digests, "_known", {})
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(ContractError, match=r"E-INPUT-001.*'tax\.csv' cannot be read: permission denied"):
+        prints(copy)
 
 
 def test_fingerprint__changes_with_what_decides(copy, tmp_path):
