@@ -158,6 +158,7 @@ def test_project__all_problems_are_told_at_once():
         (('["tax/*.csv"]', '"tax.csv"'), "E-CONFIG-004", "a list of one or more texts"),
         (('["vietnam"]', '["viet nam"]'), "E-CONFIG-009", "Did you mean 'vietnam'?"),
         (('locale = ["vietnam"]', ""), "E-CONFIG-009", "no locale pack is named"),
+        (('name = "tax"', "name = 3"), "E-CONFIG-004", "'linkage schema project' lists what may stand there"),
     ],
 )
 def test_project__a_wrong_line_is_named(change, code, says):
