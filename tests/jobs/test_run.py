@@ -19,7 +19,7 @@ from jobs.journal import Journal, read_journal
 from jobs.progress import Progress
 from jobs.run import run_project
 from jobs.run_folder import RunFolder
-from linkage.errors import ConfigError, ConflictError, ContractError, LinkageError
+from linkage.errors import ConfigError, ConflictError, ContractError, IntegrityError, LinkageError
 from linkage.pipeline import STAGES
 
 PEOPLE = 400
@@ -128,6 +128,25 @@ def test_finished__of_other_settings_is_refused(outcome, copy):
     project.write_text(project.read_text() + "\n[decision]\nprecision = 0.999\n")
     with pytest.raises(ConflictError, match=r"E-RUN-001.*a finished run of other settings;"):
         run_project(project, outcome.folder)
+
+
+def test_run__an_input_that_changes_after_its_digest_is_refused(copy, tmp_path, monkeypatch):
+    """An extract still being copied when the run began was decided under the digest of its first part."""
+    tax, whole = copy / "tax.csv", (copy / "tax.csv").read_text()
+    real = room.fingerprints
+
+    def late(*given):
+        found = real(*given)
+        tax.write_text(whole)
+        return found
+
+    tax.write_text("".join(whole.splitlines(keepends=True)[:-40]))
+    with monkeypatch.context() as patch, pytest.raises(IntegrityError, match=r"E-INPUT-009.*'tax\.csv'"):
+        patch.setattr(room, "fingerprints", late)
+        run_project(copy / "project.toml", tmp_path / "run")
+    again = run_project(copy / "project.toml", tmp_path / "run")
+    assert again.run["fingerprints"] == prints(copy)
+    assert again.run["sources"]["tax"]["rows"] == len(whole.splitlines()) - 1
 
 
 def test_fingerprint__of_a_file_that_cannot_be_read_says_which(copy, monkeypatch):
