@@ -97,7 +97,7 @@ def cli() -> None:
 
     Results go to stdout, messages to stderr; every command takes --json. Exit codes: 0 ok, 1 a quality gate
     failed, 2 usage or configuration, 3 an input broke its contract, 4 conflict, 5 failed but resumable by
-    the same command, 6 integrity, 130 interrupted.
+    the same command, 6 integrity, 130 interrupted, 143 terminated.
     """
 
 
@@ -107,6 +107,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if getattr(sys, name) is None:  # closed: no file of a run may take its number
             setattr(sys, name, Path(os.devnull).open("r+", encoding="utf-8"))  # noqa: SIM115 - for good
     code = invoke(sys.argv[1:] if arguments is None else arguments)
+    if code in (130, 143):  # threads may have a task to end: whoever asks again does not wait for them
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: os._exit(code))
     if threading.active_count() > 1:  # whatever is not waited for has the interpreter's own end
         sys.exit(code)
     atexit._run_exitfuncs()

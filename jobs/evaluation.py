@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from jobs.evaluation_feeds import judge_feeds
-from jobs.evaluation_sample import Sample, read_sample
+from jobs.evaluation_sample import Sample, read_sample, whole
 from jobs.gates import orders_path
 from jobs.run_folder import read_run
 from linkage.errors import ConfigError
@@ -32,7 +32,8 @@ def evaluate_run(
     ``run.json`` it uses ``estimates``, ``blocking``, ``register`` and ``records_per_person`` (by source).
     ``explain`` takes the place of ``candidates_lost``; without either, the project's files are read again for
     it. Raises ConfigError: ``E-EVALUATE-001`` no finished run, ``E-EVALUATE-002`` no truth,
-    ``E-EVALUATE-003`` the truth is of other sources, ``E-EVALUATE-004`` a file lacks a column.
+    ``E-EVALUATE-003`` the truth is of other sources, ``E-EVALUATE-004`` a file lacks a column;
+    IntegrityError ``E-INTEGRITY-001`` for a file that is damaged or missing.
     """
     held = read_run(run)
     if held is None:
@@ -118,7 +119,8 @@ def _explanation(run: Path, held: Mapping[str, Any]) -> Explain | None:
 
 def _wanted(path: Path, wanted: Sequence[str]) -> list[str]:
     """The columns that a Parquet file has; ConfigError ``E-EVALUATE-004`` if a wanted one is missing."""
-    names = list(pl.read_parquet_schema(path))
+    with whole(path):
+        names = list(pl.read_parquet_schema(path))
     missing = [name for name in wanted if name not in names]
     if missing:
         raise ConfigError(

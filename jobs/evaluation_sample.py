@@ -5,13 +5,15 @@ Files are read in a stream, and only the records of those people are kept.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from jobs.files import damaged
 from kernels.keys import hash_bytes
 from linkage.text_arrays import Texts
 
@@ -40,6 +42,7 @@ class Sample:
 
         by : columns with the source and the id of the record that a row is about;  source : of all rows of a
              file that has no column of it
+        Raises IntegrityError as :func:`whole` does.
         """
         rows = _texts(pl.scan_parquet(path).select(columns))
         if self.share < 1:
@@ -49,7 +52,17 @@ class Sample:
                 rows = rows.join(records, left_on=by[1], right_on="record_id", how="semi")
             else:
                 rows = rows.join(records, left_on=by, right_on=["source", "record_id"], how="semi")
-        return rows.collect(engine="streaming")
+        with whole(path):
+            return rows.collect(engine="streaming")
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[None]:
+    """IntegrityError ``E-INTEGRITY-001`` where the Parquet file that is read here is damaged or missing."""
+    try:
+        yield
+    except (pl.exceptions.PolarsError, FileNotFoundError) as fault:
+        raise damaged(path, fault) from None
 
 
 def read_sample(path: Path, share: float) -> Sample:
@@ -63,7 +76,8 @@ def read_sample(path: Path, share: float) -> Sample:
             lambda ids: _drawn(ids, share), return_dtype=pl.Boolean, is_elementwise=True
         )
         rows = rows.filter(pl.col("true_person_id").is_not_null() & drawn)
-    return Sample(share, rows.collect(engine="streaming"))
+    with whole(path):
+        return Sample(share, rows.collect(engine="streaming"))
 
 
 def _drawn(ids: pl.Series, share: float) -> pl.Series:

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import linkage
 from jobs.input_digests import sha256_of_all
 from jobs.kernel_cache import fingerprint as kernel_fingerprint
 from jobs.project import LoadedProject
+from jobs.source_files import unreadable
 from jobs.store import file_digest
 
 
-def fingerprints(loaded: LoadedProject, model: Path | None) -> dict[str, str]:
+def fingerprints(
+    loaded: LoadedProject, model: Path | None, sums: Sequence[str] | None = None
+) -> dict[str, str]:
     """Hex digests ``config``, ``inputs``, ``code``, ``model`` (empty without one), and of all, ``run``.
 
     ``config`` is of the project file, contracts and policies; ``inputs`` of every other file they name, by
-    its SHA-256, which receipts say too (see :mod:`jobs.input_digests`).
+    its SHA-256, as :func:`input_sums` gives them.
     """
     config = hashlib.blake2b(digest_size=16)
     for path in loaded.declarations:
         config.update(file_digest(path).encode())
     inputs = hashlib.blake2b(digest_size=16)
-    for digest in sha256_of_all(input_files(loaded)):
+    for digest in input_sums(loaded) if sums is None else sums:
         inputs.update(digest.encode())
     code = hashlib.blake2b(f"{linkage.__version__}\x1f{code_digest()}".encode(), digest_size=16).hexdigest()
     used = file_digest(model) if model is not None else ""
@@ -36,6 +40,17 @@ def fingerprints(loaded: LoadedProject, model: Path | None) -> dict[str, str]:
         "model": used,
         "run": whole,
     }
+
+
+def input_sums(loaded: LoadedProject) -> list[str]:
+    """SHA-256 of :func:`input_files`, which receipts say too (see :mod:`jobs.input_digests`).
+
+    Raises ContractError ``E-INPUT-001`` for a file that cannot be read.
+    """
+    try:
+        return sha256_of_all(input_files(loaded))
+    except OSError as fault:
+        raise unreadable(Path(fault.filename or "an input").name, fault) from None
 
 
 def input_files(loaded: LoadedProject) -> list[Path]:

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jobs.metrics import tell_exit_code
 from jobs.policies import decision_settings
 from jobs.project import LoadedProject
 from jobs.run_folder import RUN, read_run, released
@@ -243,6 +244,7 @@ def settle(folder: Path, accept: Sequence[str] = (), reason: str = "") -> dict[s
             artefacts = released(folder, run.get("artefacts", {}), WITHHELD)
             run = {**run, "withheld": False, "artefacts": artefacts}
             run["exit_code"] = exit_code(run)
+            tell_exit_code(folder, run["exit_code"])
             write_json(folder / RUN, run)
         return run
 

@@ -78,18 +78,28 @@ class Metrics:
                 *samples(),
             ]
             with contextlib.suppress(OSError):
-                self._replace(render(held).encode())
+                _replace(self.path, render(held).encode())
 
-    def _replace(self, text: bytes) -> None:
-        temporary = beside(self.path)
-        try:
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(text)
-            temporary.replace(self.path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+
+def tell_exit_code(folder: Path, code: int) -> None:
+    """Put another exit code into the metrics of the finished run in ``folder``, if it can be done."""
+    path, name = folder / NAME, "linkage_run_exit_code "
+    with contextlib.suppress(OSError):
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        told = [f"{name}{code}\n" if line.startswith(name) else line for line in lines]
+        _replace(path, "".join(told).encode())
+
+
+def _replace(path: Path, text: bytes) -> None:
+    temporary = beside(path)
+    try:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(text)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def render(samples: Iterable[Sample]) -> str:

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pyarrow import ipc
 
-from jobs.source_files import SourceFile, open_source, too_many_rows
+from jobs.source_files import SourceFile, open_source, too_many_rows, unreadable
 from jobs.spool import LINE, checked_batch, spooled, text_size
 from jobs.unpack import wrong_format
 from linkage.contract import Contract
@@ -235,12 +235,7 @@ def _told(name: str, contract: Contract) -> Iterator[None]:
         if isinstance(fault, pa.ArrowException) or fault.errno is None:
             what = f"'{name}' is damaged: its rows cannot be read;"
             raise wrong_format(what, contract.format) from None
-        raise ContractError(
-            "E-INPUT-001",
-            f"'{name}' cannot be read: {(fault.strerror or '').lower()};",
-            "a readable file was wanted.",
-            "Look at the source's files in the project, and at their permissions.",
-        ) from None
+        raise unreadable(name, fault) from None
 
 
 def _unchanged(size: int, spec: PartSpec) -> None:

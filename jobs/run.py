@@ -17,7 +17,7 @@ from typing import Any
 from jobs import input_digests
 from jobs.cuts import cut_of, share_of
 from jobs.executor import make_executor
-from jobs.fingerprints import fingerprints, input_files
+from jobs.fingerprints import fingerprints, input_files, input_sums
 from jobs.gates import check_acceptance, settle, unaccepted
 from jobs.intake import take_in
 from jobs.journal import Journal
@@ -32,7 +32,7 @@ from jobs.run_record import Outcome, run_record
 from jobs.stages import Stages
 from jobs.store import read_json, write_json
 from jobs.workspace import Workspace
-from linkage.errors import ConfigError
+from linkage.errors import ConfigError, IntegrityError
 from linkage.model import Model
 
 #: Small files that every task reads.
@@ -74,11 +74,13 @@ def run_project(
     if not (out / RUN).exists():
         input_digests.recall(out / "work")
     threading.Thread(target=_import_rest, name="linkage-import").start()
-    prints = fingerprints(loaded, model)
+    sums = input_sums(loaded)
+    prints = fingerprints(loaded, model, sums)
     planned = None if plan is None else read_plan(plan)
     if planned is not None:
         refuse_stale(planned, prints)
-    with RunFolder(out, prints["run"], keep_work=keep_work, synced=address is not None) as folder:
+    synced = address is not None
+    with RunFolder(out, prints["run"], prints=prints, keep_work=keep_work, synced=synced) as folder:
         if folder.finished is not None:
             return _settled(out, accept, because, progress)
         if folder.restarted:
@@ -111,7 +113,7 @@ def run_project(
         keep_freed_memory()
         gc.freeze()  # what the imports left is not looked through again and again: 0.1 s each time
         try:
-            facts = _walk(stages, loaded, folder, settings, threads)
+            facts = _walk(stages, loaded, folder, settings, threads, sums)
         except BaseException:
             executor.close()
             stages.close()
@@ -172,15 +174,41 @@ def _check_model(path: Path) -> None:
         ) from None
 
 
+def _refuse_changed(loaded: LoadedProject, sums: Sequence[str]) -> None:
+    """Raise IntegrityError ``E-INPUT-009`` if an input that was read is not as its digest was taken."""
+    for path, before, now in zip(input_files(loaded), sums, input_sums(loaded), strict=True):
+        if before != now:
+            raise IntegrityError(
+                "E-INPUT-009",
+                f"'{path.name}' is not what it was when the run began:",
+                "the file changed while it was being read.",
+                "Leave the files alone during a run, and run again.",
+            )
+
+
 def _walk(
-    stages: Stages, loaded: LoadedProject, folder: RunFolder, settings: dict[str, Any], threads: int
+    stages: Stages,
+    loaded: LoadedProject,
+    folder: RunFolder,
+    settings: dict[str, Any],
+    threads: int,
+    sums: Sequence[str],
 ) -> dict[str, Any]:
     space = Workspace.open(str(folder.work))
     threading.Thread(target=_prepare, args=(space,), name="linkage-prepare", daemon=True).start()
     facts: dict[str, Any] = {}
-    facts["intake"] = stages.stage(
-        "intake", lambda: take_in(stages, loaded, space, folder.artefacts, settings["parts"], threads)
-    )
+
+    def take() -> dict[str, Any]:
+        try:
+            found = take_in(stages, loaded, space, folder.artefacts, settings["parts"], threads)
+            _refuse_changed(loaded, sums)
+        except IntegrityError as fault:
+            if fault.code == "E-INPUT-009":  # nothing that was read may be kept: the same command begins anew
+                (folder.work / RUN).unlink()
+            raise
+        return found
+
+    facts["intake"] = stages.stage("intake", take)
     layout = _lay_out(facts["intake"]["layout"], folder, settings, threads)
     from jobs.walk import walk_on
 

@@ -49,6 +49,9 @@ _ENDING = "ending"
 #: What the work folder is called while it is removed.
 _ENDED = "work.ended"
 
+#: What a fingerprint is made of, as it is spoken of.
+_SPOKEN = {"inputs": "inputs", "config": "settings", "model": "model", "code": "code"}
+
 
 class RunFolder:
     """A run's folder, entered as a context; ``fingerprint`` tells what the run is made of.
@@ -59,15 +62,23 @@ class RunFolder:
     unfinished one was found; ``restarted`` whether it had to be given up, because its work was not synced and
     the machine was started since, or is another one.
 
+    prints : digests that ``fingerprint`` is made of, by name: a refusal says which of them differ
     synced : whether every file of the work is synced before it takes its name: for work that several machines
     write. It is so too where the system does not tell one start of a machine from another.
     """
 
     def __init__(
-        self, path: Path, fingerprint: str, *, keep_work: bool = False, synced: bool = False
+        self,
+        path: Path,
+        fingerprint: str,
+        *,
+        prints: Mapping[str, str] | None = None,
+        keep_work: bool = False,
+        synced: bool = False,
     ) -> None:
         self.path = path
         self.fingerprint = fingerprint
+        self.prints = dict(prints or {})
         self.keep_work = keep_work
         self.work = path / "work"
         self.artefacts = self.work / "artefacts"
@@ -84,7 +95,7 @@ class RunFolder:
         done = read_run(self.path)
         if done is not None:
             if done.get("fingerprint") != self.fingerprint:
-                raise self._other("a finished run of other inputs, settings, model or code")
+                raise self._other("a finished run", done)
             self.finished = done
             self._clear()
             return self
@@ -130,7 +141,7 @@ class RunFolder:
         if done is not None:
             self.finished = done
             if done.get("fingerprint") != self.fingerprint:
-                raise self._other("a finished run of other inputs, settings, model or code")
+                raise self._other("a finished run", done)
             return
         mark = self.work / UNSYNCED
         lost = mark.exists() and mark.read_text(encoding="utf-8", errors="replace") != self._boot
@@ -141,7 +152,7 @@ class RunFolder:
                 raise
             begun = None
         if begun is not None and begun.get("fingerprint") != self.fingerprint:
-            raise self._other("an unfinished run of other inputs, settings, model or code")
+            raise self._other("an unfinished run", begun)
         self.restarted = lost
         self.resumed = begun is not None and not lost
         if self.resumed:
@@ -154,7 +165,7 @@ class RunFolder:
                     _remove(left)
             self._mark()
             make_folder(self.work / SUMS)
-            write_json(self.work / RUN, {"fingerprint": self.fingerprint})
+            write_json(self.work / RUN, {"fingerprint": self.fingerprint, "fingerprints": self.prints})
         make_folder(self.artefacts)
 
     def _mark(self) -> None:
@@ -168,10 +179,13 @@ class RunFolder:
                 out.write(self._boot.encode())
         needs_sync.cache_clear()
 
-    def _other(self, held: str) -> ConflictError:
+    def _other(self, what: str, held: Mapping[str, Any]) -> ConflictError:
+        known = held.get("fingerprints") or self.prints
+        differ = [text for name, text in _SPOKEN.items() if known.get(name) != self.prints.get(name)]
         return ConflictError(
             "E-RUN-001",
-            f"The folder '{self.path.name}' holds {held};",
+            f"The folder '{self.path.name}' holds {what} of other "
+            f"{' and '.join(differ) or 'inputs, settings, model or code'};",
             "a new folder, or the same run again, was wanted.",
             "Choose another folder with --out, or remove this one.",
         )

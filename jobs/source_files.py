@@ -110,12 +110,7 @@ def open_file(path: Path, file: int, contract: Contract) -> SourceFile:
         opened = _OPENERS[contract.format](path, file, contract, start)
         require_columns(opened.columns, contract)
     except OSError as fault:
-        raise ContractError(
-            "E-INPUT-001",
-            f"'{path.name}' cannot be read: {(fault.strerror or type(fault).__name__).lower()};",
-            "a readable file was wanted.",
-            "Look at the source's files in the project, and at their permissions.",
-        ) from None
+        raise unreadable(path.name, fault) from None
     except ContractError as fault:
         raise named(fault, path) from None
     return opened
@@ -125,6 +120,16 @@ def seen_forms(opened: Sequence[SourceFile]) -> list[dict[str, str]]:
     """Encoding, delimiter and packing of text files as they were declared or found out, each sort once."""
     kinds = {(f.encoding, f.delimiter, f.packing) for f in opened}
     return [dict(zip(("encoding", "delimiter", "compression"), kind, strict=True)) for kind in sorted(kinds)]
+
+
+def unreadable(name: str, fault: OSError) -> ContractError:
+    """The error of a file that the system does not let be read: ``E-INPUT-001``."""
+    return ContractError(
+        "E-INPUT-001",
+        f"'{name}' cannot be read: {(fault.strerror or type(fault).__name__).lower()};",
+        "a readable file was wanted.",
+        "Look at the source's files in the project, and at their permissions.",
+    )
 
 
 def named(fault: ContractError, path: Path) -> ContractError:

@@ -355,15 +355,13 @@ def _check_sources(reader: Reader, project: Project) -> None:
                 did_you_mean(pack, PACKS).strip(),
             )
     if not project.locale:
-        for key, given in (("blocking", project.blocking), ("comparison", project.comparisons)):
-            if not given:
-                reader.add(
-                    10,
-                    "",
-                    f"neither a locale pack nor [[{key}]].",
-                    "One of them is wanted.",
-                    f"Name a pack in [project] locale or write [[{key}]] sections.",
-                )
+        reader.add(
+            9,
+            "project locale",
+            "no locale pack is named.",
+            f"Known packs: {', '.join(PACKS)}.",
+            f'Set locale = ["{PACKS[0]}"]: rules and comparisons of your own take the place of the pack\'s.',
+        )
 
 
 def _check_authority(reader: Reader, project: Project) -> None:

@@ -68,8 +68,13 @@ class Reader:
         self.problems: list[Problem] = []
 
     def add(self, number: int, where: str, what: str, wanted: str, do: str = "") -> None:
-        """Note a problem; ``where`` is a place such as ``[[source]] 2``, empty for the whole file."""
+        """Note a problem; ``where`` is a place such as ``[[source]] 2``, empty for the whole file.
+
+        do : where nothing closer is known, how to find what may stand there
+        """
         place = f"{self.name}, {where}:" if where else f"{self.name}:"
+        kind = {"CONFIG": "project"}.get(self.area, self.area.lower())
+        do = do or f"Mend it there; 'linkage schema {kind}' lists what may stand there."
         self.problems.append(Problem(f"E-{self.area}-{number:03d}", f"{place} {what}", wanted, do))
 
     def finish(self) -> None:

@@ -340,6 +340,31 @@ def test_signals__unwind_and_end_with_their_code(number, code, tmp_path):
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals__a_second_one_ends_at_once_and_silently(number, tmp_path):
+    """It came while the interpreter waited for threads, and showed Python's own trace."""
+    held = INTERRUPTED.replace(
+        "    try:", "    threading.Thread(target=time.sleep, args=(20,)).start()\n    try:"
+    )
+    program = subprocess.Popen(
+        [sys.executable, "-c", "import threading" + held], cwd=tmp_path, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert program.stdout is not None
+    assert program.stderr is not None
+    assert program.stdout.readline() == "working\n"
+    program.send_signal(number)
+    told = ""
+    while "the same command goes on" not in told:
+        told += program.stderr.readline()
+    time.sleep(0.2)
+    assert program.poll() is None
+    program.send_signal(signal.SIGINT)
+    _, err = program.communicate(timeout=10)
+    assert program.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
+    assert err == ""
+
+
 # --- generate and demo, with the real generator
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from jobs.evaluation import evaluate_run, render
 from jobs.store import write_json, write_parquet
-from linkage.errors import ConfigError
+from linkage.errors import ConfigError, IntegrityError
 
 ID = pa.binary(16)
 
@@ -147,6 +147,25 @@ def test_evaluate_run__refuses_what_it_cannot_judge(tmp_path: Path):
     write_parquet(truth / "entities.parquet", pa.table({"source": ["register"], "record_id": ["p1"]}))
     with pytest.raises(ConfigError, match=r"E-EVALUATE-004.*true_person_id"):
         evaluate_run(run, truth)
+
+
+@pytest.mark.parametrize("harm", ["cut", "blank", "lose"])
+@pytest.mark.parametrize("name", ["run/decisions.parquet", "run/pairs.parquet", "truth/entities.parquet"])
+def test_evaluate_run__a_damaged_file_is_named(tmp_path: Path, name: str, harm: str):
+    """It ended as a fault of the program, with a place in the code and no file."""
+    write_run(tmp_path / "run", tmp_path / "truth", register="register")
+    path = tmp_path / name
+    whole = path.read_bytes()
+    if harm == "lose":
+        path.unlink()
+    else:
+        footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+        path.write_bytes(whole[:-9] if harm == "cut" else bytes(footer) + whole[footer:])
+    code = "E-EVALUATE-002" if (name, harm) == ("truth/entities.parquet", "lose") else "E-INTEGRITY-001"
+    with pytest.raises((ConfigError, IntegrityError), match=code) as caught:
+        evaluate_run(tmp_path / "run", tmp_path / "truth")
+    if code == "E-INTEGRITY-001":
+        assert f"'{name}' is {'missing' if harm == 'lose' else 'damaged'}" in str(caught.value)
 
 
 def test_render__an_empty_run_reads_without_figures(tmp_path: Path):

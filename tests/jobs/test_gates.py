@@ -164,6 +164,18 @@ def test_release__says_so_in_the_receipt(tmp_path):
     assert json.loads((out / "receipts" / "tax.json").read_text())["withheld"] is False
 
 
+def test_release__is_told_to_whoever_watches(tmp_path):
+    """The metrics kept exit code 1 for good: an alarm went on after the gates had been accepted."""
+    out = finish(tmp_path / "run")
+    figures = "# HELP linkage_run_exit_code x\nlinkage_run_exit_code 1\nlinkage_run_finished 1\n"
+    (out / "metrics.prom").write_text(figures)
+    settle(out, ["review"], "seen")
+    assert (out / "metrics.prom").read_text() == figures
+    settle(out, ["new"], "seen")
+    assert (out / "metrics.prom").read_text() == figures.replace("code 1", "code 0")
+    assert (out / "metrics.prom").stat().st_mode & 0o777 == 0o600
+
+
 class Stopped(BaseException):
     """What a kill is to the code: nothing handles it."""
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from data.generator import generate
-from jobs import closing, walk
+from jobs import closing, input_digests, walk
 from jobs import run as room
 from jobs.evaluation import evaluate_run
 from jobs.executor import Done, ThreadExecutor
@@ -18,7 +19,7 @@ from jobs.journal import Journal, read_journal
 from jobs.progress import Progress
 from jobs.run import run_project
 from jobs.run_folder import RunFolder
-from linkage.errors import ConfigError, ConflictError, ContractError, LinkageError
+from linkage.errors import ConfigError, ConflictError, ContractError, IntegrityError, LinkageError
 from linkage.pipeline import STAGES
 
 PEOPLE = 400
@@ -125,8 +126,42 @@ def test_finished__is_given_again_without_any_work(outcome, nation, monkeypatch)
 def test_finished__of_other_settings_is_refused(outcome, copy):
     project = copy / "project.toml"
     project.write_text(project.read_text() + "\n[decision]\nprecision = 0.999\n")
-    with pytest.raises(ConflictError, match="E-RUN-001"):
+    with pytest.raises(ConflictError, match=r"E-RUN-001.*a finished run of other settings;"):
         run_project(project, outcome.folder)
+
+
+def test_run__an_input_that_changes_after_its_digest_is_refused(copy, tmp_path, monkeypatch):
+    """An extract still being copied when the run began was decided under the digest of its first part."""
+    tax, whole = copy / "tax.csv", (copy / "tax.csv").read_text()
+    real = room.fingerprints
+
+    def late(*given):
+        found = real(*given)
+        tax.write_text(whole)
+        return found
+
+    tax.write_text("".join(whole.splitlines(keepends=True)[:-40]))
+    with monkeypatch.context() as patch, pytest.raises(IntegrityError, match=r"E-INPUT-009.*'tax\.csv'"):
+        patch.setattr(room, "fingerprints", late)
+        run_project(copy / "project.toml", tmp_path / "run")
+    again = run_project(copy / "project.toml", tmp_path / "run")
+    assert again.run["fingerprints"] == prints(copy)
+    assert again.run["sources"]["tax"]["rows"] == len(whole.splitlines()) - 1
+
+
+def test_fingerprint__of_a_file_that_cannot_be_read_says_which(copy, monkeypatch):
+    """``check`` said so; a run, which takes digests of files first, spoke of the system and ended 5."""
+    real = Path.open
+
+    def refused(self, *given, **words):
+        if self.name == "tax.csv":
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return real(self, *given, **words)
+
+    monkeypatch.setattr(input_digests, "_known", {})
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(ContractError, match=r"E-INPUT-001.*'tax\.csv' cannot be read: permission denied"):
+        prints(copy)
 
 
 def test_fingerprint__changes_with_what_decides(copy, tmp_path):

@@ -130,6 +130,28 @@ def test_run_folder__a_file_system_without_locks_is_told_as_that(
         pass
 
 
+@pytest.mark.parametrize("finished", [True, False])
+def test_run_folder__a_refusal_says_what_differs(tmp_path: Path, finished: bool):
+    """It named all four that could: whoever had mended a contract or put in a new version could not tell."""
+    prints = {"inputs": "i", "config": "c", "model": "", "code": "k"}
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        RunFolder(tmp_path / "a", "f1", prints=prints, keep_work=True) as run,
+    ):
+        if not finished:
+            raise KeyboardInterrupt
+        run.finish({"exit_code": 0, "fingerprints": prints})
+    for changed, says in (
+        ({"config": "d"}, "run of other settings;"),
+        ({"inputs": "j", "code": "l"}, "run of other inputs and code;"),
+    ):
+        with (
+            pytest.raises(ConflictError, match=f"E-RUN-001.*{says}"),
+            RunFolder(tmp_path / "a", "f2", prints=prints | changed),
+        ):
+            pass
+
+
 def test_run_folder__unfinished_run_is_taken_up_again(tmp_path: Path):
     out = tmp_path / "a"
     with contextlib.suppress(KeyboardInterrupt), RunFolder(out, "f1") as run:
@@ -222,7 +244,7 @@ def test_run_folder__an_exit_code_is_wanted(tmp_path: Path):
 def test_run_folder__is_private(tmp_path: Path):
     with RunFolder(tmp_path / "a", "f1") as run:
         assert all(p.stat().st_mode & 0o77 == 0 for p in (tmp_path / "a").rglob("*"))
-        assert json.loads((run.work / "run.json").read_text()) == {"fingerprint": "f1"}
+        assert json.loads((run.work / "run.json").read_text())["fingerprint"] == "f1"
 
 
 @pytest.mark.parametrize("name", ["decisions.parquet", "rejects/x"])

@@ -157,12 +157,30 @@ def test_project__all_problems_are_told_at_once():
         (('["tax/*.csv"]', "[]"), "E-CONFIG-004", "an empty list came"),
         (('["tax/*.csv"]', '"tax.csv"'), "E-CONFIG-004", "a list of one or more texts"),
         (('["vietnam"]', '["viet nam"]'), "E-CONFIG-009", "Did you mean 'vietnam'?"),
-        (('locale = ["vietnam"]', ""), "E-CONFIG-010", "neither a locale pack"),
+        (('locale = ["vietnam"]', ""), "E-CONFIG-009", "no locale pack is named"),
+        (('name = "tax"', "name = 3"), "E-CONFIG-004", "'linkage schema project' lists what may stand there"),
     ],
 )
 def test_project__a_wrong_line_is_named(change, code, says):
     found = problems(PROJECT.replace(*change))
     assert any(c == code and says in line for c, line in found), found
+
+
+def test_project__without_a_pack_is_refused_at_once_whatever_it_writes_itself():
+    """It was told to write sections of its own, and refused again once they stood there."""
+    own = """
+[[blocking]]
+name = "day"
+on = ["birth_date"]
+[[comparison]]
+name = "day"
+columns = ["birth_date"]
+levels = [{ name = "same", when = "exact" }]
+"""
+    assert parse_project(PROJECT + own).blocking
+    [(code, line)] = problems(PROJECT.replace('locale = ["vietnam"]', "locale = []") + own)
+    assert code == "E-CONFIG-009"
+    assert 'Set locale = ["vietnam"]' in line
 
 
 @pytest.mark.parametrize(
