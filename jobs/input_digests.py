@@ -2,7 +2,7 @@
 
 A run's fingerprint is made of them before it begins, and receipts say them after it. Between the two they are
 remembered with the state of their file, in the process and beside the run for other processes and for a run
-that goes on; a file that has been touched since is read again.
+that goes on; a file that has been touched since is read again, but for receipts, which say what the run read.
 """
 
 from __future__ import annotations
@@ -64,3 +64,13 @@ def recall(folder: Path) -> None:
     }
     with _lock:
         _known.update(held)
+
+
+def as_read(folder: Path, paths: Sequence[Path]) -> list[tuple[int, str]]:
+    """Bytes and SHA-256 of files as :func:`remember` wrote them into ``folder``, whatever became of them since;
+    of one that it did not know, as it is.
+    """
+    known = {}
+    if (folder / NAME).exists():
+        known = {path: (size, digest) for path, size, _, _, digest in read_json(folder / NAME)}
+    return [known.get(str(path.resolve())) or (path.stat().st_size, sha256(path)) for path in paths]

@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 
 from jobs.gates import write_receipt
-from jobs.input_digests import recall, sha256
+from jobs.input_digests import as_read
 from jobs.policies import policy_record, register_version
 from jobs.project import LoadedProject
 from jobs.store import (
@@ -90,12 +90,11 @@ def write_source_receipt(
               ``gates``, ``withheld`` and ``register_version``
     """
     space = Workspace.open(work)
-    recall(space.work)
     place = Path(out)
     left_out = found["intake"]["sources"][source].get("left_out")
     agency = next(s for s in space.sources if s.name == source).role == "agency"
     facts = source_facts(
-        space.loaded,
+        space,
         source,
         found,
         rejects=place / "rejects",
@@ -116,7 +115,6 @@ def write_stopped_receipt(
     intake : facts of the intake: ``sources`` by name;  why : what is wrong, without values
     """
     space = Workspace.open(work)
-    recall(space.work)
     place = Path(out)
     found = {
         "run_id": str(space.settings.get("run_id", "")),
@@ -126,13 +124,13 @@ def write_stopped_receipt(
         "withheld": False,
         "register_version": register_version(space.loaded),
     }
-    facts = source_facts(space.loaded, source, found, rejects=place / "rejects", outcome="stopped", why=why)
+    facts = source_facts(space, source, found, rejects=place / "rejects", outcome="stopped", why=why)
     write_receipt(make_folder(place / "receipts"), receipt(facts))
     return {"rows_in": facts.read}
 
 
 def source_facts(
-    loaded: LoadedProject,
+    space: Workspace,
     source: str,
     found: Mapping[str, Any],
     *,
@@ -143,11 +141,13 @@ def source_facts(
     why: str | None = None,
 ) -> Facts:
     """What a receipt of one source is made of; arguments as :func:`write_source_receipt`."""
+    loaded = space.loaded
     taken = found["intake"]["sources"][source]
     stated = next(s for s in loaded.project.sources if s.name == source)
     agency = stated.role == "agency"
     policy = loaded.policies.get(source)
     withheld = found["withheld"] and counted is not None and agency
+    paths = [file.path for file in loaded.files[source]]
     lines, text_bytes = _texts(taken.get("text"))
     held = counted or {"queries": (), "corrections": (), "duplicates": None, "cases": None, "paired": None}
     return Facts(
@@ -159,7 +159,8 @@ def source_facts(
         extract_date=stated.extract_date,
         outcome=outcome,
         files=[
-            {"name": f.path.name, "bytes": f.size, "sha256": sha256(f.path)} for f in loaded.files[source]
+            {"name": path.name, "bytes": size, "sha256": digest}
+            for path, (size, digest) in zip(paths, as_read(space.work, paths), strict=True)
         ],
         read=taken["rows"],
         accepted=taken["accepted"],

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobs import input_digests
-from jobs.input_digests import recall, remember, sha256, sha256_of_all
+from jobs.input_digests import as_read, recall, remember, sha256, sha256_of_all
 from linkage.errors import IntegrityError
 
 
@@ -67,3 +67,17 @@ def test_recall__of_nothing_is_nothing_and_of_a_damaged_file_an_error(tmp_path: 
     (tmp_path / input_digests.NAME).write_text("[[")
     with pytest.raises(IntegrityError):
         recall(tmp_path)
+
+
+def test_as_read__is_what_the_run_read_whatever_came_after(tmp_path: Path) -> None:
+    """The receipt of an extract that was added to during the run named the digest of the longer file."""
+    one, two = files(tmp_path, "abc", "x")
+    assert as_read(tmp_path, [two]) == [(1, sha256(two))]
+    sha256(one)
+    remember(tmp_path, [one])
+    one.write_text("abcd")
+    two.write_text("xy")
+    assert as_read(tmp_path, [one, two]) == [
+        (3, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        (2, hashlib.sha256(b"xy").hexdigest()),
+    ]
