@@ -12,10 +12,10 @@ It is named ``OUT@100`` among the runs.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -128,14 +128,26 @@ def text(coefficients: Mapping[str, float]) -> str:
     return "{" + ", ".join(f'"{name}": {value:.4g}' for name, value in coefficients.items()) + "}"
 
 
-def main(told: Sequence[str]) -> None:
+def main(told: Sequence[str] | None = None) -> None:
     """Fit and write one table, and say how far it is from what it was fitted to; or make a run to fit to."""
-    what, *named = told
-    if what == "shrunk":
-        times, project, out = named
-        with limits_shrunk(int(times)):
-            run_project(Path(project), Path(out), threads=costs.THREADS)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.experiments.costs",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    kinds = parser.add_subparsers(dest="what", required=True)
+    for kind in ("seconds", "disk"):
+        kinds.add_parser(kind).add_argument("runs", nargs="+", metavar="RUN")
+    shrunk = kinds.add_parser("shrunk")
+    shrunk.add_argument("times", type=int)
+    shrunk.add_argument("project", type=Path)
+    shrunk.add_argument("out", type=Path)
+    given = parser.parse_args(told)
+    if given.what == "shrunk":
+        with limits_shrunk(given.times):
+            run_project(given.project, given.out, threads=costs.THREADS)
         return
+    what, named = given.what, given.runs
     runs = [read_run(name) for name in named]
     table = {"disk": disk_table, "seconds": seconds_table}[what](runs)
     marks = re.compile(rf"(# {what} begin\n).*(# {what} end\n)", re.DOTALL)
@@ -152,4 +164,4 @@ def main(told: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
