@@ -67,8 +67,8 @@ def recall(folder: Path) -> None:
 
 
 def as_read(folder: Path, paths: Sequence[Path]) -> list[tuple[int, str]]:
-    """Bytes and SHA-256 of files as :func:`remember` wrote them into ``folder``, whatever became of them since;
-    of one that it did not know, as it is.
+    """Bytes and SHA-256 of files as :func:`remember` wrote them into ``folder``, whatever became of them
+    since; of one that it did not know, as it is.
     """
     known = {}
     if (folder / NAME).exists():
