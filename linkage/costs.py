@@ -111,86 +111,86 @@ MEMORY = Cost({"one": 8.5e08, "rows": 7.3, "corrected": 25})
 # disk begin
 #: Bytes of the run's folder at the fullest of each stage, its artefacts included.
 DISK: Mapping[str, Cost] = {
-    "intake": Cost({"one": 2.989e04, "rows": 46.88, "cells": 1.037, "plain": 6.002, "loose": 2.557}),
-    "standardise": Cost({"one": 1.267e05, "rows": 41.77, "cells": 6.781, "plain": 6.026, "loose": 2.555}),
-    "vocabulary": Cost({"one": 2.079e05, "rows": 41.73, "cells": 6.809, "plain": 6.044, "loose": 2.549}),
-    "columns": Cost({"one": 2.373e05, "rows": 56.19, "cells": 11.19, "plain": 6.09, "loose": 1.732}),
-    "frequency": Cost({"one": 2.766e05, "rows": 136, "cells": 1.824, "plain": 9.311, "loose": 5.653}),
+    "intake": Cost({"one": 4.33e04, "rows": 28.31, "cells": 3.021, "plain": 5.958, "loose": 2.557}),
+    "standardise": Cost({"one": 1.356e05, "rows": 52.67, "cells": 5.618, "plain": 5.977, "loose": 2.554}),
+    "vocabulary": Cost({"one": 2.09e05, "rows": 52.78, "cells": 5.63, "plain": 6.008, "loose": 2.544}),
+    "columns": Cost({"one": 2.2e05, "rows": 80.09, "cells": 8.641, "plain": 6.006, "loose": 1.442}),
+    "frequency": Cost({"one": 2.411e05, "rows": 76.63, "cells": 8.173, "plain": 9.335, "loose": 5.463}),
     "block": Cost(
         {
-            "one": 2.859e05,
-            "rows": 80.17,
-            "cells": 2.329,
-            "plain": 10.91,
-            "loose": 5.541,
-            "keys": 8.489,
-            "at_once": 6.824,
+            "one": 2.585e05,
+            "rows": 57.98,
+            "cells": 6.188,
+            "plain": 15.04,
+            "loose": 8.76,
+            "keys": 6.915,
+            "at_once": 1.648,
         }
     ),
     "train": Cost(
         {
-            "one": 7.49e05,
-            "rows": 33.17,
-            "cells": 10.65,
-            "plain": 5.909,
-            "loose": 1.921,
-            "keys": 6.182,
-            "sampled": 190.9,
+            "one": 7.776e05,
+            "rows": 59.39,
+            "cells": 6.397,
+            "plain": 5.822,
+            "loose": 1.752,
+            "keys": 7.307,
+            "sampled": 186.5,
         }
     ),
     "match": Cost(
-        {"one": 4.479e05, "rows": 102.2, "cells": 5.906, "plain": 5.886, "loose": 2.193, "keys": 5.032}
+        {"one": 5.114e05, "rows": 59.81, "cells": 6.38, "plain": 6.319, "loose": 2.285, "keys": 7.188}
     ),
     "decide": Cost(
-        {"one": 5.721e05, "rows": 61.25, "cells": 3.57, "plain": 6.243, "loose": 2.461, "agency": 162.2}
+        {"one": 5.294e05, "rows": 56.59, "cells": 6.034, "plain": 6.302, "loose": 2.365, "agency": 99.4}
     ),
     "resolve": Cost(
         {
-            "one": 5.64e05,
-            "rows": 72.75,
-            "cells": 3.802,
-            "plain": 6.143,
-            "loose": 2.458,
-            "agency": 136.5,
-            "corrected": 9.972,
+            "one": 5.479e05,
+            "rows": 59.23,
+            "cells": 6.315,
+            "plain": 6.288,
+            "loose": 2.362,
+            "agency": 104.3,
+            "corrected": 22.3,
         }
     ),
     "order": Cost(
         {
-            "one": 3.632e05,
-            "rows": 118.6,
-            "cells": 4.73,
-            "plain": 5.594,
-            "loose": 2.555,
-            "agency": 45.42,
-            "corrected": 16.4,
+            "one": 4.072e05,
+            "rows": 60.19,
+            "cells": 6.511,
+            "plain": 5.114,
+            "loose": 2.38,
+            "agency": 108.7,
+            "corrected": 32.12,
         }
     ),
     "correct": Cost(
-        {"one": 6.111e05, "rows": 93.98, "cells": 6.55, "plain": 6.127, "loose": 2.551, "corrected": 160.3}
+        {"one": 6.114e05, "rows": 81.54, "cells": 8.693, "plain": 6.118, "loose": 2.541, "corrected": 146.5}
     ),
     "cases": Cost(
-        {"one": 6.44e05, "rows": 97.22, "cells": 4.221, "plain": 6.141, "loose": 2.548, "corrected": 167.5}
+        {"one": 6.464e05, "rows": 76.65, "cells": 8.172, "plain": 6.11, "loose": 2.543, "corrected": 137.6}
     ),
     "publish": Cost(
         {
-            "one": 5.311e05,
-            "rows": 38.08,
-            "cells": 7.769,
-            "plain": 4.994,
-            "loose": 2.551,
-            "agency": 134.2,
-            "corrected": 66.51,
-            "round": 42.29,
+            "one": 5.325e05,
+            "rows": 60.14,
+            "cells": 6.424,
+            "plain": 6.335,
+            "loose": 2.708,
+            "agency": 108.2,
+            "corrected": 74.85,
+            "round": 29.42,
         }
     ),
     "feeds": Cost(
-        {"one": 7.38e05, "rows": 117.4, "cells": 1.311, "plain": 5.548, "corrected": 202.7, "fed": 27.19}
+        {"one": 8.084e05, "rows": 74.28, "cells": 7.915, "plain": 3.763, "corrected": 132.2, "fed": 88.83}
     ),
-    "receipts": Cost({"one": 8.849e05, "rows": 50.84, "cells": 3.653, "corrected": 204.6}),
+    "receipts": Cost({"one": 8.304e05, "rows": 43.63, "cells": 4.579, "corrected": 199.9}),
 }
 #: Bytes of the artefacts, which stay.
-ARTEFACTS = Cost({"one": 3.772e05, "rows": 33.32, "cells": 3.541, "corrected": 202.9})
+ARTEFACTS = Cost({"one": 3.614e05, "rows": 34.04, "cells": 3.575, "corrected": 199.4})
 # disk end
 
 # seconds begin
