@@ -42,8 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results: dict[str, Any] = {"machine": _machine(given), "runs": []}
     given.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for people in given.people:
-        files = given.folder / str(people)
-        rows = material.generate(files, people, threads=given.threads)
+        files = given.folder / (str(people) if given.namesakes == 1 else f"{people}-{given.namesakes:g}")
+        rows = material.generate(files, people, threads=given.threads, namesakes=given.namesakes)
         for name in ("project.toml", "contract.toml"):
             shutil.copyfile(HERE / name, files / name)
         truth = pl.read_parquet(files / "truth.parquet")
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     print(f"{people:,} people, round {number + 1}: {tool}", file=sys.stderr, flush=True)
                     out = Path(place) / "out"
                     run = _one(tool, files, out, given, models, Path(place))
-                    run |= {"people": people, "rows": rows, "round": number}
+                    run |= {"people": people, "namesakes": given.namesakes, "rows": rows, "round": number}
                     if number == 0:
                         run |= _judged(tool, out, truth)
                     results["runs"].append(run)
@@ -75,6 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description="Peers side by side.")
     parser.add_argument("--people", type=int, nargs="+", default=[100_000], help="sizes of the register")
+    parser.add_argument(
+        "--namesakes", type=float, default=1.0, help="how many times as often full names coincide (0.1 to 60)"
+    )
     parser.add_argument("--rounds", type=int, default=2, help="the least time of so many counts")
     parser.add_argument("--tools", nargs="+", choices=TOOLS, default=["ours", "splink", "join"])
     parser.add_argument("--threads", type=int, default=2)

@@ -39,22 +39,27 @@ _NAMES |= {
 }
 
 
-def generate(folder: Path, people: int, seed: int = _SEED, threads: int = 2) -> dict[str, int]:
+def generate(
+    folder: Path, people: int, seed: int = _SEED, threads: int = 2, namesakes: float = 1.0
+) -> dict[str, int]:
     """``register.parquet``, ``extract.parquet`` and ``truth.parquet`` in ``folder``; how many rows each has.
 
-    ``truth`` says who each record is: ``source, record_id, true_person_id``. A folder that holds these people
-    already is left as it is. Raises ValueError for fewer than 1,000 people: the sizes would not be met.
+    ``truth`` says who each record is: ``source, record_id, true_person_id``. Full names coincide
+    ``namesakes`` times as often as they do in the nation that ``data.generator`` makes. A folder that holds
+    these people already is left as it is. Raises ValueError for fewer than 1,000 people: the sizes would not
+    be met.
     """
     if people < 1_000:
         raise ValueError(f"people is {people}; wanted at least 1000, for an extract of three quarters")
-    stamp, asked = folder / "made.json", {"people": people, "seed": seed, "share": SHARE}
+    stamp = folder / "made.json"
+    asked = {"people": people, "seed": seed, "share": SHARE, "namesakes": namesakes}
     if stamp.exists():
         made = json.loads(stamp.read_text(encoding="utf-8"))
         if made["asked"] == asked:
             return dict(made["rows"])
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, mode=0o700)
-    register, extract, truth = _whole(round(_MADE * people), seed, threads)
+    register, extract, truth = _whole(_plan(round(_MADE * people), seed, namesakes), threads)
     rng = np.random.Generator(np.random.PCG64(seed))
 
     extract = _kept(extract, np.zeros(len(extract), np.bool_), round(SHARE * people), rng)
@@ -83,10 +88,10 @@ def _kept(table: pl.DataFrame, needed: np.ndarray, rows: int, rng: np.random.Gen
     return table[np.sort(np.argpartition(chance, rows - 1)[:rows])]
 
 
-def _whole(people: int, seed: int, threads: int) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Register, extract and truth of so many registered people."""
+def _whole(plan: Plan, threads: int) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Register, extract and truth of a plan's people."""
     registers, extracts, truths = [], [], []
-    for piece in _pieces(_plan(people, seed), threads):
+    for piece in _pieces(plan, threads):
         registers.append(_table(piece.tables["register"][0]))
         extracts.append(_table(piece.extracts["insurance"][0].table))
         truth = pl.from_arrow(piece.tables["truth/entities"][0])
@@ -94,13 +99,15 @@ def _whole(people: int, seed: int, threads: int) -> tuple[pl.DataFrame, pl.DataF
     return pl.concat(registers), pl.concat(extracts), pl.concat(truths)
 
 
-def _plan(people: int, seed: int) -> Plan:
+def _plan(people: int, seed: int, namesakes: float) -> Plan:
     """The extract in the register's own form: ISO dates, communes of today, phones of ten digits."""
     layout = dataclasses.replace(
         INSURANCE, date="yyyy-mm-dd", commune_as_of=AFTER, phone_forms=(), sex={s: s for s in _SEXES.values()}
     )
     rates = DEFAULT.replaced("insurance.old_number", 0.0)
-    return Plan(people, seed, None, 1.0, rates, 1, (layout,), {"insurance": Form("parquet")}, cards=False)
+    return Plan(
+        people, seed, None, namesakes, rates, 1, (layout,), {"insurance": Form("parquet")}, cards=False
+    )
 
 
 def _pieces(plan: Plan, threads: int) -> Iterator[Piece]:

@@ -19,10 +19,12 @@ TRAINING = {"prior", "u", "em", "train"}
 def tables(results: Mapping[str, Any]) -> str:
     """All tables, of all sizes."""
     parts = [machine(results)]
-    sizes = sorted({run["people"] for run in results["runs"]})
-    for people in sizes:
-        runs = [run for run in results["runs"] if run["people"] == people]
-        parts += [f"**{people:,} people, {runs[0]['rows']['extract']:,} extract records**", compared(runs)]
+    kinds = sorted({(run["namesakes"], run["people"]) for run in results["runs"]})
+    for namesakes, people in kinds:
+        runs = [run for run in results["runs"] if (run["namesakes"], run["people"]) == (namesakes, people)]
+        often = "" if namesakes == 1 else f", full names coinciding {namesakes:g} times as often"
+        parts += [f"**{people:,} people, {runs[0]['rows']['extract']:,} extract records{often}**"]
+        parts += [compared(runs)]
         parts += ["Seconds by phase, of the fastest round:", phases(runs)]
         judged = thresholds(runs)
         if judged:

@@ -91,6 +91,17 @@ def test_material__refuses_what_is_too_small(tmp_path):
         material.generate(tmp_path, 999)
 
 
+def test_material__has_as_many_namesakes_as_are_asked_for(files, tmp_path):
+    rows = material.generate(tmp_path, 2_000, namesakes=10)
+    assert rows == {"register": 2_000, "extract": 1_500, "truth": 3_500}
+
+    def alike(folder):
+        held = pl.read_parquet(folder / "register.parquet").group_by("full_name").len()["len"]
+        return int((held * (held - 1)).sum())
+
+    assert 5 * alike(files) < alike(tmp_path) < 20 * alike(files)
+
+
 RECORDS, PERSONS = "abcdef", "PQRS"
 LINKS = st.lists(st.tuples(st.sampled_from(RECORDS), st.sampled_from(PERSONS)), max_size=12)
 WHO = st.lists(st.integers(0, 4), min_size=len(RECORDS) + len(PERSONS), max_size=len(RECORDS) + len(PERSONS))
@@ -222,8 +233,8 @@ def test_sizes__are_read_from_the_lines_that_hold_some():
 
 def one(tool, seconds, phases, **more):
     return {
-        "tool": tool, "people": 1_000, "rows": {"extract": 750}, "seconds": seconds, "processor": 9.0,
-        "held": 1 << 30, "mapped": 2 << 30, "phases": phases, **more,
+        "tool": tool, "people": 1_000, "namesakes": 1.0, "rows": {"extract": 750}, "seconds": seconds,
+        "processor": 9.0, "held": 1 << 30, "mapped": 2 << 30, "phases": phases, **more,
     }  # fmt: skip
 
 
@@ -262,6 +273,16 @@ def test_tables__say_the_least_time_the_greatest_memory_and_the_ratios():
     assert "| 0.5 | 10 | 0.95000 | - |" in text
     assert "splink 5.0.0; 1e+08 random pairs" in text
     assert "**1,000 people, 750 extract records**" in text
+
+
+def test_tables__keep_apart_files_of_other_namesakes():
+    denser = [{**run, "namesakes": 3.0, "seconds": run["seconds"] + 1} for run in RESULTS["runs"]]
+    text = report.tables({**RESULTS, "runs": [*denser, *RESULTS["runs"]]})
+    first, second = text.split("**1,000 people, 750 extract records")[1:]
+    assert first.startswith("**\n")
+    assert "| linkage | 90 | 4.0 |" in first
+    assert second.startswith(", full names coinciding 3 times as often**\n")
+    assert "| linkage | 90 | 5.0 |" in second
 
 
 def test_tables__refuse_rounds_that_did_other_work():
