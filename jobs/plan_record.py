@@ -155,7 +155,7 @@ def render(plan: Mapping[str, Any]) -> str:
                 [
                     "whole",
                     f"{plan['seconds']:.0f} s",
-                    f"{plan['threads']} threads, speed {machine['speed']:g}",
+                    f"{plan['threads']} thread{'s' * (plan['threads'] > 1)}, speed {machine['speed']:g}",
                 ],
                 ["memory", spoken(plan["peak_memory"]), spoken(machine["memory_available"])],
                 [

@@ -102,7 +102,7 @@ def _gates(run: Mapping[str, Any]) -> list[str]:
     if not broken:
         return [f"All {len(gates)} gates hold: feeds and orders are released."]
     accepted = {entry["gate"] for entry in run.get("accepted") or []}
-    lines = [f"{len(broken)} of {len(gates)} gates fail:"]
+    lines = [f"{len(broken)} of {len(gates)} gates {'fails' if len(broken) == 1 else 'fail'}:"]
     for gate in broken:
         state = "accepted" if gate["name"] in accepted else "NOT accepted"
         lines.append(_wrapped(f"{gate['name']} ({state}): {gate['en']}", "  "))

@@ -56,6 +56,8 @@ def test_text__tells_what_is_withheld_and_how_it_is_released() -> None:
     assert "--accept GATE --reason TEXT" in text
     assert "broke their contract: school (E-INPUT-019)" in text
     assert "2 warnings" in text
+    one = run_text({**RUN, "gates": [GATE, {**GATE, "name": "review", "holds": True}]}, "runs/first")
+    assert "1 of 2 gates fails:" in one
     assert max(map(len, text.splitlines())) <= 98
 
 
