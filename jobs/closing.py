@@ -44,7 +44,7 @@ def close_run(
         "estimates": facts["decide"]["estimates"],
         "gates": gates,
         "withheld": withhold(artefacts, gates),
-        "register_version": register_version(loaded),
+        "register_version": register_version(loaded, space.work),
     }
     calls: list[Call] = [("jobs.tasks_receipts:write_scorecard", (work, out, counts, found))]
     calls += [

@@ -80,7 +80,7 @@ def publish_feeds(stages: Tasks, space: Workspace, artefacts: Path, run_id: str)
     """
     work, out = str(space.work), str(artefacts)
     agencies = _agencies(space)
-    version = register_version(space.loaded)
+    version = register_version(space.loaded, space.work)
     held = list(dict.fromkeys(s for s, *_ in agency_parts(space))) if space.related else []
     cut = stages.tasks("feeds", [("jobs.feeds:cut_feed", (work, s)) for s in held])
     pieces = [(s, k) for s, c in zip(held, cut, strict=True) for k in range(c["pieces"])]

@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jobs.input_digests import as_read
 from jobs.project import LoadedProject
 from jobs.store import file_digest
 from linkage.artefacts import content_ids, joined
@@ -80,12 +81,6 @@ def _aliases_digest(path: str, size: int, time: int) -> str:  # noqa: ARG001
     return rows_digest(alias_table(Path(path)))
 
 
-@functools.lru_cache(maxsize=256)
-def _input_digest(path: str, size: int, time: int) -> str:  # noqa: ARG001
-    """Digest of an input file in one state, read once a process."""
-    return file_digest(Path(path))
-
-
 def alias_table(path: Path) -> pl.DataFrame:
     """The register's file of earlier numbers, Parquet or CSV, as texts where it is CSV.
 
@@ -124,12 +119,16 @@ def policy_ids(loaded: LoadedProject) -> dict[str, str]:
     return {s.name: policy_record(loaded, s.name)["policy_id"] for s in loaded.project.agencies}
 
 
-def register_version(loaded: LoadedProject) -> str:
-    """Day and digest of the register's extract: ``2026-11-20/0123456789abcdef``; empty without one."""
+def register_version(loaded: LoadedProject, work: Path) -> str:
+    """Day and digest of the register's extract: ``2026-11-20/0123456789abcdef``; empty without one.
+
+    The digest is of its files as the run of the work folder ``work`` read them, whatever became of them
+    since.
+    """
     register = loaded.project.register
     if register is None:
         return ""
     digest = hashlib.blake2b(digest_size=8)
-    for file in loaded.files[register.name]:
-        digest.update(_input_digest(*_state(file.path)).encode())
+    for _, held in as_read(work, [file.path for file in loaded.files[register.name]]):
+        digest.update(held.encode())
     return f"{register.extract_date.isoformat()}/{digest.hexdigest()}"

@@ -60,7 +60,7 @@ def open_cases(stages: Tasks, space: Workspace, artefacts: Path) -> dict[str, An
                 ("jobs.tasks_doubles:open_doubles", (work, partitions)),
             ],
         )
-    version = register_version(space.loaded)
+    version = register_version(space.loaded, space.work)
     published = stages.tasks(
         "cases", [("jobs.tasks_cases_publish:publish_register_cases", (work, out, version))]
     )[0]

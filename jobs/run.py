@@ -23,7 +23,6 @@ from jobs.intake import take_in
 from jobs.journal import Journal
 from jobs.machine import keep_freed_memory, total_memory
 from jobs.plan_record import compare, folder_bytes, read_plan, refuse_stale
-from jobs.policies import register_version
 from jobs.progress import Progress
 from jobs.project import LoadedProject, check_plan, load_project
 from jobs.room import check_room, wanted_room
@@ -225,15 +224,11 @@ def _import_rest() -> None:
 
 
 def _prepare(space: Workspace) -> None:
-    """Make what standardisation and receipts wait for while files are read; what is wrong shows there.
-
-    The register's digest is kept by the process: at the end all processors waited for it, 1.3 s a gigabyte.
-    """
+    """Make what standardisation waits for while files are read; what is wrong shows there."""
     with contextlib.suppress(Exception):
         import jobs.walk  # noqa: F401 - the thread that imports it comes first
 
         space.pack.prepare()
-        register_version(space.loaded)
 
 
 def _lay_out(

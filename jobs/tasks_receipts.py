@@ -122,7 +122,7 @@ def write_stopped_receipt(
         "intake": intake,
         "gates": [],
         "withheld": False,
-        "register_version": register_version(space.loaded),
+        "register_version": register_version(space.loaded, space.work),
     }
     facts = source_facts(space, source, found, rejects=place / "rejects", outcome="stopped", why=why)
     write_receipt(make_folder(place / "receipts"), receipt(facts))

@@ -1,11 +1,16 @@
 """Fingerprints of policies, and the register's file of earlier numbers."""
 
+import datetime
+import re
+from types import SimpleNamespace
+
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.policies import alias_table, rows_digest
+from jobs.input_digests import remember, sha256
+from jobs.policies import alias_table, register_version, rows_digest
 from linkage.errors import ContractError
 
 ROWS = st.lists(
@@ -63,3 +68,25 @@ def test_alias_table__of_lists_is_refused(tmp_path) -> None:
     pl.DataFrame({"person_id": ["1"], "number": [[1, 2]]}).write_parquet(tmp_path / "a.parquet")
     with pytest.raises(ContractError, match="E-INPUT-021"):
         alias_table(tmp_path / "a.parquet")
+
+
+def test_register_version__is_of_the_files_as_the_run_read_them(tmp_path) -> None:
+    declared = {"name": "one", "extract_date": datetime.date(2026, 11, 20)}
+    file = tmp_path / "register.parquet"
+    loaded = SimpleNamespace(
+        project=SimpleNamespace(register=SimpleNamespace(**declared)),
+        files={"one": [SimpleNamespace(path=file)]},
+    )
+    file.write_bytes(b"as it was read")
+    sha256(file)
+    remember(tmp_path, [file])
+    read = register_version(loaded, tmp_path)
+    assert re.fullmatch("2026-11-20/[0-9a-f]{16}", read)
+
+    file.write_bytes(b"the next extract")
+    assert register_version(loaded, tmp_path) == read
+    other = tmp_path / "other"
+    other.mkdir()
+    assert register_version(loaded, other) != read
+    loaded.project.register = None
+    assert register_version(loaded, tmp_path) == ""
