@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from jobs.faults import passes
 from jobs.files import noting
-from jobs.journal import peak_memory
+from jobs.held_memory import peak_memory, watch
 
 #: A task: its function as ``module:name``, and its arguments.
 Call = tuple[str, tuple[Any, ...]]
@@ -44,8 +44,9 @@ class Done:
     """What a task gave.
 
     ``seconds`` : of its last attempt. ``process``, ``peak_memory`` : where it ran, and the most bytes that
-    process has held. ``node`` : 0 for the first machine that finished a task, 1 for the next; a process's
-    number means something within its node only. ``attempts`` : 1 unless the system failed in between.
+    process has held (:mod:`jobs.held_memory`). ``node`` : 0 for the first machine that finished a task, 1 for
+    the next; a process's number means something within its node only. ``attempts`` : 1 unless the system
+    failed in between.
     """
 
     result: dict[str, Any]
@@ -64,6 +65,7 @@ Ended = Callable[[int, Done], None]
 
 def run_call(call: Call) -> Done:
     """Run one task; again, a few times, if its storage fails in a way that passes (:mod:`jobs.faults`)."""
+    watch()
     name, arguments = call
     module, _, function = name.partition(":")
     task = getattr(importlib.import_module(module), function)

@@ -11,8 +11,6 @@ import errno
 import json
 import os
 import re
-import resource
-import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -26,12 +24,6 @@ _NUMBERS = frozenset(
     }
 )  # fmt: skip
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-
-
-def peak_memory() -> int:
-    """The most memory this process has held at once, in bytes (``getrusage``, maximum resident set)."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 class Journal:

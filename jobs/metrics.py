@@ -30,7 +30,10 @@ METRICS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "linkage_run_finished": ((), "1 if the run has ended and its artefacts stand, else 0."),
     "linkage_run_exit_code": ((), "Exit code of the finished run."),
     "linkage_run_seconds": ((), "Seconds that this attempt of the run has taken."),
-    "linkage_run_peak_memory_bytes": ((), "The most memory that the run's processes have held."),
+    "linkage_run_peak_memory_bytes": (
+        (),
+        "The most memory that the run's processes have held, mapped files apart.",
+    ),
     "linkage_disk_free_bytes": ((), "Free bytes on the disk of the run's folder."),
     "linkage_stage_finished": (("stage",), "1 if the stage has happened, 0 while it is under way."),
     "linkage_stage_seconds": (("stage",), "Seconds that the stage has taken."),

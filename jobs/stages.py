@@ -21,7 +21,8 @@ from typing import Any
 import linkage
 from jobs.executor import Call, Done, Executor
 from jobs.files import disk_full, sync
-from jobs.journal import Journal, peak_memory
+from jobs.held_memory import peak_memory, watch
+from jobs.journal import Journal
 from jobs.metrics import Metrics, Sample, run_samples, stage_samples
 from jobs.plan_record import folder_bytes
 from jobs.progress import Progress, Reach, size
@@ -43,6 +44,7 @@ class Stages:
     """
 
     def __init__(self, folder: RunFolder, executor: Executor, journal: Journal, progress: Progress) -> None:
+        watch()
         self.folder = folder
         self.executor = executor
         self.journal = journal

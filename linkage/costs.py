@@ -104,8 +104,7 @@ LYING: Mapping[str, tuple[str, ...]] = {
 #: Of the disk so much more is foreseen than was measured: what a run finds too little of ends it.
 MARGIN = 1.05
 
-# MEMORY is what is held without mapped files, of runs of 2, 22 and 223 million records: not linear, and not
-# what a run's own record calls its peak, which counts mapped files too.
+# MEMORY is what is held without mapped files, of runs of 2, 22 and 223 million records: not linear.
 MEMORY = Cost({"one": 8.5e08, "rows": 7.3, "corrected": 25})
 
 # disk begin

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jobs.journal import Journal, peak_memory, read_journal
+from jobs.journal import Journal, read_journal
 
 
 def test_write__is_one_line_with_its_figures(tmp_path: Path):
@@ -63,13 +63,6 @@ def test_read_journal__leaves_out_a_line_that_was_cut_off(tmp_path: Path):
     with journal.path.open("ab") as stream:
         stream.write(b'{"stage": "d')
     assert [line["stage"] for line in read_journal(journal.path)] == ["a", "c"]
-
-
-def test_peak_memory__grows_with_what_is_held():
-    before = peak_memory()
-    held = bytearray(os.urandom(1) * (before + (64 << 20)))
-    assert peak_memory() > before
-    del held
 
 
 @pytest.mark.parametrize("taken", [0, 7])

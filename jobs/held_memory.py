@@ -1,0 +1,61 @@
+"""The most memory that this process has held: what ``--memory`` bounds, mapped files apart.
+
+Pages of files that are only mapped are the system's to take back, so that a run's own figure of the maximum
+resident set (``getrusage``) grows with the machine's memory: 14.9 GB where 1.9 were held.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import threading
+from pathlib import Path
+
+_STATUS = Path("/proc/self/status")
+
+#: Seconds between two looks. One takes 40 microseconds.
+INTERVAL = 0.05
+
+_lock = threading.Lock()
+_most = 0
+_watched = 0  # the process that a watcher runs in: a fork has none
+
+
+def watch() -> None:
+    """Look from now on at what this process holds, every :data:`INTERVAL`; more calls do nothing more."""
+    global _watched  # noqa: PLW0603 - one watcher a process
+    with _lock:
+        if _watched == os.getpid():
+            return
+        _watched = os.getpid()
+    threading.Thread(target=_watch, name="linkage-memory", daemon=True).start()
+
+
+def _watch() -> None:
+    pause = threading.Event()
+    while not pause.wait(INTERVAL):
+        peak_memory()
+
+
+def peak_memory() -> int:
+    """The most that this process was seen to hold, now included, in bytes: private and shared memory without
+    mapped files (``RssAnon`` and ``RssShmem``, proc(5)). Elsewhere than on Linux the maximum resident set.
+    """
+    global _most  # noqa: PLW0603
+    held = _held()
+    with _lock:
+        _most = max(_most, held)
+        return _most
+
+
+def _held() -> int:
+    try:
+        text = _STATUS.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        text = ""
+    sizes = [int(line.split()[1]) for line in text.splitlines() if line.startswith(("RssAnon:", "RssShmem:"))]
+    if sizes:
+        return sum(sizes) << 10
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
