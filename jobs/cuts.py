@@ -7,6 +7,9 @@ import math
 #: Bytes that a process holds before it has done anything: the interpreter, Polars, Arrow, compiled kernels.
 PROCESS = 450 << 20
 
+#: Bytes that a task is given at least.
+LEAST_SHARE = 64 << 20
+
 #: Bytes that a task takes for a row of its range, at most: measured 700 where decisions are made.
 RANGE_BYTES = 1_500
 
@@ -35,12 +38,18 @@ COARSER = 3
 
 
 def share_of(memory: int, workers: int, *, processes: bool) -> int:
-    """Bytes that each of ``workers`` tasks may take of ``memory``, at least 64 MiB.
+    """Bytes that each of ``workers`` tasks may take of ``memory``, at least :data:`LEAST_SHARE`.
 
     processes : whether every worker is a process of its own
     """
     base = PROCESS * (workers + 1 if processes else 1)
-    return max(64 << 20, (memory - base) // max(1, workers))
+    return max(LEAST_SHARE, (memory - base) // max(1, workers))
+
+
+def workers_within(memory: int, workers: int, *, processes: bool) -> int:
+    """How many of ``workers`` tasks at once keep within ``memory``: from 0, where not one does, to all."""
+    each = LEAST_SHARE + (PROCESS if processes else 0)
+    return max(0, min(workers, (memory - PROCESS) // each))
 
 
 def counting_bits(bits: int) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs import input_digests
-from jobs.cuts import cut_of, share_of
+from jobs.cuts import LEAST_SHARE, PROCESS, cut_of, share_of, workers_within
 from jobs.executor import make_executor
 from jobs.fingerprints import fingerprints, input_files, input_sums
 from jobs.gates import check_acceptance, settle, unaccepted
@@ -89,12 +89,14 @@ def run_project(
             )
         wanted = wanted_room(loaded)
         check_room(out, wanted, folder_bytes(out), progress, resumed=folder.resumed)
+        most = memory or total_memory() * 3 // 4
+        threads = _workers(memory, most, threads, engine, progress)
         settings: dict[str, Any] = {
             "run_id": prints["run"][:16],
             "project": str(loaded.path),
             "parts": parts,
             "model": str(model.resolve()) if model else None,
-            "share": share_of(memory or total_memory() * 3 // 4, threads, processes=engine == "ray"),
+            "share": share_of(most, threads, processes=engine == "ray"),
         }
         room = threads * int(settings["share"])
         if (folder.work / "settings.json").exists():
@@ -158,6 +160,26 @@ def _settled(out: Path, accept: Sequence[str], reason: str, progress: Progress) 
             "feeds and merge orders lie under withheld/; --accept GATE --reason TEXT releases them"
         )
     return Outcome(int(run["exit_code"]), out, run)
+
+
+def _workers(memory: int | None, most: int, threads: int, engine: str, progress: Progress) -> int:
+    """How many of ``threads`` tasks run at once, so that they keep to ``most`` bytes.
+
+    Raises ConfigError ``E-SYSTEM-003`` if less ``memory`` was asked for than one task takes.
+    """
+    processes = engine == "ray"
+    workers = workers_within(most, threads, processes=processes)
+    if workers == 0 and memory is not None:
+        least = PROCESS * (2 if processes else 1) + LEAST_SHARE
+        raise ConfigError(
+            "E-SYSTEM-003",
+            f"--memory is {memory >> 20:,} MiB.",
+            f"At least {least >> 20:,} MiB are wanted: what a process holds, and one task.",
+            "Give it more, or leave it out.",
+        )
+    if workers < threads:
+        progress.message(f"{workers or 1} of {threads} tasks run at once: the memory suffices for no more")
+    return max(1, workers)
 
 
 def _check_model(path: Path) -> None:

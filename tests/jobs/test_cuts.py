@@ -11,6 +11,7 @@ from jobs.cuts import (
     counting_bits,
     cut_of,
     share_of,
+    workers_within,
 )
 
 GIB = 1 << 30
@@ -20,6 +21,20 @@ def test_share_of__is_what_processes_leave_over() -> None:
     assert share_of(4 * GIB, 2, processes=False) == (4 * GIB - PROCESS) // 2
     assert share_of(4 * GIB, 2, processes=True) == (4 * GIB - 3 * PROCESS) // 2
     assert share_of(1, 8, processes=True) == 64 << 20
+
+
+@pytest.mark.parametrize("processes", [False, True])
+@pytest.mark.parametrize("memory", [PROCESS, GIB, 2 * GIB, 16 * GIB, 64 * GIB])
+@pytest.mark.parametrize("asked", [1, 2, 8, 32, 192])
+def test_workers_within__are_as_many_as_keep_to_the_memory(memory: int, asked: int, processes: bool) -> None:
+    def taken(workers: int) -> int:
+        base = PROCESS * (workers + 1 if processes else 1)
+        return base + workers * share_of(memory, workers, processes=processes)
+
+    workers = workers_within(memory, asked, processes=processes)
+    assert 0 <= workers <= asked
+    assert workers == 0 or taken(workers) <= memory
+    assert workers == asked or taken(workers + 1) > memory
 
 
 @pytest.mark.parametrize("rows", [1, 1_000, 2_200_000, 22_000_000, 222_000_000])

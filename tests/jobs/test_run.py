@@ -116,6 +116,27 @@ def test_progress__is_told_every_stage_once_and_the_rows(nation, tmp_path):
     assert watching.rows > 0
 
 
+def test_memory__that_suffices_for_fewer_tasks_lets_fewer_run(outcome, nation, tmp_path, monkeypatch):
+    asked = []
+    make = room.make_executor
+    monkeypatch.setattr(room, "make_executor", lambda *a, **k: asked.append(a[:2]) or make(*a, **k))
+    watching = Watching()
+    done = run_project(
+        nation / "project.toml", tmp_path / "run", threads=8, memory=600 << 20, progress=watching
+    )
+    assert asked == [("threads", 2)]
+    assert "2 of 8 tasks run at once: the memory suffices for no more" in watching.messages
+    assert done.run["fingerprints"] == outcome.run["fingerprints"]
+    assert done.run["decisions"] == outcome.run["decisions"]
+
+
+def test_memory__for_no_task_is_refused(nation, tmp_path):
+    with pytest.raises(ConfigError, match=r"E-SYSTEM-003.*is 400 MiB.*At least 514 MiB"):
+        run_project(nation / "project.toml", tmp_path / "run", memory=400 << 20)
+    with pytest.raises(ConfigError, match=r"E-SYSTEM-003.*At least 964 MiB"):
+        run_project(nation / "project.toml", tmp_path / "run", engine="ray", memory=900 << 20)
+
+
 def test_finished__is_given_again_without_any_work(outcome, nation, monkeypatch):
     monkeypatch.setattr(room, "make_executor", lambda *_: pytest.fail("something was started"))
     again = run_project(nation / "project.toml", outcome.folder, engine="ray", threads=1, parts=5)
