@@ -167,8 +167,9 @@ class Stages:
 
         def ended(place: int, one: Done) -> None:
             number = todo[place]
-            told = log.remember(keys[number], one)
+            # The journal first: a task that is killed in between has two lines, which count as one.
             self._note(stage, calls[number], (log.rounds, number, len(calls)), one)
+            told = log.remember(keys[number], one)
             self._advance(told, rows[number] if rows is not None else 0)
             self._publish(one)
 

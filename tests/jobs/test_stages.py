@@ -94,6 +94,27 @@ def test_stopped_stage__repeats_the_unfinished_tasks_only(tmp_path: Path):
     assert all(line["bytes_out"] > 0 for line in lines)
 
 
+def test_task__that_is_killed_as_it_is_noted_has_a_line_in_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A task was remembered first: killed before its line was written, it never had one."""
+    from jobs.task_log import TaskLog
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    for place in ((TaskLog, "remember"), (Journal, "write")):
+        path = tmp_path / place[1]
+        with monkeypatch.context() as patch:
+            patch.setattr(*place, killed)
+            with opened(path) as held, pytest.raises(KeyboardInterrupt):
+                walk(held)
+        with opened(path) as held:
+            walk(held)
+        lines = {(line["round"], line["part"]) for line in read_journal(path / "journal.jsonl")}
+        assert lines == {(0, 0), (0, 1), (0, 2), (0, 3), (1, 0)}
+
+
 def test_other_calls__take_nothing_of_the_earlier_ones_and_leave_no_file_of_them(tmp_path: Path):
     FAILS[100] = RuntimeError("stopped")
     with opened(tmp_path / "run") as held, pytest.raises(RuntimeError):
