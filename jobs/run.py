@@ -19,7 +19,7 @@ from jobs.cuts import cut_of, share_of
 from jobs.executor import make_executor
 from jobs.fingerprints import fingerprints, input_files, input_sums
 from jobs.gates import check_acceptance, settle, unaccepted
-from jobs.intake import take_in
+from jobs.intake import input_bytes, take_in
 from jobs.journal import Journal
 from jobs.machine import keep_freed_memory, total_memory
 from jobs.plan_record import compare, folder_bytes, read_plan, refuse_stale
@@ -207,7 +207,7 @@ def _walk(
             raise
         return found
 
-    facts["intake"] = stages.stage("intake", take)
+    facts["intake"] = stages.stage("intake", take, input_bytes(loaded), what="bytes")
     layout = _lay_out(facts["intake"]["layout"], folder, settings, threads)
     from jobs.walk import walk_on
 

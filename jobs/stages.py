@@ -61,6 +61,8 @@ class Stages:
         self._freed: list[str] = []
         self._reached: set[str] = set()
         self._reach = Reach("")
+        self._passed = 0
+        self._whole = 1
         self._task_seconds = 0.0
         self._fullest = 0
         self._began = time.perf_counter()
@@ -76,8 +78,19 @@ class Stages:
         """Bytes of the run's folder at its fullest so far, as seen before any of its files were removed."""
         return max((int(figures["disk"]) for figures in self.figures), default=0)
 
-    def stage(self, name: str, work: Callable[[], dict[str, Any]], rows: int | None = None) -> dict[str, Any]:
+    def stage(
+        self,
+        name: str,
+        work: Callable[[], dict[str, Any]],
+        rows: int | None = None,
+        *,
+        passed: Callable[[], int] | None = None,
+        what: str = "rows",
+    ) -> dict[str, Any]:
         """Run a stage unless it has happened; gives its facts.
+
+        rows   : that it is of, or ``what``, for the progress
+        passed : how many all of its rounds of tasks pass together, if that is not each row once
 
         Raises LinkageError ``E-DISK-001`` if the disk is full: what is finished is kept; IntegrityError if
         what says that it has happened was lost, which a later stage that has begun gives away.
@@ -88,7 +101,7 @@ class Stages:
         if held is None and any(other.name not in self._reached for other in place.parent.iterdir()):
             raise damaged(place / MANIFEST, FileNotFoundError())
         if held is None:
-            held = self._run(name, place, work, rows)
+            held = self._run(name, place, work, Reach(name, rows, what), passed)
         self._free(held["freed"])
         self.figures.append(held["figures"])
         self._reach = Reach("")
@@ -96,11 +109,17 @@ class Stages:
         return dict(held["facts"])
 
     def _run(
-        self, name: str, place: Path, work: Callable[[], dict[str, Any]], rows: int | None
+        self,
+        name: str,
+        place: Path,
+        work: Callable[[], dict[str, Any]],
+        reach: Reach,
+        passed: Callable[[], int] | None,
     ) -> dict[str, Any]:
-        self._begin(name, rows)
-        self.progress.stage(name, rows)
+        self._begin(reach)
+        self.progress.stage(name, reach.total, what=reach.what)
         try:
+            self._whole = max(1, passed() if passed is not None else reach.total or 0)
             facts = work()
             figures = {
                 "stage": name,
@@ -120,10 +139,11 @@ class Stages:
         assert held is not None
         return held
 
-    def _begin(self, name: str, rows: int | None) -> None:
-        self._logs.pop(name, None)
+    def _begin(self, reach: Reach) -> None:
+        self._logs.pop(reach.name, None)
         self._freed = []
-        self._reach = Reach(name, rows)
+        self._reach = reach
+        self._passed = 0
         self._task_seconds = 0.0
         self._fullest = 0
         self._began = time.perf_counter()
@@ -148,8 +168,8 @@ class Stages:
     ) -> list[dict[str, Any]]:
         """Results of tasks in order, as JSON holds them; each is remembered and journalled when it is done.
 
-        rows   : of each task, for the progress;  memory : bytes that each needs at its peak, see
-        :meth:`jobs.executor.Executor.map`
+        rows   : that each task passes, of those that the stage passes in all;  memory : bytes that each needs
+        at its peak, see :meth:`jobs.executor.Executor.map`
         """
         log = self._logs.get(stage)
         if log is None:
@@ -226,9 +246,18 @@ class Stages:
             "written": int(told["bytes"]),
             "tasks": 1,
         }
+        rows = self._further(rows)
         self._reach.advance(rows, **step, kept=kept)
         self.progress.advance(rows, **step, kept=kept)
         self.metrics.write(self._samples)
+
+    def _further(self, rows: int) -> int:
+        """How many more of the stage's rows are done when a task has passed ``rows``: by what all pass."""
+        self._passed += rows
+        total = self._reach.total
+        if total is None:
+            return rows
+        return min(total, self._passed * total // self._whole) - self._reach.rows
 
     def _samples(self) -> list[Sample]:
         """What the metrics file says while the run goes on."""

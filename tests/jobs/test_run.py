@@ -48,13 +48,16 @@ def prints(nation, model=None):
 
 class Watching(Progress):
     def __init__(self):
-        self.stages, self.rows, self.messages = [], 0, []
+        self.stages, self.rows, self.totals, self.messages = [], {}, {}, []
 
-    def stage(self, name, total_rows=None):
+    def stage(self, name, total=None, *, what="rows"):
         self.stages.append(name)
+        self.rows[name] = 0
+        self.totals[name] = total, what
 
     def advance(self, rows, **_more):
-        self.rows += rows
+        assert rows >= 0
+        self.rows[self.stages[-1]] += rows
 
     def message(self, text):
         self.messages.append(text)
@@ -113,7 +116,29 @@ def test_progress__is_told_every_stage_once_and_the_rows(nation, tmp_path):
     watching = Watching()
     done = run_project(nation / "project.toml", tmp_path / "run", progress=watching)
     assert watching.stages == [s["stage"] for s in done.run["stages"]]
-    assert watching.rows > 0
+    counted = {name: what for name, (total, what) in watching.totals.items() if total}
+    without = {"vocabulary", "train", "cases", "feeds", "receipts"}
+    assert counted == {
+        name: {"intake": "bytes", "match": "candidates"}.get(name, "rows")
+        for name in watching.stages
+        if name not in without
+    }
+    assert {name: watching.rows[name] for name in counted} == {n: watching.totals[n][0] for n in counted}
+
+
+def test_progress__is_of_the_whole_stage_where_it_goes_group_by_group(nation, tmp_path, monkeypatch, outcome):
+    """Rules, forms and sources are taken one after the other in a large run, each with all its rows."""
+    monkeypatch.setattr("jobs.blocking.KEYS_AT_ONCE", 1)
+    monkeypatch.setattr("jobs.counting.ALL_AT_ONCE", 1)
+    monkeypatch.setattr("jobs.ordering.PARTITION_ROWS", 50)
+    monkeypatch.setattr("jobs.ordering.SORTED_ROWS", 100)
+    monkeypatch.setattr("jobs.publishing.ROUND_ROWS", 100)
+    monkeypatch.setattr("jobs.walk.PARTS_AT_ONCE", 1)
+    watching = Watching()
+    done = run_project(nation / "project.toml", tmp_path / "run", progress=watching, parts=3)
+    assert done.run["artefacts"]["decisions.parquet"] == outcome.run["artefacts"]["decisions.parquet"]
+    known = {name: total for name, (total, _) in watching.totals.items() if total}
+    assert {name: watching.rows[name] for name in known} == known
 
 
 def test_finished__is_given_again_without_any_work(outcome, nation, monkeypatch):
