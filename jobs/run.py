@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs import input_digests
+from jobs.attempts import other_cut
 from jobs.cuts import cut_of, share_of
 from jobs.executor import make_executor
 from jobs.fingerprints import fingerprints, input_files, input_sums
@@ -89,16 +90,21 @@ def run_project(
             )
         wanted = wanted_room(loaded)
         check_room(out, wanted, folder_bytes(out), progress, resumed=folder.resumed)
+        memory = memory or total_memory() * 3 // 4
+        asked = {"memory": memory, "threads": threads, "engine": engine, "parts": parts}
         settings: dict[str, Any] = {
             "run_id": prints["run"][:16],
             "project": str(loaded.path),
             "parts": parts,
             "model": str(model.resolve()) if model else None,
-            "share": share_of(memory or total_memory() * 3 // 4, threads, processes=engine == "ray"),
+            "share": share_of(memory, threads, processes=engine == "ray"),
+            "asked": asked,
         }
         room = threads * int(settings["share"])
         if (folder.work / "settings.json").exists():
             settings = read_json(folder.work / "settings.json")
+            if (told := other_cut(settings["asked"], asked)) is not None:
+                progress.message(told)
         else:
             write_json(folder.work / "settings.json", settings)
         input_digests.remember(folder.work, input_files(loaded))
@@ -106,7 +112,7 @@ def run_project(
         need = int(settings["share"])
         executor = make_executor(engine, threads, address, memory=room, work=folder.work)
         executor.broadcast(*(folder.work / place for place in BROADCAST))
-        stages = Stages(folder, executor, Journal(folder.journal), progress)
+        stages = Stages(folder, executor, Journal(folder.journal), progress, began=began)
         stages.need = need
         stages.wanted = wanted
         keep_freed_memory()
@@ -115,6 +121,7 @@ def run_project(
             facts = _walk(stages, loaded, folder, settings, threads, sums)
         except BaseException:
             executor.close()
+            stages.attempts.note(stages.peak_memory(), now=True)
             stages.close()
             for left in folder.work.rglob("*.tmp-*"):  # of workers that were ended in the middle of a file
                 left.unlink(missing_ok=True)
@@ -128,8 +135,7 @@ def run_project(
             folder.work,
             facts,
             stages.figures,
-            seconds=time.perf_counter() - began,
-            memory=stages.peak_memory(),
+            attempts=stages.attempts.figures(),
             engine=engine,
         )
         stages.published()

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import linkage
+from jobs.attempts import Attempts
 from jobs.executor import Call, Done, Executor
 from jobs.files import disk_full, sync
 from jobs.journal import Journal, peak_memory
@@ -39,10 +40,21 @@ class Stages:
     """Runs stages once each, remembers and journals their tasks, and keeps their figures.
 
     ``figures`` : of the stages so far, see ``stages`` of ``run.json``;  ``wanted`` : bytes of disk that the
-    whole run is thought to want, None if nobody has said it
+    whole run is thought to want, None if nobody has said it;  ``attempts`` : this one of the run, and those
+    before it
+
+    began : when this attempt did (:func:`time.perf_counter`), now if it is not given
     """
 
-    def __init__(self, folder: RunFolder, executor: Executor, journal: Journal, progress: Progress) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        executor: Executor,
+        journal: Journal,
+        progress: Progress,
+        *,
+        began: float | None = None,
+    ) -> None:
         self.folder = folder
         self.executor = executor
         self.journal = journal
@@ -57,6 +69,7 @@ class Stages:
         self.wanted: int | None = None
         self.need = 0
         self.metrics = Metrics(folder.path, info)
+        self.attempts = Attempts(folder.work, began=began)
         self._logs: dict[str, TaskLog] = {}
         self._freed: list[str] = []
         self._reached: set[str] = set()
@@ -105,6 +118,7 @@ class Stages:
         self._free(held["freed"])
         self.figures.append(held["figures"])
         self._reach = Reach("")
+        self.attempts.note(self.peak_memory(), now=True)
         self.metrics.write(self._samples)
         return dict(held["facts"])
 
@@ -249,6 +263,7 @@ class Stages:
         rows = self._further(rows)
         self._reach.advance(rows, **step, kept=kept)
         self.progress.advance(rows, **step, kept=kept)
+        self.attempts.note(self.peak_memory())
         self.metrics.write(self._samples)
 
     def _further(self, rows: int) -> int:

@@ -5,12 +5,13 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from data.generator import generate
-from jobs import closing, input_digests, walk
+from jobs import closing, input_digests, publishing, walk
 from jobs import run as room
 from jobs.evaluation import evaluate_run
 from jobs.executor import Done, ThreadExecutor
@@ -248,20 +249,40 @@ def test_left_out_source__is_told_and_its_run_can_be_judged(copy, tmp_path):
 
 
 def test_failed_run__goes_on_where_it_was(nation, tmp_path, monkeypatch, outcome):
-    publish = walk.publish_run
+    publish = publishing.publish_run
 
     def break_off(*_):
         (tmp_path / "run" / "work" / "left.arrays.tmp-1").write_bytes(b"half")
         raise LinkageError("E-RAY-002", "A task was lost", "", "")
 
-    monkeypatch.setattr(walk, "publish_run", break_off)
+    monkeypatch.setattr(publishing, "publish_run", break_off)
+    watching = Watching()
+    began = time.perf_counter()
     with pytest.raises(LinkageError):
-        run_project(nation / "project.toml", tmp_path / "run")
+        run_project(nation / "project.toml", tmp_path / "run", memory=8 * 10**9, progress=watching)
+    first = time.perf_counter() - began
+    layout = (tmp_path / "run" / "work" / "layout.json").read_bytes()
     assert not list((tmp_path / "run").rglob("*.tmp-*"))
     assert {p.name for p in (tmp_path / "run").iterdir()} == {"work", "journal.jsonl", "metrics.prom"}
-    monkeypatch.setattr(walk, "publish_run", publish)
+    assert [m for m in watching.messages if "goes on" in m] == []
+    with pytest.raises(LinkageError):
+        run_project(nation / "project.toml", tmp_path / "run", memory=8 * 10**9, progress=watching)
+    assert [m for m in watching.messages if "goes on" in m] == []
+    with pytest.raises(LinkageError):
+        run_project(nation / "project.toml", tmp_path / "run", memory=10**9, parts=7, progress=watching)
+    [told] = [m for m in watching.messages if "goes on" in m]
+    assert "as it was cut when it began, with --memory 8GB no --parts: --memory 1GB --parts 7 makes" in told
+    assert told.endswith("begin anew in another --out")
+    assert (tmp_path / "run" / "work" / "layout.json").read_bytes() == layout
+    monkeypatch.setattr(publishing, "publish_run", publish)
     before = len(read_journal(tmp_path / "run" / "journal.jsonl"))
-    done = run_project(nation / "project.toml", tmp_path / "run")
+    began = time.perf_counter()
+    done = run_project(nation / "project.toml", tmp_path / "run", memory=8 * 10**9)
+    last = time.perf_counter() - began
+    assert done.run["attempts"] == 4
+    assert done.run["seconds"] > max(last, 0.9 * first)
+    assert done.run["peak_memory"] >= max(stage["peak_memory"] for stage in done.run["stages"])
+    assert outcome.run["attempts"] == 1
     added = read_journal(tmp_path / "run" / "journal.jsonl")[before:]
     assert {line["stage"] for line in added} == {"publish", "feeds", "receipts"}
     assert done.run["decisions"] == outcome.run["decisions"]
