@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jobs.cuts import spread
 from jobs.executor import Call
 from jobs.intake import Tasks
 from jobs.tasks_settle import rival_groups, rival_stretches, wants_rivals
@@ -42,18 +43,19 @@ def block_records(stages: Tasks, space: Workspace, heavy: Mapping[str, int]) -> 
         stages.tasks(
             "block",
             [("jobs.tasks_block:make_keys", (work, a, b, group)) for a, b in space.ranges()],
-            [b - a for a, b in space.ranges()],
+            [(b - a) * len(group) for a, b in space.ranges()],
         )
         calls: list[Call] = [
             ("jobs.tasks_block:make_blocks", (work, group, list(some), BLOCK_CANDIDATES))
             for some in stretches
         ]
-        spread = [r for r in group if str(r) in heavy]
-        calls += [("jobs.tasks_heavy:tally_heavy", (work, r)) for r in spread]
-        made = stages.tasks("block", calls)
+        heavier = [r for r in group if str(r) in heavy]
+        calls += [("jobs.tasks_heavy:tally_heavy", (work, r)) for r in heavier]
+        passed = spread(n * len(group), len(stretches))
+        made = stages.tasks("block", calls, [*passed, *[0] * len(heavier)])
         for place, rule in enumerate(group):
             results[rule] = [one for some in made[: len(stretches)] for one in some["rules"][place]]
-        for rule, tally in zip(spread, made[len(stretches) :], strict=True):
+        for rule, tally in zip(heavier, made[len(stretches) :], strict=True):
             results[rule].append(tally)
         stages.drop(*(f"keys/{rule:02d}-*" for rule in group))
     by_rule: dict[str, dict[str, int]] = {}
@@ -76,28 +78,40 @@ def block_records(stages: Tasks, space: Workspace, heavy: Mapping[str, int]) -> 
     }
 
 
+def rows_passed(space: Workspace) -> int:
+    """Rows that all rounds pass: every row under every rule, to make keys and to block them; register persons
+    when their rivals are keyed, found and listed; agency records where identifiers are probed.
+    """
+    rows, register = space.layout["rows"], space.layout["n_register"]
+    near = sum(r.near for r in space.rules)
+    passed = 2 * rows * (len(space.rules) - near) + (rows - register) * near
+    return int(passed + 3 * register if wants_rivals(space) else passed)
+
+
 def _find_rivals(stages: Tasks, space: Workspace) -> None:
     """List the rivals of every register person."""
-    work = str(space.work)
+    work, n = str(space.work), space.layout["n_register"]
     register = space.ranges(register=True)
     some = rival_stretches(space)
-    stages.tasks("block", [("jobs.tasks_settle:key_rivals", (work, a, b)) for a, b in register])
-    stages.tasks("block", [("jobs.tasks_settle:find_rivals", (work, s.start, s.stop)) for s in some])
+    calls: list[Call] = [("jobs.tasks_settle:key_rivals", (work, a, b)) for a, b in register]
+    stages.tasks("block", calls, [b - a for a, b in register])
+    calls = [("jobs.tasks_settle:find_rivals", (work, s.start, s.stop)) for s in some]
+    stages.tasks("block", calls, spread(n, len(calls)))
     stages.drop("alike")
-    groups = range(rival_groups(space))
-    stages.tasks("block", [("jobs.tasks_settle:list_rivals", (work, g)) for g in groups])
+    calls = [("jobs.tasks_settle:list_rivals", (work, g)) for g in range(rival_groups(space))]
+    stages.tasks("block", calls, spread(n, len(calls)))
     stages.drop("sharing")
 
 
 def _probe(stages: Tasks, space: Workspace) -> int:
     """Pair identifiers one slip apart; how many. Only corrections look at who holds what once more."""
-    calls: list[Call] = [
-        ("jobs.tasks_frequency:probe_identifiers", (str(space.work), r, a, b))
-        for r, rule in enumerate(space.rules)
-        if rule.near
-        for a, b in space.ranges(register=False)
+    near = [
+        (r, a, b) for r, rule in enumerate(space.rules) if rule.near for a, b in space.ranges(register=False)
     ]
-    probed = stages.tasks("block", calls)
+    calls: list[Call] = [
+        ("jobs.tasks_frequency:probe_identifiers", (str(space.work), r, a, b)) for r, a, b in near
+    ]
+    probed = stages.tasks("block", calls, [b - a for _, a, b in near])
     if not space.loaded.project.corrections.make:
         stages.drop("holders")
     return sum(p["pairs"] for p in probed)

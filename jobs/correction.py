@@ -21,6 +21,9 @@ from linkage.render import common_habit
 #: Folders of the work folder that nothing needs once corrections are made.
 _OF_CORRECTING = ("linked", "texts", "holders")
 
+#: Rows that correcting a record counts as: it takes so many times what gathering or relating one takes.
+_CORRECTED = 6
+
 #: Corrections whose feeds are joined at once.
 JOINED_ROWS = 2_000_000
 
@@ -59,7 +62,7 @@ def make_corrections(stages: Tasks, space: Workspace) -> dict[str, Any]:
         made = stages.tasks(
             "correct",
             [("jobs.tasks_correct:correct_part", (work, s, p, habits[s])) for s, p, _, _ in parts],
-            [n for *_, n in parts],
+            [_CORRECTED * n for *_, n in parts],
         )
     stages.free(*_OF_CORRECTING, *(() if asked_parts(space) else ("agreement",)))
     return {
@@ -70,6 +73,13 @@ def make_corrections(stages: Tasks, space: Workspace) -> dict[str, Any]:
             for s in _agencies(space)
         },
     }
+
+
+def rows_passed(space: Workspace) -> int:
+    """Rows that all rounds of ``correct`` pass: agency records gathered and corrected, persons related."""
+    if not space.related:
+        return 0
+    return sum(n for *_, n in agency_parts(space)) * (1 + _CORRECTED) + int(space.layout["n_register"])
 
 
 def publish_feeds(stages: Tasks, space: Workspace, artefacts: Path, run_id: str) -> dict[str, Any]:
@@ -158,9 +168,11 @@ def _relate(stages: Tasks, space: Workspace, work: str) -> dict[int, dict[str, l
             *(("jobs.linked_records:gather_linked", (work, s, p)) for s, p, _, _ in parts),
             *(("jobs.register_texts:keep_texts", (work, p)) for p, _, _ in first),
         ],
+        [*(n for *_, n in parts), *(0 for _ in first)],
     )
     ranges = space.ranges(register=True)
-    stages.tasks("correct", [("jobs.agreements:relate_range", (work, a, b)) for a, b in ranges])
+    related: list[Call] = [("jobs.agreements:relate_range", (work, a, b)) for a, b in ranges]
+    stages.tasks("correct", related, [b - a for a, b in ranges])
     stages.drop(_GATHERED)
     known = stages.tasks("correct", [("jobs.agreements:merge_bearers", (work,))])[0]["known"]
     stages.drop("token_bearers/*[0-9].arrays")

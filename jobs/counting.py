@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jobs.blocking import BLOCK_CANDIDATES
-from jobs.cuts import counting_bits
+from jobs.cuts import counting_bits, spread
 from jobs.executor import Call
 from jobs.intake import Tasks
 from jobs.tasks_frequency import identifiers_of
@@ -23,8 +23,7 @@ def count_values(stages: Tasks, space: Workspace) -> dict[str, Any]:
     Meanwhile one task finds the keys that too many records share: ``heavy``, how many by the number of their
     rule. Blocking begins with them, and all other processors would wait.
     """
-    held = identifiers_of(space)
-    forms = FREQUENCIES if "full_name" in space.columns else ()
+    held, forms = identifiers_of(space), _forms(space)
     if space.layout["rows"] <= ALL_AT_ONCE:
         rounds: list[tuple[Sequence[str], Sequence[str]]] = [(held, forms)]
     else:
@@ -51,6 +50,17 @@ def count_values(stages: Tasks, space: Workspace) -> dict[str, Any]:
     return {"rows_in": space.layout["rows"], "heavy": looked["heavy"]}
 
 
+def rows_passed(space: Workspace) -> int:
+    """Rows that all rounds pass: all for each identifier and form of names, to be parted and to be counted,
+    and once more when each is told its counts.
+    """
+    return int(space.layout["rows"]) * (2 * (len(identifiers_of(space)) + len(_forms(space))) + 1)
+
+
+def _forms(space: Workspace) -> Sequence[str]:
+    return FREQUENCIES if "full_name" in space.columns else ()
+
+
 def _count(
     stages: Tasks, space: Workspace, columns: Sequence[str], forms: Sequence[str]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -63,9 +73,11 @@ def _count(
         calls = [("jobs.tasks_frequency:key_names", (work, a, b, list(forms))) for a, b in ranges]
     if columns:
         calls += [("jobs.tasks_frequency:part_identifiers", (work, list(columns), a, b)) for a, b in ranges]
-    keyed = stages.tasks("frequency", calls)[: len(ranges) if forms else 0]
+    rows = [(b - a) * len(some) for some in (forms, columns) if some for a, b in ranges]
+    keyed = stages.tasks("frequency", calls, rows)[: len(ranges) if forms else 0]
     calls = [("jobs.tasks_frequency:find_holders", (work, c, p)) for c in columns for p in partitions]
     calls += [("jobs.tasks_frequency:count_names", (work, f, p)) for f in forms for p in partitions]
-    counted = [c for c in stages.tasks("frequency", calls) if "form" in c]
+    rows = spread(space.layout["rows"], len(partitions)) * (len(columns) + len(forms))
+    counted = [c for c in stages.tasks("frequency", calls, rows) if "form" in c]
     stages.drop(*(f"names/{f}-*" for f in forms), *(f"identifiers/{c}-*" for c in columns))
     return keyed, counted

@@ -52,6 +52,11 @@ def workers_within(memory: int, workers: int, *, processes: bool) -> int:
     return max(0, min(workers, (memory - PROCESS) // each))
 
 
+def spread(rows: int, tasks: int) -> list[int]:
+    """Rows that each of ``tasks`` passes which together pass ``rows``, about as many each."""
+    return [rows * (n + 1) // tasks - rows * n // tasks for n in range(tasks)]
+
+
 def counting_bits(bits: int) -> int:
     """Names and identifiers are counted in 2**this partitions, records matched in 2**bits."""
     return max(min(bits, 2), bits - COARSER)

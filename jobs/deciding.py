@@ -10,6 +10,9 @@ from jobs.workspace import Workspace
 from linkage.decide import total_of
 from linkage.decisions import DECISIONS
 
+#: Rounds that pass every agency record.
+ROUNDS = 4
+
 
 def decide_records(stages: Tasks, space: Workspace) -> dict[str, Any]:
     """Decide every agency record; gives the counts, what is expected to be false, and how it was judged."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -73,7 +74,12 @@ def take_in(
         for n, many in specs.items()
         for spec in many
     ]
-    results = stages.tasks("intake", calls, [spec["stop"] - spec["start"] for _, (_, _, spec, *_) in calls])
+    passed = [
+        n
+        for number, many in specs.items()
+        for n in _passed(input_bytes(loaded, space.sources[number].name), many)
+    ]
+    results = stages.tasks("intake", calls, passed)
     read: dict[int, list[dict[str, Any]]] = {n: [] for n in specs}
     for (_, (_, number, *_)), result in zip(calls, results, strict=True):
         if "broken" in result:
@@ -149,6 +155,21 @@ def _plans(loaded: LoadedProject, space: Workspace, parts: int | None, threads: 
         ("jobs.tasks_intake:plan_source", (str(space.work), number, *wanted))
         for number in range(len(space.sources))
     ]
+
+
+def input_bytes(loaded: LoadedProject, *sources: str) -> int:
+    """Bytes of the files of some sources as they lie, of all if none is named."""
+    return sum(file.size for name in sources or loaded.files for file in loaded.files[name])
+
+
+def _passed(size: int, specs: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Bytes of a source's ``size`` that each part passes: it is cut in bytes of a file or in row groups."""
+    cut: dict[str, int] = {}
+    for spec in specs:
+        cut[spec["path"]] = cut.get(spec["path"], 0) + spec["stop"] - spec["start"]
+    shares = [s["size"] * (s["stop"] - s["start"]) / max(1, cut[s["path"]]) for s in specs]
+    ends = [int(size * end / max(1.0, sum(shares))) for end in itertools.accumulate(shares, initial=0.0)]
+    return [b - a for a, b in itertools.pairwise(ends)]
 
 
 def _packing(size: int) -> str:

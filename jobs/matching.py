@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from jobs.cuts import spread
 from jobs.executor import Call
 from jobs.intake import Tasks
 from jobs.tasks_match import LEAST_TASKS
 from jobs.workspace import Workspace
 
 
-def match_records(stages: Tasks, space: Workspace) -> dict[str, Any]:
-    """Score every candidate pair that can matter."""
+def match_records(stages: Tasks, space: Workspace, block: Mapping[str, Any]) -> dict[str, Any]:
+    """Score every candidate pair that can matter.
+
+    block : facts of blocking, pairs by rule: candidates, which tasks pass though few of them are scored
+    """
     work = str(space.work)
     agencies = space.ranges(register=False)
     first = space.identifier_rules
@@ -19,15 +24,20 @@ def match_records(stages: Tasks, space: Workspace) -> dict[str, Any]:
 
     def score(rules: list[int]) -> None:
         calls: list[Call] = []
+        candidates: list[int] = []
         for rule in rules:
             if space.rules[rule].near:
-                calls += [("jobs.tasks_match:match_probe", (work, rule, a)) for a, _ in agencies]
+                own: list[Call] = [("jobs.tasks_match:match_probe", (work, rule, a)) for a, _ in agencies]
+                pairs = block["probed"] // sum(r.near for r in space.rules)
             else:
-                calls += [
+                own = [
                     ("jobs.tasks_match:match_partitions", (work, rule, some.start, some.stop))
                     for some in space.stretches(LEAST_TASKS)
                 ]
-        for result in stages.tasks("match", calls):
+                pairs = block["rules"][space.rules[rule].name]["pairs"]
+            calls += own
+            candidates += spread(pairs, len(own))
+        for result in stages.tasks("match", calls, candidates):
             facts["pairs"] += result["pairs"]
             facts["kept"] += result["kept"]
 

@@ -38,7 +38,7 @@ METRICS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "linkage_stage_finished": (("stage",), "1 if the stage has happened, 0 while it is under way."),
     "linkage_stage_seconds": (("stage",), "Seconds that the stage has taken."),
     "linkage_stage_tasks": (("stage",), "Tasks of the stage that are finished."),
-    "linkage_stage_rows": (("stage",), "Rows that the stage has done."),
+    "linkage_stage_rows": (("stage",), "Rows of the stage that all of its rounds have passed."),
     "linkage_stage_pairs": (("stage",), "Pairs of the stage."),
     "linkage_stage_written_bytes": (("stage",), "Bytes that the stage's tasks have written."),
     "linkage_records": (("source", "result"), "Rows of a source: accepted, or refused."),

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from jobs.cuts import spread
 from jobs.executor import Call
 from jobs.record_files import ids_path
 from jobs.store import damaged, open_arrays, write_arrays
@@ -60,9 +61,7 @@ def partitions_of(rows: int) -> int:
 def order_records(stages: Runs, space: Workspace) -> dict[str, Any]:
     """Sort the records of all sources into ``order/``, some sources at a time; gives how many there are."""
     work, memory = str(space.work), _memory(space)
-    sizes = np.zeros(len(space.sources), np.int64)
-    for source, _, _, rows in space.layout["parts"]:
-        sizes[source] += rows
+    sizes = _sizes(space)
     by_name = sorted(range(len(space.sources)), key=lambda number: space.sources[number].name)
     wanted = [(number, partitions_of(int(sizes[number]))) for number in by_name]
     firsts = np.cumsum([0, *(partitions for _, partitions in wanted)]).tolist()
@@ -70,17 +69,23 @@ def order_records(stages: Runs, space: Workspace) -> dict[str, Any]:
     for places in _groups([int(sizes[number]) for number in by_name]):
         own = [wanted[place] for place in places]
         many = {number: partitions for number, partitions in own if partitions > 1}
-        parts = [(s, p) for s, p, _, rows in space.layout["parts"] if s in many and rows]
+        parts = [(s, p, rows) for s, p, _, rows in space.layout["parts"] if s in many and rows]
         if parts:
-            stages.tasks(STAGE, [("jobs.tasks_order:sample_ids", (work, s, p)) for s, p in parts])
-            calls: list[Call] = [("jobs.tasks_order:part_ids", (work, s, p, many[s])) for s, p in parts]
-            stages.tasks(STAGE, calls, memory=memory)
+            passed = [rows for *_, rows in parts]
+            stages.tasks(STAGE, [("jobs.tasks_order:sample_ids", (work, s, p)) for s, p, _ in parts], passed)
+            calls: list[Call] = [("jobs.tasks_order:part_ids", (work, s, p, many[s])) for s, p, _ in parts]
+            stages.tasks(STAGE, calls, passed, memory=memory)
         calls = [
             ("jobs.tasks_order:sort_ids", (work, firsts[place] + partition, number, partition, partitions))
             for place, (number, partitions) in zip(places, own, strict=True)
             for partition in range(partitions)
         ]
-        counts += [result["rows_out"] for result in stages.tasks(STAGE, calls, memory=memory)]
+        passed = [
+            n
+            for place, (_, k) in zip(places, own, strict=True)
+            for n in spread(int(sizes[by_name[place]]), k)
+        ]
+        counts += [result["rows_out"] for result in stages.tasks(STAGE, calls, passed, memory=memory)]
         stages.drop("order/shuffled-*")
     write_arrays(
         space.path("order", "index.arrays"),
@@ -88,6 +93,19 @@ def order_records(stages: Runs, space: Workspace) -> dict[str, Any]:
         source=np.repeat([n for n, _ in wanted], [k for _, k in wanted]).astype(np.uint8),
     )
     return {"rows_out": sum(counts)}
+
+
+def rows_passed(space: Workspace) -> int:
+    """Rows that all rounds pass: those of a source that is parted are sampled, parted and sorted."""
+    return sum(int(rows) * (3 if partitions_of(int(rows)) > 1 else 1) for rows in _sizes(space))
+
+
+def _sizes(space: Workspace) -> np.ndarray:
+    """Records of each source: int64[sources]."""
+    sizes = np.zeros(len(space.sources), np.int64)
+    for source, _, _, rows in space.layout["parts"]:
+        sizes[source] += rows
+    return sizes
 
 
 def _groups(sizes: list[int]) -> list[list[int]]:

@@ -35,8 +35,8 @@ class Progress:
     The base class shows nothing at all, which is what a library caller wants.
     """
 
-    def stage(self, name: str, total_rows: int | None = None) -> None:
-        """A stage begins, of so many rows if that is known; the one before it has ended."""
+    def stage(self, name: str, total: int | None = None, *, what: str = "rows") -> None:
+        """A stage begins, of so many rows, or ``what``, if that is known; the one before it has ended."""
 
     def tasks(self, count: int) -> None:
         """The present stage begins a round of so many tasks."""
@@ -44,7 +44,7 @@ class Progress:
     def advance(
         self, rows: int, *, pairs: int = 0, written: int = 0, tasks: int = 0, kept: bool = False
     ) -> None:
-        """So many rows more of the present stage are done, with pairs, bytes written and tasks.
+        """So many rows more, or whatever the stage counts, are done, with pairs, bytes written and tasks.
 
         ``kept`` : an earlier attempt did them, and they say nothing of how long the rest takes.
         """
@@ -60,17 +60,18 @@ class Progress:
 class Reach:
     """How far a stage is: rows, pairs, bytes written and tasks done; what earlier attempts did of them.
 
+    ``rows`` and their ``total`` are of the whole stage, and of something else than rows if ``what`` says so.
     ``round_tasks`` and ``round_done`` are of the present round of tasks.
     """
 
     name: str
     total: int | None = None
+    what: str = "rows"
     rows: int = 0
     kept_rows: int = 0
     pairs: int = 0
     written: int = 0
     tasks: int = 0
-    kept_tasks: int = 0
     round_tasks: int = 0
     round_done: int = 0
 
@@ -85,26 +86,23 @@ class Reach:
         self.round_done += tasks
         if kept:
             self.kept_rows += rows
-            self.kept_tasks += tasks
 
     def left(self, seconds: float) -> float | None:
-        """Seconds left at the rate so far: of the stage's rows, else of the round's tasks; None: unknown."""
-        if seconds < _SETTLE:
-            return None
+        """Seconds left of the stage, at its rate so far; None: unknown, as where its total is reached.
+
+        Tasks say nothing of it: how many further rounds have is not known.
+        """
         done = self.rows - self.kept_rows
-        if self.total and done > 0:
-            return max(0, self.total - self.rows) * seconds / done
-        fresh = self.tasks - self.kept_tasks
-        if not self.rows and fresh > 0 and self.round_tasks > 1:
-            return (self.round_tasks - self.round_done) * seconds / fresh
-        return None
+        if seconds < _SETTLE or not self.total or done <= 0 or self.rows >= self.total:
+            return None
+        return (self.total - self.rows) * seconds / done
 
     def figures(self, seconds: float) -> dict[str, Any]:
         """The same as numbers, those that are known."""
         left = self.left(seconds)
         told: dict[str, Any] = {"stage": self.name, "seconds": round(seconds, 1)}
-        told |= {"rows": self.rows} if self.rows or self.total else {}
-        told |= {"total_rows": self.total} if self.total else {}
+        told |= {self.what: self.rows} if self.rows or self.total else {}
+        told |= {f"total_{self.what}": self.total} if self.total else {}
         named = {
             "pairs": self.pairs,
             "bytes_out": self.written,
@@ -143,11 +141,11 @@ class TerminalProgress(Progress):
         self._drawn = 0.0
         self._width = 0
 
-    def stage(self, name: str, total_rows: int | None = None) -> None:
+    def stage(self, name: str, total: int | None = None, *, what: str = "rows") -> None:
         """See :meth:`Progress.stage`."""
         with self._lock:
             self._end()
-            self._reach = Reach(name, total_rows)
+            self._reach = Reach(name, total, what)
             self._begun = self._clock()
             self._draw(self._begun)
 
@@ -228,10 +226,10 @@ def describe(reach: Reach, seconds: float, *, ended: bool = False) -> str:
     """The line of a stage: name, rows, share, tasks of the round, pairs, bytes, rows a second, time left."""
     parts = [reach.name]
     if reach.total and not ended and (reach.rows or not reach.tasks):
-        share = min(reach.rows, reach.total) * 100 // reach.total
-        parts.append(f"{reach.rows:,} of {reach.total:,} rows ({share} %)")
+        done = min(reach.rows, reach.total)
+        parts.append(f"{done:,} of {reach.total:,} {reach.what} ({done * 100 // reach.total} %)")
     elif reach.rows:
-        parts.append(f"{reach.rows:,} rows")
+        parts.append(f"{reach.rows:,} {reach.what}")
     if reach.round_tasks > 1 and not ended:
         parts.append(f"{reach.round_done} of {reach.round_tasks} tasks")
     elif reach.tasks > 1 and ended:
@@ -242,7 +240,7 @@ def describe(reach: Reach, seconds: float, *, ended: bool = False) -> str:
         parts.append(size(reach.written))
     fresh = reach.rows - reach.kept_rows
     if fresh and seconds >= _SETTLE:
-        parts.append(f"{fresh / seconds:,.0f} rows/s")
+        parts.append(f"{fresh / seconds:,.0f} {reach.what}/s")
     left = None if ended else reach.left(seconds)
     if left:
         parts.append(f"{duration(left)} left")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from jobs import ordering
+from jobs.cuts import spread
 from jobs.executor import Call
 from jobs.source_counts import count_parts
 from jobs.store import make_folder, read_bytes, write_bytes
@@ -62,6 +63,10 @@ class Runs(Protocol):
 _OF_RANGES = ("decided", "judged", "weighed")
 _OF_RECORDS = ("columns", "side", "standard", "resolved", "intake/*.records.arrays")
 
+#: Rounds that pass every row: they are counted, gathered, encoded and joined. Encoding takes twice as long.
+ROUNDS = 5
+_ENCODED = 2
+
 #: Tasks that publish lists.
 _LISTS = (
     "jobs.tasks_review:publish_duplicates",
@@ -102,9 +107,11 @@ def publish_run(stages: Runs, space: Workspace, artefacts: Path) -> dict[str, An
     values, *others = _JOINED
     if space.layout["rows"] <= ROUND_ROWS:  # what is there twice is little
         others = [tuple(name for names in others for name in names)]
+    joined = iter(spread(space.layout["rows"], sum(map(len, _JOINED))))
     for names in (values, *others):
         calls: list[Call] = [("jobs.tasks_artefacts:join_artefact", (work, out, name)) for name in names]
-        stages.tasks(STAGE, [*(pages if names is others[-1] else []), *calls])
+        before = pages if names is others[-1] else []
+        stages.tasks(STAGE, [*before, *calls], [*[0] * len(before), *(next(joined) for _ in calls)])
         stages.drop(*(f"publish/{name}.*" for name in names))
     write_bytes(artefacts / "model.json", read_bytes(space.work / "model.json"))
     stages.drop("publish")
@@ -120,9 +127,11 @@ def _gather(stages: Runs, space: Workspace, ranges: Sequence[Range], read: list[
     calls: list[Call] = [
         ("jobs.tasks_publish:gather_range", (work, a, b)) for a, b in ranges if (a, b) in agencies
     ]
+    rows = [0] * (len(read) + len(calls)) + [b - a for a, b in ranges]
     calls += [("jobs.tasks_values:gather_values", (work, a, b)) for a, b in ranges]
     most = max((b - a for a, b in ranges), default=0)
-    stages.tasks(STAGE, [*read, *calls], memory=[_LIST_BYTES] * len(read) + [most * _ROW_BYTES] * len(calls))
+    memory = [_LIST_BYTES] * len(read) + [most * _ROW_BYTES] * len(calls)
+    stages.tasks(STAGE, [*read, *calls], rows, memory=memory)
 
 
 def _encode(
@@ -134,10 +143,13 @@ def _encode(
     """
     work = str(space.work)
     calls: list[Call] = [("jobs.tasks_artefacts:encode_chunk", (work, c)) for c in chunks]
+    last, each = space.layout["rows"], ordering.CHUNK_ROWS
+    rows = [_ENCODED * (min(last, (c + 1) * each) - c * each) for c in chunks]
     values = [chunks[at : at + _CHUNKS_OF_VALUES] for at in range(0, len(chunks), _CHUNKS_OF_VALUES)]
     calls += [("jobs.tasks_values:encode_values", (work, some[0], some[-1] + 1)) for some in values]
     memory = [_LIST_BYTES] * len(review) + [ordering.CHUNK_ROWS * _CHUNK_BYTES] * len(calls)
-    stages.tasks(STAGE, [*review, *calls], memory=memory)
+    rows = [0] * len(review) + rows + [0] * len(values)
+    stages.tasks(STAGE, [*review, *calls], rows, memory=memory)
     if review:
         stages.drop("publish/submitted-*", "publish/asked.arrays", "publish/review-*")
     stages.drop(*(f"publish/{what}-{a:012d}.arrays" for a, _ in done for what in _GATHERED))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import secrets
 import shutil
 import socket
+import stat
 import tempfile
 import time
 from pathlib import Path
@@ -22,6 +25,14 @@ _KNOCK_SECONDS = 5.0
 _STORE_BYTES = 200 << 20
 
 
+#: How the private folder of a local Ray is called, and the file in it that its owner holds locked.
+_PREFIX = "lk-"
+_OWNER = "owner"
+
+#: Locks of the folders that this process has made.
+_held: dict[Path, int] = {}
+
+
 def environment() -> dict[str, str]:
     """Settings of every worker, made before its first import: Ray bounds OpenMP's threads, but not these."""
     wanted = dict.fromkeys(("NUMBA_NUM_THREADS", "POLARS_MAX_THREADS", "OMP_NUM_THREADS"), "1")
@@ -35,8 +46,8 @@ def start(workers: int, memory: int | None) -> Path:
     Its token is its own and no file holds it; its sockets and logs lie in a private temporary folder; it has
     no dashboard and reports nothing. ``memory`` bounds what tasks declare together (bytes).
     """
-    # Ray's socket paths may have at most 107 bytes: a short name in the system's place for such folders.
-    folder = Path(tempfile.mkdtemp(prefix="lk-"))
+    sweep()
+    folder = private_folder()
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     settings = environment()
     if "NUMBA_CACHE_DIR" in os.environ:
@@ -115,11 +126,62 @@ def answers(address: str) -> bool:
     return True
 
 
+def private_folder() -> Path:
+    """Make a private folder in the system's temporary one; its owner is gone when nobody holds its lock."""
+    # Ray's socket paths may have at most 107 bytes: a short name in the system's place for such folders.
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    fresh = folder / f"{_OWNER}.tmp"
+    handle = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    os.write(handle, f"{os.getpid()}\n".encode())
+    with contextlib.suppress(OSError):  # a file system without locks: what is left there stays
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        fresh.rename(folder / _OWNER)  # locked before anybody finds it
+    _held[folder] = handle
+    return folder
+
+
+def sweep() -> None:
+    """Remove this user's private folders whose owners were killed.
+
+    A lock goes with its process, whatever process has its number now; a folder without one is left alone.
+    """
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            known = folder.lstat()
+            mine = stat.S_ISDIR(known.st_mode) and known.st_uid == os.geteuid()
+            if not mine or stat.S_IMODE(known.st_mode) != 0o700:
+                continue
+            handle = os.open(folder / _OWNER, os.O_RDWR | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _clear(folder)
+            finally:
+                os.close(handle)
+
+
+def _clear(folder: Path) -> None:
+    """Remove a folder, its owner's file last: what resists is found again."""
+    for left in [place for place in folder.iterdir() if place.name != _OWNER]:
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+    if {place.name for place in folder.iterdir()} <= {_OWNER}:
+        (folder / _OWNER).unlink(missing_ok=True)
+        folder.rmdir()
+
+
 def remove(folder: Path) -> None:
     """Remove the private folder; processes on their way out may still write to it for a moment."""
-    for _ in range(50):
-        if not folder.exists():
-            return
-        shutil.rmtree(folder, ignore_errors=True)
-        if folder.exists():
-            time.sleep(0.1)
+    try:
+        for _ in range(50):
+            if not folder.exists():
+                return
+            with contextlib.suppress(OSError):
+                _clear(folder)
+            if folder.exists():
+                time.sleep(0.1)
+    finally:
+        handle = _held.pop(folder, None)
+        if handle is not None:
+            os.close(handle)

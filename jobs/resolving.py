@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from jobs.cuts import spread
 from jobs.executor import Call
 from jobs.tasks_resolve import OPEN_ROWS, open_passes, person_partitions
 from jobs.workspace import Workspace
@@ -12,6 +13,9 @@ STAGE = "resolve"
 
 #: Open records from which each rule has a task of its own.
 MANY = 100_000
+
+#: Rounds, of which each counts as all agency records: open ones are few, and each takes long.
+ROUNDS = 5
 
 #: Bytes that tasks take for a record: of one partition of persons, of open records while they are blocked.
 _PERSON_BYTES = 120
@@ -25,7 +29,7 @@ class Runs(Protocol):
     """Runs the tasks of a stage and removes what it has used up."""
 
     def tasks(
-        self, stage: str, calls: list[Call], rows: None = None, memory: int = 0
+        self, stage: str, calls: list[Call], rows: list[int] | None = None, memory: int = 0
     ) -> list[dict[str, Any]]:
         """Results of the calls in their order."""
 
@@ -40,13 +44,18 @@ def resolve_run(stages: Runs, space: Workspace) -> dict[str, Any]:
     """Group unknown people and find duplicates inside the agencies; counts of both."""
     work = str(space.work)
     ranges = space.ranges(register=False)
-    gathered = stages.tasks(STAGE, [("jobs.tasks_resolve:gather_persons", (work, a, b)) for a, b in ranges])
+    agency = space.layout["rows"] - space.layout["n_register"]
+    gathered = stages.tasks(
+        STAGE,
+        [("jobs.tasks_resolve:gather_persons", (work, a, b)) for a, b in ranges],
+        [b - a for a, b in ranges],
+    )
     partitions = person_partitions(space)
-    rows = -(-(space.layout["rows"] - space.layout["n_register"]) // partitions)
     stages.tasks(
         STAGE,
         [("jobs.tasks_resolve:compare_linked", (work, p)) for p in range(partitions)],
-        memory=rows * _PERSON_BYTES,
+        spread(agency, partitions),
+        memory=-(-agency // partitions) * _PERSON_BYTES,
     )
     open_ = sum(result["rows_out"] for result in gathered)
     stages.tasks(STAGE, [("jobs.tasks_resolve:gather_open", (work,))])
@@ -56,9 +65,10 @@ def resolve_run(stages: Runs, space: Workspace) -> dict[str, Any]:
         shares = [[rule] for rule in owners] if open_ >= MANY else [owners]
         turns = [(work, rules, turn, passes) for rules in shares for turn in range(passes)]
         memory = min(open_, OPEN_ROWS) * _OPEN_BYTES
-        stages.tasks(STAGE, [("jobs.tasks_resolve:plan_open", turn) for turn in turns], memory=memory)
-        stages.tasks(STAGE, [("jobs.tasks_resolve:match_open", turn) for turn in turns], memory=memory)
-    facts = stages.tasks(STAGE, [("jobs.tasks_resolve:resolve_open", (work, passes))])[0]
+        rows = spread(agency, len(turns))
+        stages.tasks(STAGE, [("jobs.tasks_resolve:plan_open", turn) for turn in turns], rows, memory=memory)
+        stages.tasks(STAGE, [("jobs.tasks_resolve:match_open", turn) for turn in turns], rows, memory=memory)
+    facts = stages.tasks(STAGE, [("jobs.tasks_resolve:resolve_open", (work, passes))], [agency])[0]
     stages.drop("resolve")
     # Terms of single names were wanted for the open records only.
     stages.free("nametable", *_OF_MATCHING)

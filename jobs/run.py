@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from jobs import input_digests
+from jobs.attempts import other_cut
 from jobs.cuts import LEAST_SHARE, PROCESS, cut_of, share_of, workers_within
 from jobs.executor import make_executor
 from jobs.fingerprints import fingerprints, input_files, input_sums
 from jobs.gates import check_acceptance, settle, unaccepted
-from jobs.intake import take_in
+from jobs.intake import input_bytes, take_in
 from jobs.journal import Journal
 from jobs.machine import keep_freed_memory, total_memory
 from jobs.plan_record import compare, folder_bytes, read_plan, refuse_stale
@@ -91,16 +92,20 @@ def run_project(
         check_room(out, wanted, folder_bytes(out), progress, resumed=folder.resumed)
         most = memory or total_memory() * 3 // 4
         threads = _workers(memory, most, threads, engine, progress)
+        asked = {"memory": most, "threads": threads, "engine": engine, "parts": parts}
         settings: dict[str, Any] = {
             "run_id": prints["run"][:16],
             "project": str(loaded.path),
             "parts": parts,
             "model": str(model.resolve()) if model else None,
             "share": share_of(most, threads, processes=engine == "ray"),
+            "asked": asked,
         }
         room = threads * int(settings["share"])
         if (folder.work / "settings.json").exists():
             settings = read_json(folder.work / "settings.json")
+            if (told := other_cut(settings["asked"], asked)) is not None:
+                progress.message(told)
         else:
             write_json(folder.work / "settings.json", settings)
         input_digests.remember(folder.work, input_files(loaded))
@@ -108,7 +113,7 @@ def run_project(
         need = int(settings["share"])
         executor = make_executor(engine, threads, address, memory=room, work=folder.work)
         executor.broadcast(*(folder.work / place for place in BROADCAST))
-        stages = Stages(folder, executor, Journal(folder.journal), progress)
+        stages = Stages(folder, executor, Journal(folder.journal), progress, began=began)
         stages.need = need
         stages.wanted = wanted
         keep_freed_memory()
@@ -117,6 +122,7 @@ def run_project(
             facts = _walk(stages, loaded, folder, settings, threads, sums)
         except BaseException:
             executor.close()
+            stages.attempts.note(stages.peak_memory(), now=True)
             stages.close()
             for left in folder.work.rglob("*.tmp-*"):  # of workers that were ended in the middle of a file
                 left.unlink(missing_ok=True)
@@ -130,8 +136,7 @@ def run_project(
             folder.work,
             facts,
             stages.figures,
-            seconds=time.perf_counter() - began,
-            memory=stages.peak_memory(),
+            attempts=stages.attempts.figures(),
             engine=engine,
         )
         stages.published()
@@ -229,7 +234,7 @@ def _walk(
             raise
         return found
 
-    facts["intake"] = stages.stage("intake", take)
+    facts["intake"] = stages.stage("intake", take, input_bytes(loaded), what="bytes")
     layout = _lay_out(facts["intake"]["layout"], folder, settings, threads)
     from jobs.walk import walk_on
 

@@ -6,7 +6,7 @@
     work/stages/<stage>/ finished tasks and manifest of a stage
     work/<kind>/         parts that stages hand on
     work/artefacts/      artefacts that are not yet published
-    journal.jsonl        one line a task, written as tasks end
+    journal.jsonl        one line a task, written as tasks end; a run that begins anew begins it anew
     <artefact>           all at once, when the run has ended
     run.json             the last file: the run is finished
 
@@ -163,6 +163,7 @@ class RunFolder:
             for left in sorted(self.work.iterdir(), key=lambda left: left == mark):
                 if left.name != "lock":
                     _remove(left)
+            _remove(self.journal)  # of tasks that are all begun anew
             self._mark()
             make_folder(self.work / SUMS)
             write_json(self.work / RUN, {"fingerprint": self.fingerprint, "fingerprints": self.prints})

@@ -18,13 +18,14 @@ def profile_run(folder: Path) -> dict[str, Any]:
 
     Gives ``stages`` in the order of the journal, each with its ``tasks`` by name, the slowest kind first:
     ``count``, ``seconds`` of all together, the ``slowest`` one, ``rows``, ``pairs``, ``bytes_out`` and the
-    peak of memory of the processes that ran them. A task that several attempts did counts once for each.
+    peak of memory of the processes that ran them. A task that several attempts did counts once, as the last
+    of them did it.
     ``wall`` is the time of a stage that has ended, in its last attempt, and None while it is under way;
     ``busy`` the seconds of tasks over it: how many worked at once on average.
 
     Raises ConfigError ``E-PROFILE-001`` if the folder holds no run.
     """
-    lines = read_journal(folder / "journal.jsonl")
+    lines = _once(read_journal(folder / "journal.jsonl"))
     if not lines:
         raise ConfigError(
             "E-PROFILE-001",
@@ -45,6 +46,12 @@ def profile_run(folder: Path) -> dict[str, Any]:
         busy = None if not wall else round(whole["seconds"] / wall, 2)
         stages.append({**whole, "wall": wall, "busy": busy, "tasks": tasks})
     return {"folder": folder.name, "finished": read_run(folder) is not None, "stages": stages}
+
+
+def _once(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The last line of every task, in the order of the first ones."""
+    place = ("stage", "task", "round", "part", "parts")
+    return list({tuple(line.get(field) for field in place): line for line in lines}.values())
 
 
 def _walls(folder: Path) -> dict[str, float]:

@@ -64,8 +64,7 @@ def run_record(
     facts: dict[str, Any],
     figures: list[dict[str, Any]],
     *,
-    seconds: float,
-    memory: int,
+    attempts: dict[str, Any],
     engine: str,
 ) -> dict[str, Any]:
     """``run.json`` of a finished run.
@@ -73,7 +72,7 @@ def run_record(
     prints  : fingerprints of what the run is made of, by name
     work    : the run's work folder, where ``model.json`` stands
     facts   : what each stage found, by stage;  figures : time and memory of the stages, in order
-    seconds : how long the run took;  memory : the most its processes have held, in bytes
+    attempts : of all attempts of the run, see :meth:`jobs.attempts.Attempts.figures`
     """
     model = read_json(work / "model.json")
     decide = facts["decide"]
@@ -99,8 +98,7 @@ def run_record(
         "code_version": linkage.__version__,
         "fingerprints": prints,
         "finished": dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "seconds": round(seconds, 3),
-        "peak_memory": memory,
+        **attempts,
         "processors": os.cpu_count(),
         "sources": facts["intake"]["sources"],
         "totals": {

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import linkage
+from jobs.attempts import Attempts
 from jobs.executor import Call, Done, Executor
 from jobs.files import disk_full, sync
 from jobs.held_memory import peak_memory, watch
@@ -40,10 +41,21 @@ class Stages:
     """Runs stages once each, remembers and journals their tasks, and keeps their figures.
 
     ``figures`` : of the stages so far, see ``stages`` of ``run.json``;  ``wanted`` : bytes of disk that the
-    whole run is thought to want, None if nobody has said it
+    whole run is thought to want, None if nobody has said it;  ``attempts`` : this one of the run, and those
+    before it
+
+    began : when this attempt did (:func:`time.perf_counter`), now if it is not given
     """
 
-    def __init__(self, folder: RunFolder, executor: Executor, journal: Journal, progress: Progress) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        executor: Executor,
+        journal: Journal,
+        progress: Progress,
+        *,
+        began: float | None = None,
+    ) -> None:
         watch()
         self.folder = folder
         self.executor = executor
@@ -59,10 +71,13 @@ class Stages:
         self.wanted: int | None = None
         self.need = 0
         self.metrics = Metrics(folder.path, info)
+        self.attempts = Attempts(folder.work, began=began)
         self._logs: dict[str, TaskLog] = {}
         self._freed: list[str] = []
         self._reached: set[str] = set()
         self._reach = Reach("")
+        self._passed = 0
+        self._whole = 1
         self._task_seconds = 0.0
         self._fullest = 0
         self._began = time.perf_counter()
@@ -78,8 +93,19 @@ class Stages:
         """Bytes of the run's folder at its fullest so far, as seen before any of its files were removed."""
         return max((int(figures["disk"]) for figures in self.figures), default=0)
 
-    def stage(self, name: str, work: Callable[[], dict[str, Any]], rows: int | None = None) -> dict[str, Any]:
+    def stage(
+        self,
+        name: str,
+        work: Callable[[], dict[str, Any]],
+        rows: int | None = None,
+        *,
+        passed: Callable[[], int] | None = None,
+        what: str = "rows",
+    ) -> dict[str, Any]:
         """Run a stage unless it has happened; gives its facts.
+
+        rows   : that it is of, or ``what``, for the progress
+        passed : how many all of its rounds of tasks pass together, if that is not each row once
 
         Raises LinkageError ``E-DISK-001`` if the disk is full: what is finished is kept; IntegrityError if
         what says that it has happened was lost, which a later stage that has begun gives away.
@@ -90,19 +116,26 @@ class Stages:
         if held is None and any(other.name not in self._reached for other in place.parent.iterdir()):
             raise damaged(place / MANIFEST, FileNotFoundError())
         if held is None:
-            held = self._run(name, place, work, rows)
+            held = self._run(name, place, work, Reach(name, rows, what), passed)
         self._free(held["freed"])
         self.figures.append(held["figures"])
         self._reach = Reach("")
+        self.attempts.note(self.peak_memory(), now=True)
         self.metrics.write(self._samples)
         return dict(held["facts"])
 
     def _run(
-        self, name: str, place: Path, work: Callable[[], dict[str, Any]], rows: int | None
+        self,
+        name: str,
+        place: Path,
+        work: Callable[[], dict[str, Any]],
+        reach: Reach,
+        passed: Callable[[], int] | None,
     ) -> dict[str, Any]:
-        self._begin(name, rows)
-        self.progress.stage(name, rows)
+        self._begin(reach)
+        self.progress.stage(name, reach.total, what=reach.what)
         try:
+            self._whole = max(1, passed() if passed is not None else reach.total or 0)
             facts = work()
             figures = {
                 "stage": name,
@@ -122,10 +155,11 @@ class Stages:
         assert held is not None
         return held
 
-    def _begin(self, name: str, rows: int | None) -> None:
-        self._logs.pop(name, None)
+    def _begin(self, reach: Reach) -> None:
+        self._logs.pop(reach.name, None)
         self._freed = []
-        self._reach = Reach(name, rows)
+        self._reach = reach
+        self._passed = 0
         self._task_seconds = 0.0
         self._fullest = 0
         self._began = time.perf_counter()
@@ -150,8 +184,8 @@ class Stages:
     ) -> list[dict[str, Any]]:
         """Results of tasks in order, as JSON holds them; each is remembered and journalled when it is done.
 
-        rows   : of each task, for the progress;  memory : bytes that each needs at its peak, see
-        :meth:`jobs.executor.Executor.map`
+        rows   : that each task passes, of those that the stage passes in all;  memory : bytes that each needs
+        at its peak, see :meth:`jobs.executor.Executor.map`
         """
         log = self._logs.get(stage)
         if log is None:
@@ -169,8 +203,9 @@ class Stages:
 
         def ended(place: int, one: Done) -> None:
             number = todo[place]
-            told = log.remember(keys[number], one)
+            # The journal first: a task that is killed in between has two lines, which count as one.
             self._note(stage, calls[number], (log.rounds, number, len(calls)), one)
+            told = log.remember(keys[number], one)
             self._advance(told, rows[number] if rows is not None else 0)
             self._publish(one)
 
@@ -227,9 +262,19 @@ class Stages:
             "written": int(told["bytes"]),
             "tasks": 1,
         }
+        rows = self._further(rows)
         self._reach.advance(rows, **step, kept=kept)
         self.progress.advance(rows, **step, kept=kept)
+        self.attempts.note(self.peak_memory())
         self.metrics.write(self._samples)
+
+    def _further(self, rows: int) -> int:
+        """How many more of the stage's rows are done when a task has passed ``rows``: by what all pass."""
+        self._passed += rows
+        total = self._reach.total
+        if total is None:
+            return rows
+        return min(total, self._passed * total // self._whole) - self._reach.rows
 
     def _samples(self) -> list[Sample]:
         """What the metrics file says while the run goes on."""

@@ -6,16 +6,11 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from jobs.blocking import block_records
+from jobs import blocking, counting, deciding, ordering, publishing, resolving
 from jobs.closing import close_run
-from jobs.counting import count_values
-from jobs.deciding import decide_records
 from jobs.executor import Call
 from jobs.matching import match_records
-from jobs.ordering import order_records
 from jobs.project import LoadedProject
-from jobs.publishing import publish_run
-from jobs.resolving import resolve_run
 from jobs.run_folder import RunFolder
 from jobs.stages import Stages
 from jobs.store import read_bytes, write_json
@@ -61,23 +56,58 @@ def walk_on(
         lambda: _code(stages, space),
         rows,
     )
-    facts["frequency"] = stages.stage("frequency", lambda: count_values(stages, space), rows)
+    facts["frequency"] = stages.stage(
+        "frequency",
+        lambda: counting.count_values(stages, space),
+        rows,
+        passed=lambda: counting.rows_passed(space),
+    )
     heavy = facts["frequency"]["heavy"]
-    facts["block"] = stages.stage("block", lambda: block_records(stages, space, heavy), rows)
+    facts["block"] = stages.stage(
+        "block",
+        lambda: blocking.block_records(stages, space, heavy),
+        rows,
+        passed=lambda: blocking.rows_passed(space),
+    )
     facts["train"] = stages.stage("train", lambda: train_model(stages, space, facts["block"]))
-    facts["match"] = stages.stage("match", lambda: match_records(stages, space), facts["block"]["pairs"])
+    pairs = facts["block"]["pairs"]
+    facts["match"] = stages.stage(
+        "match", lambda: match_records(stages, space, facts["block"]), pairs, what="candidates"
+    )
     agency = rows - layout["n_register"]
-    facts["decide"] = stages.stage("decide", lambda: decide_records(stages, space), agency)
-    facts["resolve"] = stages.stage("resolve", lambda: resolve_run(stages, space))
-    facts["order"] = stages.stage("order", lambda: order_records(stages, space), rows)
+    facts["decide"] = stages.stage(
+        "decide",
+        lambda: deciding.decide_records(stages, space),
+        agency,
+        passed=lambda: agency * deciding.ROUNDS,
+    )
+    facts["resolve"] = stages.stage(
+        "resolve",
+        lambda: resolving.resolve_run(stages, space),
+        agency,
+        passed=lambda: agency * resolving.ROUNDS,
+    )
+    facts["order"] = stages.stage(
+        "order",
+        lambda: ordering.order_records(stages, space),
+        rows,
+        passed=lambda: ordering.rows_passed(space),
+    )
     corrected = loaded.project.corrections.make
     if corrected:
-        from jobs.correction import make_corrections, publish_feeds
+        from jobs.correction import make_corrections, publish_feeds, rows_passed
         from jobs.register_cases import open_cases
 
-        facts["correct"] = stages.stage("correct", lambda: make_corrections(stages, space), agency)
+        facts["correct"] = stages.stage(
+            "correct", lambda: make_corrections(stages, space), agency, passed=lambda: rows_passed(space)
+        )
         facts["cases"] = stages.stage("cases", lambda: open_cases(stages, space, folder.artefacts))
-    facts["publish"] = stages.stage("publish", lambda: publish_run(stages, space, folder.artefacts))
+    facts["publish"] = stages.stage(
+        "publish",
+        lambda: publishing.publish_run(stages, space, folder.artefacts),
+        rows,
+        passed=lambda: rows * publishing.ROUNDS,
+    )
     if corrected:
         facts["feeds"] = stages.stage(
             "feeds", lambda: publish_feeds(stages, space, folder.artefacts, folder.fingerprint[:16])

@@ -33,7 +33,7 @@ from benchmarks.experiments.training import persons, workspace
 from jobs.deciding import decide_records
 from jobs.executor import Call, ThreadExecutor
 from jobs.matching import match_records
-from jobs.store import make_folder, write_bytes
+from jobs.store import make_folder, stage_manifest, write_bytes
 from jobs.tasks_decide import load_outcomes
 from jobs.workspace import Workspace
 from linkage.acceptance import accept_in_order
@@ -113,7 +113,9 @@ def score(space: Workspace, model: Model, folder: Path, threads: int) -> str:
     here = Here(threads)
     agencies = space.ranges(register=False)
     here.tasks("train", [("jobs.tasks_train:rate_repeats", (str(work), a, b)) for a, b in agencies])
-    match_records(here, Workspace.open(str(work)))
+    blocked = stage_manifest(space.work / "stages" / "block")
+    assert blocked is not None
+    match_records(here, Workspace.open(str(work)), blocked["facts"])
     return str(work)
 
 

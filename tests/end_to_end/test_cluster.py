@@ -72,7 +72,7 @@ class Refilling(Progress):
         self.nodes = nodes
         self.stages = []
 
-    def stage(self, name, total_rows=None):
+    def stage(self, name, total=None, **_more):
         self.nodes.fill(2)
         self.stages.append(name)
 

@@ -104,17 +104,38 @@ def test_describe__says_no_more_than_is_known():
     assert describe(Reach("read"), 0.0) == "read"
     assert describe(Reach("read", rows=5), 0.5) == "read  5 rows"
     assert describe(Reach("read", 10), 5.0) == "read  0 of 10 rows (0 %)"
-    assert describe(Reach("read", 10, rows=12), 2.0) == "read  12 of 10 rows (100 %)  6 rows/s"
+    assert describe(Reach("read", 10, rows=12), 2.0) == "read  10 of 10 rows (100 %)  6 rows/s"
 
 
-def test_describe__has_tasks_pairs_bytes_and_the_time_left():
-    reach = Reach("match")
+def test_describe__has_candidates_tasks_pairs_bytes_and_the_time_left():
+    reach = Reach("match", 4_000_000, "candidates", round_tasks=8)
+    reach.advance(1_000_000, pairs=1_200, written=34_000_000, tasks=2)
+    assert describe(reach, 10.0) == (
+        "match  1,000,000 of 4,000,000 candidates (25 %)  2 of 8 tasks  1,200 pairs  34 MB"
+        "  100,000 candidates/s  30 s left"
+    )
+    assert reach.figures(10.0) == {
+        "stage": "match", "seconds": 10.0, "candidates": 1_000_000, "total_candidates": 4_000_000,
+        "pairs": 1200, "bytes_out": 34_000_000, "tasks": 2, "of_round": 8, "seconds_left": 30,
+    }  # fmt: skip
+
+
+def test_tasks_of_a_round__tell_no_time_left_of_a_stage():
+    """That of the present round was shown: 0 s though further rounds were to come."""
+    reach = Reach("train")
     reach.round_tasks = 8
     reach.advance(0, pairs=1_200_000, written=34_000_000, tasks=2)
-    assert describe(reach, 10.0) == "match  2 of 8 tasks  1,200,000 pairs  34 MB  30 s left"
+    assert describe(reach, 10.0) == "train  2 of 8 tasks  1,200,000 pairs  34 MB"
     reach.advance(0, tasks=6)
-    assert describe(reach, 40.0) == "match  8 of 8 tasks  1,200,000 pairs  34 MB"
-    assert describe(reach, 40.0, ended=True) == "match  8 tasks  1,200,000 pairs  34 MB"
+    assert describe(reach, 40.0) == "train  8 of 8 tasks  1,200,000 pairs  34 MB"
+    assert describe(reach, 40.0, ended=True) == "train  8 tasks  1,200,000 pairs  34 MB"
+
+
+def test_time_left__is_unknown_where_the_total_is_reached():
+    reach = Reach("block", 1000)
+    reach.advance(1000, tasks=1)
+    assert reach.left(5.0) is None
+    assert "seconds_left" not in reach.figures(5.0)
 
 
 def test_time_left__is_not_told_by_what_an_earlier_attempt_did():
@@ -129,7 +150,7 @@ def test_time_left__is_not_told_by_what_an_earlier_attempt_did():
 def test_total_that_no_task_counts__is_not_shown_as_nothing_done():
     reach = Reach("match", 5000, round_tasks=4)
     reach.advance(0, tasks=1)
-    assert describe(reach, 2.0) == "match  1 of 4 tasks  6 s left"
+    assert describe(reach, 2.0) == "match  1 of 4 tasks"
 
 
 def test_figures__are_those_that_are_known():

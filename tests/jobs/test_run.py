@@ -5,12 +5,13 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from data.generator import generate
-from jobs import closing, input_digests, walk
+from jobs import closing, input_digests, publishing, walk
 from jobs import run as room
 from jobs.evaluation import evaluate_run
 from jobs.executor import Done, ThreadExecutor
@@ -48,13 +49,16 @@ def prints(nation, model=None):
 
 class Watching(Progress):
     def __init__(self):
-        self.stages, self.rows, self.messages = [], 0, []
+        self.stages, self.rows, self.totals, self.messages = [], {}, {}, []
 
-    def stage(self, name, total_rows=None):
+    def stage(self, name, total=None, *, what="rows"):
         self.stages.append(name)
+        self.rows[name] = 0
+        self.totals[name] = total, what
 
     def advance(self, rows, **_more):
-        self.rows += rows
+        assert rows >= 0
+        self.rows[self.stages[-1]] += rows
 
     def message(self, text):
         self.messages.append(text)
@@ -113,7 +117,29 @@ def test_progress__is_told_every_stage_once_and_the_rows(nation, tmp_path):
     watching = Watching()
     done = run_project(nation / "project.toml", tmp_path / "run", progress=watching)
     assert watching.stages == [s["stage"] for s in done.run["stages"]]
-    assert watching.rows > 0
+    counted = {name: what for name, (total, what) in watching.totals.items() if total}
+    without = {"vocabulary", "train", "cases", "feeds", "receipts"}
+    assert counted == {
+        name: {"intake": "bytes", "match": "candidates"}.get(name, "rows")
+        for name in watching.stages
+        if name not in without
+    }
+    assert {name: watching.rows[name] for name in counted} == {n: watching.totals[n][0] for n in counted}
+
+
+def test_progress__is_of_the_whole_stage_where_it_goes_group_by_group(nation, tmp_path, monkeypatch, outcome):
+    """Rules, forms and sources are taken one after the other in a large run, each with all its rows."""
+    monkeypatch.setattr("jobs.blocking.KEYS_AT_ONCE", 1)
+    monkeypatch.setattr("jobs.counting.ALL_AT_ONCE", 1)
+    monkeypatch.setattr("jobs.ordering.PARTITION_ROWS", 50)
+    monkeypatch.setattr("jobs.ordering.SORTED_ROWS", 100)
+    monkeypatch.setattr("jobs.publishing.ROUND_ROWS", 100)
+    monkeypatch.setattr("jobs.walk.PARTS_AT_ONCE", 1)
+    watching = Watching()
+    done = run_project(nation / "project.toml", tmp_path / "run", progress=watching, parts=3)
+    assert done.run["artefacts"]["decisions.parquet"] == outcome.run["artefacts"]["decisions.parquet"]
+    known = {name: total for name, (total, _) in watching.totals.items() if total}
+    assert {name: watching.rows[name] for name in known} == known
 
 
 def test_memory__that_suffices_for_fewer_tasks_lets_fewer_run(outcome, nation, tmp_path, monkeypatch):
@@ -244,20 +270,40 @@ def test_left_out_source__is_told_and_its_run_can_be_judged(copy, tmp_path):
 
 
 def test_failed_run__goes_on_where_it_was(nation, tmp_path, monkeypatch, outcome):
-    publish = walk.publish_run
+    publish = publishing.publish_run
 
     def break_off(*_):
         (tmp_path / "run" / "work" / "left.arrays.tmp-1").write_bytes(b"half")
         raise LinkageError("E-RAY-002", "A task was lost", "", "")
 
-    monkeypatch.setattr(walk, "publish_run", break_off)
+    monkeypatch.setattr(publishing, "publish_run", break_off)
+    watching = Watching()
+    began = time.perf_counter()
     with pytest.raises(LinkageError):
-        run_project(nation / "project.toml", tmp_path / "run")
+        run_project(nation / "project.toml", tmp_path / "run", memory=8 * 10**9, progress=watching)
+    first = time.perf_counter() - began
+    layout = (tmp_path / "run" / "work" / "layout.json").read_bytes()
     assert not list((tmp_path / "run").rglob("*.tmp-*"))
     assert {p.name for p in (tmp_path / "run").iterdir()} == {"work", "journal.jsonl", "metrics.prom"}
-    monkeypatch.setattr(walk, "publish_run", publish)
+    assert [m for m in watching.messages if "goes on" in m] == []
+    with pytest.raises(LinkageError):
+        run_project(nation / "project.toml", tmp_path / "run", memory=8 * 10**9, progress=watching)
+    assert [m for m in watching.messages if "goes on" in m] == []
+    with pytest.raises(LinkageError):
+        run_project(nation / "project.toml", tmp_path / "run", memory=10**9, parts=7, progress=watching)
+    [told] = [m for m in watching.messages if "goes on" in m]
+    assert "as it was cut when it began, with --memory 8GB no --parts: --memory 1GB --parts 7 makes" in told
+    assert told.endswith("begin anew in another --out")
+    assert (tmp_path / "run" / "work" / "layout.json").read_bytes() == layout
+    monkeypatch.setattr(publishing, "publish_run", publish)
     before = len(read_journal(tmp_path / "run" / "journal.jsonl"))
-    done = run_project(nation / "project.toml", tmp_path / "run")
+    began = time.perf_counter()
+    done = run_project(nation / "project.toml", tmp_path / "run", memory=8 * 10**9)
+    last = time.perf_counter() - began
+    assert done.run["attempts"] == 4
+    assert done.run["seconds"] > max(last, 0.9 * first)
+    assert done.run["peak_memory"] >= max(stage["peak_memory"] for stage in done.run["stages"])
+    assert outcome.run["attempts"] == 1
     added = read_journal(tmp_path / "run" / "journal.jsonl")[before:]
     assert {line["stage"] for line in added} == {"publish", "feeds", "receipts"}
     assert done.run["decisions"] == outcome.run["decisions"]

@@ -379,6 +379,22 @@ def test_work__of_before_the_machine_was_started_is_given_up(
             pass
 
 
+def test_journal__is_begun_anew_with_the_run_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A run that began anew kept the lines of the first attempt, and its profile added up both."""
+    out = tmp_path / "a"
+    begun(out).journal.write_text("{}\n")
+    with RunFolder(out, "f1") as run:
+        assert run.journal.exists()
+        (run.work / "run.json").unlink()  # as where an input changed while it was read
+    with RunFolder(out, "f1") as run:
+        assert not run.journal.exists()
+        run.journal.write_text("{}\n")
+    monkeypatch.setattr("jobs.run_folder.boot", lambda: "a later one")
+    with RunFolder(out, "f1") as run:
+        assert run.restarted
+        assert not run.journal.exists()
+
+
 def test_work__that_was_synced_outlives_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     begun(tmp_path / "a", synced=True)
     monkeypatch.setattr("jobs.run_folder.boot", lambda: "a later one")

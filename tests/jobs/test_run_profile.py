@@ -20,15 +20,17 @@ def run(tmp_path: Path) -> Path:
     folder = make_folder(tmp_path / "run")
     make_folder(folder / "work" / SUMS)
     journal = Journal(folder / "journal.jsonl")
-    for stage, task, seconds, rows, pairs in [
-        ("block", "make_keys", 1.0, 100, 0),
-        ("block", "make_keys", 3.0, 300, 0),
-        ("block", "make_blocks", 4.5, 50, 900),
-        ("match", "match_partitions", 0.5, 0, 70),
-    ]:
+    for part, (stage, task, seconds, rows, pairs) in enumerate(
+        [
+            ("block", "make_keys", 1.0, 100, 0),
+            ("block", "make_keys", 3.0, 300, 0),
+            ("block", "make_blocks", 4.5, 50, 900),
+            ("match", "match_partitions", 0.5, 0, 70),
+        ]
+    ):
         journal.write(
-            stage=stage, task=task, part=0, parts=2, seconds=seconds, peak_memory=10**6, bytes_out=5000,
-            rows_in=rows, pairs=pairs,
+            stage=stage, task=task, round=0, part=part, parts=4, seconds=seconds, peak_memory=10**6,
+            bytes_out=5000, rows_in=rows, pairs=pairs,
         )  # fmt: skip
     commit_stage(make_folder(folder / "work" / "stages" / "block"), figures={"seconds": 4.25})
     make_folder(folder / "work" / "stages" / "match")
@@ -76,3 +78,16 @@ def test_command__prints_text_or_json(run: Path):
 def test_folder__without_a_journal_is_refused(tmp_path: Path):
     with pytest.raises(ConfigError, match=r"E-PROFILE-001: The folder .* holds no journal"):
         profile_run(tmp_path)
+
+
+def test_profile__counts_a_task_once_though_it_was_noted_twice(run: Path):
+    """The task was journalled, and killed before it was remembered: it was done again."""
+    before = profile_run(run)
+    Journal(run / "journal.jsonl").write(
+        stage="block", task="make_blocks", round=0, part=2, parts=4, seconds=4.0, peak_memory=10**6,
+        bytes_out=5000, rows_in=50, pairs=900,
+    )  # fmt: skip
+    block, _ = profile_run(run)["stages"]
+    assert block["count"] == before["stages"][0]["count"]
+    assert block["seconds"] == 8.0
+    assert [task["name"] for task in block["tasks"]] == ["make_blocks", "make_keys"]

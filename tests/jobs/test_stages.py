@@ -94,6 +94,73 @@ def test_stopped_stage__repeats_the_unfinished_tasks_only(tmp_path: Path):
     assert all(line["bytes_out"] > 0 for line in lines)
 
 
+def test_task__that_is_killed_as_it_is_noted_has_a_line_in_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A task was remembered first: killed before its line was written, it never had one."""
+    from jobs.task_log import TaskLog
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    for place in ((TaskLog, "remember"), (Journal, "write")):
+        path = tmp_path / place[1]
+        with monkeypatch.context() as patch:
+            patch.setattr(*place, killed)
+            with opened(path) as held, pytest.raises(KeyboardInterrupt):
+                walk(held)
+        with opened(path) as held:
+            walk(held)
+        lines = {(line["round"], line["part"]) for line in read_journal(path / "journal.jsonl")}
+        assert lines == {(0, 0), (0, 1), (0, 2), (0, 3), (1, 0)}
+
+
+def rounds(held: stages.Stages, told: list[tuple[int, float | None]], count: int = 3) -> None:
+    """A stage of 100 rows that so many rounds of four tasks pass, one after the other."""
+
+    def work() -> dict[str, Any]:
+        for number in range(count):
+            calls = [
+                ("tests.jobs.test_stages:part", (str(held.folder.work), 4 * number + n)) for n in range(4)
+            ]
+            held.tasks("decide", calls, [25] * 4)
+            told.append((held._reach.rows, held._reach.left(60.0)))
+        return {}
+
+    held.stage("decide", work, 100, passed=lambda: 100 * count)
+
+
+def test_rows__of_several_rounds_are_those_of_the_whole_stage(tmp_path: Path):
+    """Each round passed all rows: the second began at 100 %, with no time left."""
+    told: list[tuple[int, float | None]] = []
+    with opened(tmp_path / "run") as held:
+        rounds(held, told)
+    assert told == [(33, 67 * 60 / 33), (66, 34 * 60 / 66), (100, None)]
+
+
+def test_rows__of_several_rounds_go_on_where_they_were(tmp_path: Path):
+    FAILS[9] = RuntimeError("stopped")
+    told: list[tuple[int, float | None]] = []
+    with opened(tmp_path / "run") as held, pytest.raises(RuntimeError):
+        rounds(held, told)
+    FAILS.clear()
+    told.clear()
+    with opened(tmp_path / "run") as held:
+        rounds(held, told)
+    assert told == [(33, None), (66, None), (100, None)]
+
+
+def test_rows__are_never_more_than_the_stage_has(tmp_path: Path):
+    with opened(tmp_path / "run") as held:
+
+        def work() -> dict[str, Any]:
+            held.tasks("order", [("tests.jobs.test_stages:part", (str(held.folder.work), 1))] * 2, [80, 80])
+            assert held._reach.rows == 100
+            return {}
+
+        held.stage("order", work, 100)
+
+
 def test_other_calls__take_nothing_of_the_earlier_ones_and_leave_no_file_of_them(tmp_path: Path):
     FAILS[100] = RuntimeError("stopped")
     with opened(tmp_path / "run") as held, pytest.raises(RuntimeError):
