@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+import benchmarks
+from benchmarks.kernel_table import ROWS
 from benchmarks.table import main, marks, put_into, tables
 
 BEGIN, END = marks("figures")
@@ -86,3 +89,11 @@ def test_into__kernels_alone_leave_the_figures_of_runs(tmp_path):
     session.write_text(json.dumps({**SESSION, "benchmarks": [KERNEL]}))
     main([str(session), "--into", str(document)])
     assert document.read_text().startswith(f"{BEGIN}\n\nold\n\n{END}\n\n{begin}\n\n2026-11-21")
+
+
+def test_document__has_a_row_of_every_kernel_and_of_no_other():
+    text = (Path(benchmarks.__file__).parent / "README.md").read_text(encoding="utf-8")
+    begin, end = marks("kernels")
+    lines = text.partition(begin)[2].partition(end)[0].splitlines()
+    told = [line.split("`")[1] for line in lines if line.startswith("| `")]
+    assert sorted(told) == sorted(row.example.name for row in ROWS)
