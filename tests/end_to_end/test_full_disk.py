@@ -103,10 +103,10 @@ def test_disk_that_fills_in_the_middle__is_told_with_its_stage(small, tmp_path):
         begin, write = stages.Stages._begin, files.AsideFile.write
         from_here = False
 
-        def full_from_match(self, name, rows):
+        def full_from_match(self, reach):
             nonlocal from_here
-            begin(self, name, rows)
-            from_here = from_here or name == "match"
+            begin(self, reach)
+            from_here = from_here or reach.name == "match"
 
         def into_a_full_disk(self, data):
             """Files that are removed beside the run give room back: it is taken before every writing."""
