@@ -191,6 +191,38 @@ def test_run__says_which_rule_was_refined_and_what_was_given_up(runs: dict[str, 
     assert {"phone_given", "everyone", "hopeless"} <= set(counted)
 
 
+def test_refinement__names_the_values_and_counts_what_they_cost(
+    nations: dict[str, Path], runs: dict[str, Path]
+) -> None:
+    """Who looks after the data sees which telephone it is, on how many records, and what that parted."""
+    path = runs["four"] / "refinement.parquet"
+    assert path.stat().st_mode & 0o777 == 0o600
+    keys = pl.read_parquet(path)
+    register = pl.read_parquet(nations["hot"] / "register.parquet")
+    insurance = pl.read_csv(nations["hot"] / "insurance.csv", infer_schema=False)
+    held = (register["phone"] == PHONE).sum(), (insurance["DIEN_THOAI"] == PHONE).sum()
+    told = {row["rule"]: row for row in keys.filter(pl.col("value") == PHONE).to_dicts()}
+    assert set(told) == {"phone_given", "family_phone"}
+    assert told["phone_given"]["columns"] == "phone"
+    assert told["phone_given"]["register_records"] == told["family_phone"]["register_records"] == held[0]
+    assert 0.95 * held[1] < told["phone_given"]["agency_records"] <= held[1]
+    assert told["phone_given"]["outcome"] == "refined"
+    assert told["family_phone"]["outcome"] == "given_up"
+    assert set(keys.filter(pl.col("rule") == "hopeless")["value"]) == {"M", "F"}
+    assert keys["value"].null_count() == 0
+    pairs = pl.col("register_records") * pl.col("agency_records")
+    pairs += pl.col("register_records") * (pl.col("register_records") - 1) // 2
+    assert keys.filter(pl.col("pairs") != pairs).is_empty()
+    assert keys.filter(pl.col("outcome") == "given_up", pl.col("pairs_given_up") != pairs).is_empty()
+    first = {r.name: " | ".join(map(str, r.on)) for r in Workspace(runs["four"] / "work").rules}
+    whole = keys.filter(pl.col("columns") == pl.col("rule").cast(pl.String).replace_strict(first))
+    lost = dict(
+        whole.group_by(pl.col("rule").cast(pl.String)).agg(pl.col("pairs_given_up").sum()).iter_rows()
+    )
+    for name, rule in blocking(runs["four"]).items():
+        assert lost.get(name, 0) == rule["refined_pairs"] + rule["given_up_pairs"]
+
+
 CHILD = """
 import resource, sys
 from pathlib import Path
