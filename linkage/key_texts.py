@@ -44,7 +44,8 @@ class KeyTexts:
         parts: list[pl.Series | pl.Expr] = []
         for number, part in enumerate(rule.refine):
             deep = np.flatnonzero(depth > number)
-            codes = part_codes(coded.take(deep, (part.column,)), self.meaning, part)
+            held = coded.take(deep, (part.column,), marks=False)
+            codes = part_codes(held, self.meaning, part)
             made[deep] = fold_codes(made[deep].ravel(), np.repeat(codes, width)).reshape(-1, width)
         own = made == keys[:, None]
         which = own.argmax(axis=1)

@@ -87,7 +87,8 @@ def test_values__are_those_that_the_records_hold(number: int) -> None:
         rows, column = np.nonzero(keys)
         some = keys[rows, column]
         of_depth = np.full(rows.shape[0], depth, np.uint8)
-        values = texts.values(coded.take(rows), rule, some, of_depth, SECRET).to_list()
+        held = coded.take(rows, marks=False)
+        values = texts.values(held, rule, some, of_depth, SECRET).to_list()
         assert len(values) > 20
         for row, key, value in zip(rows.tolist(), some.tolist(), values, strict=True):
             elements = value.split(BETWEEN)
@@ -109,7 +110,7 @@ def test_values__of_keys_that_a_record_has_not_are_not_told() -> None:
     assert values.to_list() == [None, None]
     deep = fold_codes(keys[:1], part_codes(coded.take(np.array([0])), meaning, rule.refine[0]))
     values = texts.values(
-        coded.take(np.array([0, 0])),
+        coded.take(np.array([0, 0]), marks=False),
         rule,
         np.array([keys[0], deep[0]], np.uint64),
         np.array([0, 1], np.uint8),
