@@ -137,9 +137,8 @@ def read_blocks(space: Workspace, rule: int, partition: int) -> Blocks:
     """What :func:`make_blocks` wrote; under a rule of one key a record, a tag stands for the key."""
     held = read_arrays(space.path("blocks", f"{rule:02d}-{partition:05d}.arrays"))
     starts = np.concatenate([[0], np.cumsum(held["sizes"], dtype=np.int64)])
-    return Blocks(
-        held["members"], starts, held["n_register"].astype(np.int32), block_keys(held), held["hot_keys"], {}
-    )
+    n_register = held["n_register"].astype(np.int32)
+    return Blocks(held["members"], starts, n_register, block_keys(held), read_hot(held).keys, {})
 
 
 def merge_plan(work: str) -> dict[str, Any]:

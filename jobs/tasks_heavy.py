@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -105,10 +105,14 @@ def tally_heavy(work: str, rule: int) -> dict[str, Any]:
 
 
 def hot_arrays(told: Hot) -> dict[str, np.ndarray]:
-    """What is known of hot keys, as a container holds it."""
+    """What is known of hot keys, as a container holds it: no array where nothing is hot."""
+    if not told.keys.size and not told.left.size:
+        return {}
     return {f"hot_{name}": getattr(told, name) for name in Hot.__dataclass_fields__}
 
 
-def read_hot(held: Arrays) -> Hot:
+def read_hot(held: Mapping[str, np.ndarray]) -> Hot:
     """What :func:`hot_arrays` gave."""
+    if "hot_keys" not in held:
+        return Hot.join([])
     return Hot(**{name: held[f"hot_{name}"] for name in Hot.__dataclass_fields__})

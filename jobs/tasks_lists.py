@@ -49,25 +49,27 @@ def publish_refinement(work: str, out: str) -> dict[str, Any]:
     """``refinement.parquet``: which blocks were refined, what they hold, and what that cost."""
     space = Workspace.open(work)
     held = read_arrays(space.path("hot", "known.arrays"))
+    named = sorted((rule.name, number) for number, rule in enumerate(space.rules))
+    parts = [_refined(space, number, name, held) for name, number in named if held[f"row{number}"].size]
+    table = pa.concat_tables(parts).unify_dictionaries().combine_chunks() if parts else _nothing_refined()
+    table = tables.REFINEMENT.check(table)
+    write_parquet(Path(out) / "refinement.parquet", table)
+    return {"rows_out": table.num_rows}
+
+
+def _nothing_refined() -> pa.Table:
+    return pa.table({name: pa.array([], column.type) for name, column in tables.REFINEMENT.columns.items()})
+
+
+def _refined(space: Workspace, number: int, name: str, held: Mapping[str, np.ndarray]) -> pa.Table:
+    """The hot keys of one rule."""
     texts = KeyTexts(
         space.meaning,
         space.pack,
         vocabulary_of(space, "tokens"),
         {c: vocabulary_of(space, c) for c, kind in space.kinds.items() if kind == "text"},
     )
-    parts = []
-    for name, number in sorted((rule.name, number) for number, rule in enumerate(space.rules)):
-        known = {field: held[f"{field}{number}"] for field in KNOWN}
-        parts.append(_refined(space, texts, number, name, known))
-    table = tables.REFINEMENT.check(pa.concat_tables(parts).unify_dictionaries().combine_chunks())
-    write_parquet(Path(out) / "refinement.parquet", table)
-    return {"rows_out": table.num_rows}
-
-
-def _refined(
-    space: Workspace, texts: KeyTexts, number: int, name: str, known: Mapping[str, np.ndarray]
-) -> pa.Table:
-    """The hot keys of one rule."""
+    known = {field: held[f"{field}{number}"] for field in KNOWN}
     rule, keys, depth = space.rules[number], np.asarray(space.blocking.hot[number]), known["depth"]
     columns = (*rule.columns, *(f"{c}.alias" for c in rule.columns))
     coded = space.coded.take(known["row"], columns, marks=False)
