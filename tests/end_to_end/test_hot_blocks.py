@@ -178,8 +178,15 @@ def test_run__says_which_rule_was_refined_and_what_was_given_up(runs: dict[str, 
     assert 0 <= lost["parted"] <= lost["matches"]
     assert lost["matches"] > 500
     assert lost["links"] == pytest.approx(lost["records"] * lost["parted"] / lost["matches"], abs=0.1)
+    # By a given model it is told too, alike for all cuts of a hot nation; the model itself is told nothing.
+    again = json.loads((runs["apart"] / "run.json").read_text())
+    assert again["blocking"]["lost_to_refinement"] == lost
+    assert (runs["apart"] / "model.json").read_bytes() == (runs["plain"] / "model.json").read_bytes()
     run = json.loads((runs["four"] / "run.json").read_text())
-    assert run["blocking"]["lost_to_refinement"] is None
+    lost = run["blocking"]["lost_to_refinement"]
+    assert lost["matches"] > 500
+    for name in ("sixteen", "late"):
+        assert json.loads((runs[name] / "run.json").read_text())["blocking"]["lost_to_refinement"] == lost
     keys = pl.read_parquet(runs["four"] / "refinement.parquet")
     counted = dict(keys.group_by(pl.col("rule").cast(pl.String)).len().iter_rows())
     assert {n: k for n, k in run["blocking"]["refined_keys"].items() if k} == counted
