@@ -233,30 +233,74 @@ def test_refinement__names_the_values_and_counts_what_they_cost(
 CHILD = """
 import resource, sys
 from pathlib import Path
+import numpy as np
 from jobs.run import run_project
+from linkage import rules
+
+fold, manner = rules._fold_parts, sys.argv[3]
+
+def collide(*given):
+    keys = fold(*given)
+    if manner == "short":
+        made = keys >> np.uint64(48) << np.uint64(48)
+    else:
+        made = np.where(keys % np.uint64(20) == 0, np.uint64(1 << 60), keys)
+    return np.where(keys == 0, keys, made | np.uint64(1))
+
+if manner:
+    rules._fold_parts = collide
 run_project(Path(sys.argv[1]), Path(sys.argv[2]), threads=1)
 used = resource.getrusage(resource.RUSAGE_SELF)
 print(used.ru_utime + used.ru_stime, used.ru_maxrss)
 """
 
 
+def used_by(project: Path, out: Path, manner: str = "") -> tuple[float, float]:
+    """Processor seconds and peak memory of a run whose kernels are compiled; ``manner``: how keys collide."""
+    for turn in ("cold", "warm"):
+        ended = subprocess.run(
+            [sys.executable, "-c", CHILD, str(project), str(out / turn), manner],
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    seconds, memory = (float(v) for v in ended.stdout.split()[-2:])
+    return seconds, memory
+
+
 @pytest.mark.slow
-def test_planted_value__takes_at_most_twice_the_time_and_memory(tmp_path: Path) -> None:
-    used = {}
+def test_planted_value_and_blocks_of_everybody__take_at_most_twice_the_time_and_memory(
+    tmp_path: Path,
+) -> None:
+    """Against the same people without the planted value, by the rules that the product brings."""
     for name in ("plain", "hot"):
         generate(tmp_path / name, 60_000, seed=23)
-        project = tmp_path / name / "project.toml"
-        project.write_text(project.read_text() + "\n" + BLOCKING)
-        if name == "hot":
-            planted(tmp_path / name, 0.5)
-        for turn in ("cold", "warm"):
-            ended = subprocess.run(
-                [sys.executable, "-c", CHILD, str(project), str(tmp_path / f"{name}-{turn}")],
-                env=environment(),
-                capture_output=True,
-                text=True,
-                check=True,
-            )
-            used[name] = [float(v) for v in ended.stdout.split()[-2:]]
-    assert used["hot"][0] < 2 * used["plain"][0]
-    assert used["hot"][1] < 2 * used["plain"][1]
+    planted(tmp_path / "hot", 0.5)
+    project = tmp_path / "hot" / "project.toml"
+    project.write_text(project.read_text() + "\n" + BLOCKING)
+    plain, hot = (used_by(tmp_path / n / "project.toml", tmp_path / f"{n}-runs") for n in ("plain", "hot"))
+    largest = blocking(tmp_path / "hot-runs" / "warm")["everyone"]["largest"]
+    assert largest > 60_000 / 2
+    assert "everyone" not in blocking(tmp_path / "plain-runs" / "warm")
+    assert hot[0] < 2 * plain[0]
+    assert hot[1] < 2 * plain[1]
+
+
+@pytest.mark.slow
+def test_keys_that_collide__take_at_most_twice_the_time_and_memory(tmp_path: Path) -> None:
+    """Keys of sixteen bits, so that blocks hold records of several values; and one key that a twentieth of
+    all values of every rule have, as if somebody had known the secret.
+    """
+    generate(tmp_path / "nation", 60_000, seed=29)
+    project = tmp_path / "nation" / "project.toml"
+    manners = {"apart": "", "short": "short", "one": "one"}
+    used = {name: used_by(project, tmp_path / name, manner) for name, manner in manners.items()}
+    counted = {name: blocking(tmp_path / name / "warm").values() for name in manners}
+    pairs = {name: sum(rule["pairs"] for rule in own) for name, own in counted.items()}
+    largest = {name: max(rule["largest"] for rule in own) for name, own in counted.items()}
+    assert pairs["short"] > 1.5 * pairs["apart"]
+    assert largest["one"] > 100 * largest["apart"]
+    for name in ("short", "one"):
+        assert used[name][0] < 2 * used["apart"][0]
+        assert used[name][1] < 2 * used["apart"][1]
