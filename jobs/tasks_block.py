@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jobs.store import Arrays, open_arrays, read_arrays, write_arrays, write_each
-from jobs.tasks_heavy import open_spread, read_spread, set_aside
+from jobs.tasks_heavy import hot_arrays, open_spread, read_hot, read_spread, set_aside
 from jobs.workspace import Workspace, slice_of
 from kernels.partition import partition_rows
 from linkage.block import plan_blocks
 from linkage.coded import Coded
+from linkage.hot import Hot
 from linkage.rules import KeyPart, base_keys, many_keys
 from linkage.scored import Blocks
+
+#: What is kept of a hot key, see :class:`linkage.hot.Hot`; ``left`` of all that came of it.
+KNOWN = ("depth", "row", "pairs", "registers", "agencies", "left")
 
 
 def make_keys(work: str, start: int, stop: int, rules: Sequence[int]) -> dict[str, Any]:
@@ -85,7 +90,7 @@ def _make_blocks(
         rows.append(arrays.cut(f"rows{rule}", start, stop))
 
     def coded_of(wanted: np.ndarray, columns: tuple[str, ...]) -> Coded:
-        return space.coded.take(wanted, columns, marks=False)
+        return space.coded.take(wanted, columns, marks=not columns)
 
     blocks = plan_blocks(
         np.concatenate(keys),
@@ -103,8 +108,8 @@ def _make_blocks(
         sizes=_narrow(np.diff(blocks.starts)),
         n_register=_narrow(blocks.n_register),
         **({"keys": blocks.keys} if many_keys(space.rules[rule]) else {"tags": _tags(blocks.keys)}),
-        hot=blocks.hot,
         base=blocks.base,
+        **hot_arrays(blocks.told),
     )
     return {
         "counts": blocks.counts,
@@ -132,18 +137,24 @@ def read_blocks(space: Workspace, rule: int, partition: int) -> Blocks:
     """What :func:`make_blocks` wrote; under a rule of one key a record, a tag stands for the key."""
     held = read_arrays(space.path("blocks", f"{rule:02d}-{partition:05d}.arrays"))
     starts = np.concatenate([[0], np.cumsum(held["sizes"], dtype=np.int64)])
-    return Blocks(
-        held["members"], starts, held["n_register"].astype(np.int32), block_keys(held), held["hot"], {}
-    )
+    n_register = held["n_register"].astype(np.int32)
+    return Blocks(held["members"], starts, n_register, block_keys(held), read_hot(held).keys, {})
 
 
 def merge_plan(work: str) -> dict[str, Any]:
-    """The refinement plan of all rules."""
+    """The refinement plan of all rules, and beside it what is known of its keys."""
     space = Workspace.open(work)
-    hot = {}
+    hot: dict[str, np.ndarray] = {}
+    known: dict[str, np.ndarray] = {}
     for index, rule in enumerate(space.rules):
         partitions = range(0 if rule.near else 1 << space.layout["bits"])
-        parts = [open_arrays(space.path("blocks", f"{index:02d}-{p:05d}.arrays"))["hot"] for p in partitions]
-        hot[f"rule{index}"] = np.sort(np.concatenate([space.heavy[index].keys, *parts]))
+        files = [space.path("blocks", f"{index:02d}-{p:05d}.arrays") for p in partitions]
+        if space.heavy[index].keys.size:
+            files.append(space.path("hot", f"{index:02d}.arrays"))
+        told = Hot.join([read_hot(open_arrays(file)) for file in files])
+        hot[f"rule{index}"] = told.keys
+        told = replace(told, left=told.left_together())
+        known |= {f"{name}{index}": getattr(told, name) for name in KNOWN}
+    write_arrays(space.path("hot", "known.arrays"), **known)
     write_arrays(space.path("plan", "hot.arrays"), **hot)
     return {"refined": {space.rules[i].name: int(hot[f"rule{i}"].shape[0]) for i in range(len(space.rules))}}

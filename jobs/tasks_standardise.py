@@ -123,7 +123,7 @@ def build_vocabulary(work: str) -> dict[str, Any]:
     return {"rows_out": len(merged)}
 
 
-def _vocabulary(space: Workspace, name: str) -> pl.Series:
+def vocabulary_of(space: Workspace, name: str) -> pl.Series:
     """The run's vocabulary of a name, kept by the process."""
     path = space.path("vocabulary", f"{name}.arrow")
     held: pl.Series = space.fresh(
@@ -138,7 +138,7 @@ def code_part(work: str, source: int, part: int) -> dict[str, Any]:
     stem = _stem(source, part)
     held = open_arrays(space.part_file("standard", source, part))
     own = frame(read_table(space.path("standard", f"{stem}.tokens.arrow")))["token"]
-    ids = token_ids(own, _vocabulary(space, "tokens"))
+    ids = token_ids(own, vocabulary_of(space, "tokens"))
     out: dict[str, np.ndarray] = {"@order": held["@order"]}
     for column in (*space.columns, *space.carried):
         if column not in held:
@@ -148,7 +148,7 @@ def code_part(work: str, source: int, part: int) -> dict[str, Any]:
             out[column], out[f"{column}.wide"] = recode_names(held[column], held[f"{column}.wide"], ids)
         elif kind == "text":
             texts = frame(read_table(space.path("standard", f"{stem}.{column}.arrow")))["token"]
-            out[column] = token_ids(texts, _vocabulary(space, column))[held[column]]
+            out[column] = token_ids(texts, vocabulary_of(space, column))[held[column]]
         else:
             out[column] = held[column]
         out |= {

@@ -41,7 +41,7 @@ def train_model(stages: Tasks, space: Workspace, block: dict[str, Any]) -> dict[
     if given is not None:
         write_bytes(space.work / "model.json", Path(given).read_bytes())
         stages.tasks("train", rate)
-        return {"reused": True}
+        return {"reused": True} | _lost(stages, space)
     plan = space.training
     shares = shares_of(space, block["rules"], block["probed"])
     taken = stages.tasks("train", [("jobs.tasks_train:take_sample", (work, a, b)) for a, b in space.ranges()])
@@ -82,7 +82,8 @@ def train_model(stages: Tasks, space: Workspace, block: dict[str, Any]) -> dict[
     # The driver alone writes the model: a task that was thought lost may still end and write what it made.
     write_bytes(space.work / "model.json", read_bytes(space.path("train", FITTED)))
     stages.tasks("train", rate)
-    facts = _lost(stages, space, [r for _, r in plan.groups if not space.rules[r].near])
+    facts = _lost(stages, space)
+    _tell_lost(space, facts)
     # Rules for relatives find no candidates.
     stages.free("train", *(f"blocks/{r:02d}-*" for r, rule in enumerate(space.rules) if rule.relatives))
     n_agency = max(1, space.layout["rows"] - space.layout["n_register"])
@@ -90,8 +91,9 @@ def train_model(stages: Tasks, space: Workspace, block: dict[str, Any]) -> dict[
     return facts | fitted | {"pairs": sum(c["pairs"] for c in (*drawn, *counted)), "sample_share": share}
 
 
-def _lost(stages: Tasks, space: Workspace, groups: list[int]) -> dict[str, Any]:
-    """Measure on the first identifier's matches what the rules lose, and tell the model."""
+def _lost(stages: Tasks, space: Workspace) -> dict[str, Any]:
+    """Measure on the first identifier's matches what the rules lose, by the model that is there."""
+    groups = [r for _, r in space.training.groups if not space.rules[r].near]
     if not groups:
         return {}
     n_agency = max(1, space.layout["rows"] - space.layout["n_register"])
@@ -104,9 +106,14 @@ def _lost(stages: Tasks, space: Workspace, groups: list[int]) -> dict[str, Any]:
         ],
     )
     matches, lost = sum(m["matches"] for m in measured), sum(m["lost"] for m in measured)
+    return {"lost_of": matches, "lost": lost, "parted": sum(m["parted"] for m in measured)}
+
+
+def _tell_lost(space: Workspace, facts: dict[str, Any]) -> None:
+    """Tell the run's own model what the rules lose; a given one stays as it is."""
+    matches = facts.get("lost_of", 0)
     if matches >= LOST_LEAST:
         path = space.work / "model.json"
         model = Model.from_json(read_bytes(path))
-        told = (lost + 0.5) / (matches + 1.0)
+        told = (facts["lost"] + 0.5) / (matches + 1.0)
         write_bytes(path, identify(msgspec.structs.replace(model, lost=told)).to_json())
-    return {"lost_of": matches, "lost": lost, "parted": sum(m["parted"] for m in measured)}

@@ -335,7 +335,8 @@ class Workspace:
 
     def _read_heavy(self) -> list[Heavy]:
         held = read_arrays(self.path("plan", "heavy.arrays"))
-        return [Heavy(held[f"rule{i}"], held[f"depth{i}"]) for i in range(len(self.rules))]
+        names = ("rule", "depth", "parent")
+        return [Heavy(*(held[f"{name}{i}"] for name in names)) for i in range(len(self.rules))]
 
     def ranges(self, *, register: bool | None = None) -> list[tuple[int, int]]:
         """Global rows cut into ranges: all, the register's, or the agencies'; none holds rows of both."""

@@ -6,6 +6,8 @@ A block in which a record would meet more than ``candidates`` register records i
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from kernels import keys as key_kernels
@@ -13,6 +15,7 @@ from kernels import partition as partition_kernels
 from kernels.pairs import count_block_pairs
 from linkage.coded import Meaning
 from linkage.heavy import Spread
+from linkage.hot import Hot, least_rows, pairs_of, summed
 from linkage.name_keys import fold_codes
 from linkage.rules import Rule, part_codes
 from linkage.scored import Blocks
@@ -32,7 +35,7 @@ def plan_blocks(
     """Blocks of one partition, refined until nobody meets more than ``candidates`` register records in one.
 
     keys       : uint64[n], base keys;  rows : uint32[n], global rows (the register's below ``n_register``)
-    coded_of   : callable(rows, columns) -> Coded, the records of given rows
+    coded_of   : callable(rows, columns) -> Coded, the records of given rows; of no columns with their order
     candidates : at least 1
     among      : every member with every other, whatever it is (``n_register`` of a block is then its size)
     spread     : records whose keys were refined before they came here: they join at their depth. The pairs
@@ -44,9 +47,9 @@ def plan_blocks(
     block before refinement.
     """
     done: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
-    base_of_block = np.zeros(0, np.uint64)
+    base_of_block, parent_of_block = np.zeros(0, np.uint64), np.zeros(0, np.uint64)
     bases: list[np.ndarray] = []
-    hot: list[np.ndarray] = []
+    hot: list[Hot] = []
     counts = dict.fromkeys(
         ("pairs", "register_pairs", "refined_pairs", "given_up_pairs", "largest", "blocks"), 0
     )
@@ -56,6 +59,7 @@ def plan_blocks(
     else:
         keys, rows = keys.copy(), rows.copy()
     entering = 0
+    left = np.zeros(0, np.uint64), np.zeros(0, np.int64)
     deepest = int(spread.depth.max(initial=0)) if spread is not None else 0
     for depth in range(len(rule.refine) + 1):
         partition_kernels.sort_by_key(keys, rows)
@@ -84,49 +88,91 @@ def plan_blocks(
         else:
             counts["refined_pairs"] += entering - all_pairs
             bases.append(base_of_block[numbers[:useful]])
+            of_each = pairs_of(registers[:useful], sizes[:useful] - registers[:useful])
+            left = summed(parent_of_block[numbers[:useful]], of_each)
         counts["pairs"] += pairs
         counts["register_pairs"] += register_pairs
         counts["blocks"] += useful
         done.append((members[:n_members], sizes[:useful], registers[:useful], block_keys[:useful]))
         if not n_burning and depth >= deepest:
+            if left[0].size:
+                hot.append(replace(Hot.join([]), left_of=left[0], left=left[1]))
             break
         burned = burning[:n_burning]
-        hot.append(keys[burned[:, 1]])
-        burning_pairs = all_pairs - pairs - register_pairs
-        if depth == len(rule.refine):
-            counts["given_up_pairs"] += burning_pairs
-            break
         burning_sizes = burned[:, 2] - burned[:, 1]
         block_of = np.repeat(np.arange(n_burning), burning_sizes)
         shift = burned[:, 1] - (np.cumsum(burning_sizes) - burning_sizes)
         burning_rows = np.arange(block_of.shape[0]) + shift[block_of]
         keys, rows = keys[burning_rows], rows[burning_rows]
+        above = parent_of_block[burned[:, 0]] if depth else np.zeros(n_burning, np.uint64)
+        own = np.ones(rows.shape[0], np.bool_) if among else rows < n_register
+        hot.append(_hot_keys(keys, rows, block_of, above, depth, own, coded_of, left))
+        burning_pairs = all_pairs - pairs - register_pairs
+        if depth == len(rule.refine):
+            counts["given_up_pairs"] += burning_pairs
+            break
         codes = part_codes(coded_of(rows, (rule.refine[depth].column,)), meaning, rule.refine[depth])  # type: ignore[operator]
-        keys = fold_codes(keys, codes)
+        parent, keys = keys, fold_codes(keys, codes)
         kept = keys != key_kernels.NO_KEY
-        keys, rows, block_of = keys[kept], rows[kept], block_of[kept]
+        keys, rows, block_of, parent = keys[kept], rows[kept], block_of[kept], parent[kept]
         # Who lacks the refining column leaves its block; the others' pairs enter the next depth.
-        left = np.bincount(block_of, minlength=n_burning)
-        held = left if among else np.bincount(block_of[rows < n_register], minlength=n_burning)
+        stay = np.bincount(block_of, minlength=n_burning)
+        held = stay if among else np.bincount(block_of[rows < n_register], minlength=n_burning)
         remaining = np.empty((n_burning, 2), np.int64)
-        count_block_pairs(np.concatenate([[0], np.cumsum(left)]), held.astype(np.int32), remaining)
+        count_block_pairs(np.concatenate([[0], np.cumsum(stay)]), held.astype(np.int32), remaining)
         entering = int(remaining.sum())
         counts["given_up_pairs"] += burning_pairs - entering
-        base = (base_of_block[burned[:, 0]] if depth else hot[0])[block_of]
+        base = base_of_block[burned[:, 0]][block_of] if depth else parent
         if spread is not None:
-            own = spread.at(depth + 1)
-            keys, rows, base = (np.concatenate(pair) for pair in zip((keys, rows, base), own, strict=True))
+            mine = keys, rows, base, parent
+            joined = (np.concatenate(pair) for pair in zip(mine, spread.at(depth + 1), strict=True))
+            keys, rows, base, parent = joined
         # The blocks of the next depth stand by rising key, as these do.
-        base_of_block = base[np.unique(keys, return_index=True)[1]]
+        first = np.unique(keys, return_index=True)[1]
+        base_of_block, parent_of_block = base[first], parent[first]
         by_row = np.argsort(rows, kind="stable")
         keys, rows = keys[by_row], rows[by_row]
+    told = Hot.join(hot)
     sizes_all = np.concatenate([d[1] for d in done]) if done else np.zeros(0, np.int64)
     return Blocks(
         members=np.concatenate([d[0] for d in done]).astype(np.uint32),
         starts=np.concatenate([[0], np.cumsum(sizes_all)]).astype(np.int64),
         n_register=np.concatenate([d[2] for d in done]).astype(np.int32),
         keys=np.concatenate([d[3] for d in done]).astype(np.uint64),
-        hot=np.sort(np.concatenate(hot)) if hot else np.zeros(0, np.uint64),
+        hot=told.keys,
         counts=counts,
         base=np.concatenate([np.zeros(0, np.uint64), *bases]),
+        told=told,
+    )
+
+
+def _hot_keys(
+    keys: np.ndarray,
+    rows: np.ndarray,
+    block_of: np.ndarray,
+    parent: np.ndarray,
+    depth: int,
+    own: np.ndarray,
+    coded_of: object,
+    left: tuple[np.ndarray, np.ndarray],
+) -> Hot:
+    """What is known of hot blocks of one depth.
+
+    keys, rows, block_of : of the records of these blocks, one block after the other, and the block's number
+    parent : uint64[blocks];  own : bool[n], the records that count as the register's;  left : see Hot
+    """
+    n = parent.shape[0]
+    held = np.flatnonzero(own)
+    order = coded_of(rows[held], ()).order  # type: ignore[operator]
+    found, _ = least_rows(block_of[held], rows[held], order, n)
+    registers = np.bincount(block_of[held], minlength=n)
+    return Hot(
+        keys=keys[np.searchsorted(block_of, np.arange(n))],
+        parent=parent,
+        depth=np.full(n, depth, np.uint8),
+        registers=registers,
+        agencies=np.bincount(block_of, minlength=n) - registers,
+        row=found,
+        left_of=left[0],
+        left=left[1],
     )

@@ -16,10 +16,11 @@ import numpy as np
 
 from kernels import keys as key_kernels
 from linkage.coded import Coded, Meaning
+from linkage.hot import least_rows, pairs_of
 from linkage.name_keys import fold_codes
 from linkage.rules import Rule, base_keys, part_codes
 
-#: Gives the records of global rows, with some of their columns.
+#: Gives the records of global rows, with some of their columns and their order.
 Gather = Callable[[np.ndarray, tuple[str, ...]], Coded]
 
 #: The register's sample is this many runs of so many neighbouring rows: a page of a column is read once.
@@ -28,15 +29,18 @@ RUNS, RUN_ROWS = 512, 128
 
 @dataclass(frozen=True)
 class Heavy:
-    """Heavy keys of a rule: keys uint64[h], sorted; depth uint8[h], the refining columns that each holds."""
+    """Heavy keys of a rule: keys uint64[h], sorted; depth uint8[h], the refining columns that each holds;
+    parent uint64[h], each without the last of these, 0 for a key before refinement.
+    """
 
     keys: np.ndarray
     depth: np.ndarray
+    parent: np.ndarray
 
     @staticmethod
     def none() -> Heavy:
         """No key at all."""
-        return Heavy(np.zeros(0, np.uint64), np.zeros(0, np.uint8))
+        return Heavy(np.zeros(0, np.uint64), np.zeros(0, np.uint8), np.zeros(0, np.uint64))
 
     def places(self, keys: np.ndarray) -> np.ndarray:
         """Place of each key among the heavy ones, int64[n], -1 for others."""
@@ -50,19 +54,50 @@ class Heavy:
 class Spread:
     """Records of heavy keys, each under the first of its keys that is not heavy.
 
-    keys : uint64[k];  rows : uint32[k];  base : uint64[k], the key before refinement;  depth : uint8[k],
-    refining columns in the key, at least 1
+    keys : uint64[k];  rows : uint32[k];  base : uint64[k], the key before refinement;  parent : uint64[k],
+    the key without its last refining column;  depth : uint8[k], refining columns in the key, at least 1
     """
 
     keys: np.ndarray
     rows: np.ndarray
     base: np.ndarray
+    parent: np.ndarray
     depth: np.ndarray
 
-    def at(self, depth: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Keys, rows and base keys of those with so many refining columns."""
+    def at(self, depth: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Keys, rows, base keys and parents of those with so many refining columns."""
         some = self.depth == depth
-        return self.keys[some], self.rows[some], self.base[some]
+        return self.keys[some], self.rows[some], self.base[some], self.parent[some]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What was seen of heavy keys while their records were spread.
+
+    records : int64[h], how many have the key;  refinable : int64[h], how many of these have the column that
+    refines it;  row : uint32[h], the record with the least order;  order : uint64[h], that order, the
+    greatest there is where no record was looked at
+    """
+
+    records: np.ndarray
+    refinable: np.ndarray
+    row: np.ndarray
+    order: np.ndarray
+
+    @staticmethod
+    def none(h: int) -> Tally:
+        """Nothing seen of so many keys."""
+        most = np.full(h, np.iinfo(np.uint64).max, np.uint64)
+        return Tally(np.zeros(h, np.int64), np.zeros(h, np.int64), np.zeros(h, np.uint32), most)
+
+    def add(self, other: Tally) -> Tally:
+        """Both together."""
+        return Tally(
+            self.records + other.records,
+            self.refinable + other.refinable,
+            np.where(other.order < self.order, other.row, self.row),
+            np.minimum(self.order, other.order),
+        )
 
 
 def register_sample(n_register: int) -> np.ndarray:
@@ -81,73 +116,93 @@ def heavy_keys(
     keys = base_keys(gather(rows, (*columns, *(f"{c}.alias" for c in columns))), meaning, rule, secret)
     rows = np.repeat(rows, keys.shape[1])
     keys = np.ascontiguousarray(keys.ravel())
+    parents = np.zeros_like(keys)
     found: list[np.ndarray] = []
+    found_parents: list[np.ndarray] = []
     for depth in range(len(rule.refine) + 1):
         some = keys != key_kernels.NO_KEY
-        keys, rows = keys[some], rows[some]
+        keys, rows, parents = keys[some], rows[some], parents[some]
         ordered = np.sort(keys)
         here = np.unique(
             ordered[candidates:][ordered[candidates:] == ordered[: max(0, ordered.size - candidates)]]
         )
         found.append(here)
+        if here.size:
+            place = np.minimum(np.searchsorted(here, keys), here.size - 1)
+            some = here[place] == keys
+            keys, rows = keys[some], rows[some]
+            found_parents.append(np.zeros(here.size, np.uint64))
+            found_parents[-1][place[some]] = parents[some]
         if depth == len(rule.refine) or not here.size:
             break
-        some = here[np.minimum(np.searchsorted(here, keys), here.size - 1)] == keys
-        keys, rows = keys[some], rows[some]
-        part = rule.refine[depth]
+        part, parents = rule.refine[depth], keys
         keys = fold_codes(keys, part_codes(gather(rows, (part.column,)), meaning, part))
     depths = np.repeat(np.arange(len(found)), [f.size for f in found]).astype(np.uint8)
     whole = np.concatenate(found)
     order = np.argsort(whole)
-    return Heavy(whole[order], depths[order])
+    return Heavy(whole[order], depths[order], np.concatenate([np.zeros(0, np.uint64), *found_parents])[order])
 
 
 def spread_keys(
-    keys: np.ndarray, rows: np.ndarray, gather: Gather, meaning: Meaning, rule: Rule, heavy: Heavy
-) -> tuple[Spread, np.ndarray]:
+    keys: np.ndarray,
+    rows: np.ndarray,
+    gather: Gather,
+    meaning: Meaning,
+    rule: Rule,
+    heavy: Heavy,
+    *,
+    register: bool,
+) -> tuple[Spread, Tally]:
     """Refine records of heavy keys as far as their keys are heavy; who lacks a refining column falls away,
     and so does who is still heavy after the last.
 
     keys : uint64[n], base keys, all of them heavy;  rows : uint32[n], global rows
-
-    Returns the records, and int64[heavy, 2]: how many have each heavy key, and how many of these have the
-    column that refines it.
+    register : whether these are register records, of which one stands for each key
     """
-    tally = np.zeros((heavy.keys.shape[0], 2), np.int64)
-    base = keys
-    done: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []
+    h = heavy.keys.shape[0]
+    records, refinable = np.zeros(h, np.int64), np.zeros(h, np.int64)
+    least = np.zeros(h, np.uint32), np.full(h, np.iinfo(np.uint64).max, np.uint64)
+    base, parent = keys, np.zeros_like(keys)
+    order = gather(rows, ()).order if register else np.zeros(rows.shape[0], np.uint64)
+    done: list[tuple[np.ndarray, ...]] = []
     for depth in range(len(rule.refine) + 1):
         place = heavy.places(keys)
         light = place < 0
         if light.any():
             here = np.full(int(light.sum()), depth, np.uint8)
-            done.append((keys[light], rows[light], base[light], here))
-        keys, rows, base, place = keys[~light], rows[~light], base[~light], place[~light]
-        tally[:, 0] += np.bincount(place, minlength=tally.shape[0])
+            done.append((keys[light], rows[light], base[light], parent[light], here))
+        hot = ~light
+        keys, rows, base, place, order = keys[hot], rows[hot], base[hot], place[hot], order[hot]
+        records += np.bincount(place, minlength=h)
+        if register:
+            seen = least_rows(place, rows, order, h)
+            nearer = seen[1] < least[1]
+            least = np.where(nearer, seen[0], least[0]), np.minimum(seen[1], least[1])
         if depth == len(rule.refine) or not keys.size:
             break
-        part = rule.refine[depth]
+        part, parent = rule.refine[depth], keys
         keys = fold_codes(keys, part_codes(gather(rows, (part.column,)), meaning, part))
         kept = keys != key_kernels.NO_KEY
-        tally[:, 1] += np.bincount(place[kept], minlength=tally.shape[0])
-        keys, rows, base = keys[kept], rows[kept], base[kept]
-    types = (np.uint64, np.uint32, np.uint64, np.uint8)
+        refinable += np.bincount(place[kept], minlength=h)
+        keys, rows, base, parent, order = keys[kept], rows[kept], base[kept], parent[kept], order[kept]
+    types = (np.uint64, np.uint32, np.uint64, np.uint64, np.uint8)
     return Spread(
         *(np.concatenate([np.zeros(0, t), *(d[i] for d in done)]) for i, t in enumerate(types))
-    ), tally
+    ), Tally(records, refinable, *least)
 
 
-def heavy_counts(heavy: Heavy, last: int, registers: np.ndarray, agencies: np.ndarray) -> dict[str, int]:
+def heavy_counts(heavy: Heavy, last: int, registers: Tally, agencies: Tally) -> dict[str, int]:
     """What refining heavy keys early did to pairs, named as by :func:`linkage.block.plan_blocks`: with the
     counts of all partitions it makes those of a refinement inside them.
 
-    last : refining columns of the rule;  registers, agencies : int64[heavy, 2], see :func:`spread_keys`
+    last : refining columns of the rule
     """
-    pairs = registers * agencies + registers * (registers - 1) // 2
+    pairs = pairs_of(registers.records, agencies.records)
+    entering = pairs_of(registers.refinable, agencies.refinable)
     ended, deeper = heavy.depth == last, heavy.depth > 0
-    sizes = (registers + agencies)[~deeper, 0]
+    sizes = (registers.records + agencies.records)[~deeper]
     return {
-        "refined_pairs": int(pairs[~ended, 1].sum() - pairs[deeper, 0].sum()),
-        "given_up_pairs": int(pairs[ended, 0].sum() + (pairs[~ended, 0] - pairs[~ended, 1]).sum()),
+        "refined_pairs": int(entering[~ended].sum() - pairs[deeper].sum()),
+        "given_up_pairs": int(pairs[ended].sum() + (pairs[~ended] - entering[~ended]).sum()),
         "largest": int(sizes.max(initial=0)),
     }

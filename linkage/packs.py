@@ -94,6 +94,9 @@ class Pack(Protocol):
     def unit_codes(self, field: str, sets: np.ndarray, as_of: datetime.date) -> pl.Series:
         """The only code of a day's list that means each set of units, null without one."""
 
+    def member_codes(self, members: np.ndarray, *, provinces: bool = False) -> pl.Series:
+        """Codes, as text, of the units that sets are made of, or of the provinces that hold them."""
+
     def dated_units(self, field: str, values: pl.Series, as_of: datetime.date) -> pl.Series:
         """Units as submitted in standard form, ``code@day``; null for what is none."""
 

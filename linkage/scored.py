@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from linkage.hot import Hot
+
 
 @dataclass(frozen=True)
 class Blocks:
@@ -18,6 +20,7 @@ class Blocks:
     counts     : pairs by what became of them, see :func:`linkage.block.plan_blocks`
     base       : uint64[r], keys before refinement of the last r blocks, which are the refined ones; those
                  before stand by rising key
+    told       : what is known of the hot keys, where the blocks were made
     """
 
     members: np.ndarray
@@ -27,6 +30,7 @@ class Blocks:
     hot: np.ndarray
     counts: dict[str, int]
     base: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
+    told: Hot = field(default_factory=lambda: Hot.join([]))
 
 
 @dataclass(frozen=True)

@@ -260,6 +260,20 @@ REFINEMENT = Table(
     {
         "rule": Column(TEXT, "Blocking rule."),
         "key": Column(pa.uint64(), "Keyed hash of the block."),
+        "columns": Column(TEXT, "The columns and forms that the key is of, the refining ones last."),
+        "value": Column(
+            TEXT,
+            "What the records of the block hold in them, in standard form; "
+            "empty where an identifier is known by its hash only.",
+            null=True,
+        ),
+        "outcome": Column(TEXT, "refined, or given_up: too large with all refining columns in its key."),
+        "register_records": Column(pa.int64(), "Register records of the block."),
+        "agency_records": Column(pa.int64(), "Agency records of the block."),
+        "pairs": Column(pa.int64(), "Its pairs: of agency with register records, and of register records."),
+        "pairs_given_up": Column(
+            pa.int64(), "Of these, pairs that no block brings together that came of it by refining."
+        ),
     },
     ("rule", "key"),
 )

@@ -22,7 +22,7 @@ from linkage.vietnam.phones import standardise_phones
 from linkage.vietnam.settled import settled_codes
 from linkage.vietnam.syllables import canonical_syllables
 from linkage.vietnam.units import UnitTable
-from linkage.vietnam.written import dated_units, unit_codes, unmarked, written_token
+from linkage.vietnam.written import dated_units, member_codes, unit_codes, unmarked, written_token
 
 
 class VietnamPack:
@@ -144,6 +144,10 @@ class VietnamPack:
     def unit_codes(self, field: str, sets: np.ndarray, as_of: datetime.date) -> pl.Series:
         """See :func:`linkage.vietnam.written.unit_codes`."""
         return pl.Series("code", unit_codes(self._units, field, sets.tolist(), as_of), pl.String)
+
+    def member_codes(self, members: np.ndarray, *, provinces: bool = False) -> pl.Series:
+        """Five digits of a present commune, two of a province before the reform, or of a present one."""
+        return pl.Series("code", member_codes(members.tolist(), provinces=provinces), pl.String)
 
     def dated_units(self, field: str, values: pl.Series, as_of: datetime.date) -> pl.Series:
         """See :func:`linkage.vietnam.written.dated_units`."""

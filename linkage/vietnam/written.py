@@ -9,7 +9,7 @@ from datetime import date
 import polars as pl
 
 from linkage.vietnam.name_words import CLANS
-from linkage.vietnam.units import REFORM, UnitTable
+from linkage.vietnam.units import PROVINCE_MEMBER, REFORM, UnitTable
 
 _LAST_DAY_BEFORE = date(2025, 6, 30)
 _STROKED = str.maketrans("đĐ", "dD")
@@ -44,6 +44,16 @@ def unit_codes(table: UnitTable, field: str, sets: Iterable[int], as_of: date) -
     for code, unit in _codes(table, field, as_of).items():
         found[unit] = None if unit in found else code
     return [found.get(unit) for unit in sets]
+
+
+def member_codes(members: Iterable[int], *, provinces: bool = False) -> list[str]:
+    """Codes of members of sets (see :class:`UnitTable`), or of the present provinces that hold them."""
+    if provinces:
+        return [f"{member:02d}" for member in members]
+    return [
+        f"{member:05d}" if member < PROVINCE_MEMBER else f"{member - PROVINCE_MEMBER:02d}"
+        for member in members
+    ]
 
 
 def dated_units(table: UnitTable, field: str, values: pl.Series, as_of: date) -> list[str | None]:

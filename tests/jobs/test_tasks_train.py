@@ -85,7 +85,7 @@ class _Space:
         self.folder = folder
         self.layout = {"bits": bits}
         keys = np.array(sorted(heavy), np.uint64)
-        self.heavy = [Heavy(keys, np.zeros(keys.size, np.uint8))]
+        self.heavy = [Heavy(keys, np.zeros(keys.size, np.uint8), np.zeros(keys.size, np.uint64))]
 
     def path(self, stage, name):
         return self.folder / stage / name

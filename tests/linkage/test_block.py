@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -84,7 +84,10 @@ class Twin:
     register_pairs: int = 0
     refined: int = 0
     given_up: int = 0
-    hot: int = 0
+    hot: list[tuple[int, int, int, int, int, int]] = field(default_factory=list)
+    """Of each hot block: refining columns in its key, register records, others, the register's record of the
+    least order, pairs, and how many of these stand together in the blocks that came of it.
+    """
 
 
 def twin_blocks(
@@ -106,7 +109,7 @@ def twin_blocks(
             sum(b < registers for _, b in both),
         )
 
-    def split(rows: list[int], depth: int) -> None:
+    def split(rows: list[int], depth: int) -> int:
         counted = len(rows) if among else sum(row < registers for row in rows)
         mixed, inside = meets(rows)
         if counted <= candidates:
@@ -114,11 +117,14 @@ def twin_blocks(
                 out.blocks.append(tuple(sorted(rows)))
                 out.pairs += mixed
                 out.register_pairs += inside
-            return
-        out.hot += 1
+            return mixed + inside
+        held = rows if among else [row for row in rows if row < registers]
+        row = min(held, key=lambda one: small.word_hash(f"order {one}"))
+        known = (depth, len(held), len(rows) - len(held), row, mixed + inside)
         if depth == len(rule.refine):
             out.given_up += mixed + inside
-            return
+            out.hot.append((*known, 0))
+            return 0
         part = rule.refine[depth]
         finer: dict[object, list[int]] = {}
         for row in rows:
@@ -127,8 +133,9 @@ def twin_blocks(
         stay = [row for own in finer.values() for row in own]
         out.given_up += mixed + inside - sum(meets(stay))
         out.refined += sum(meets(stay)) - sum(sum(meets(own)) for own in finer.values())
-        for own in finer.values():
-            split(own, depth + 1)
+        left = sum(split(own, depth + 1) for own in finer.values())
+        out.hot.append((*known, left))
+        return left
 
     base: dict[object, list[int]] = {}
     for row, person in enumerate(people):
@@ -168,7 +175,10 @@ def test_plan_blocks__equals_its_twin(
     held = [sum(m < registers for m in own) for own in as_sets([found]).values()]
     assert found.n_register.tolist() == ([len(own) for own in as_sets([found]).values()] if among else held)
     assert max(found.n_register.tolist(), default=0) <= candidates
-    assert len(found.hot) == len(set(found.hot.tolist())) == wanted.hot
+    told = found.told
+    assert found.hot.tolist() == told.keys.tolist() == sorted(set(found.hot.tolist()))
+    known = (told.depth, told.registers, told.agencies, told.row, told.pairs, told.left_together())
+    assert sorted(zip(*(column.tolist() for column in known), strict=True)) == sorted(wanted.hot)
     counts = found.counts
     assert (counts["pairs"], counts["register_pairs"]) == (wanted.pairs, wanted.register_pairs)
     assert (counts["refined_pairs"], counts["given_up_pairs"]) == (wanted.refined, wanted.given_up)

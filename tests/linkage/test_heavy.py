@@ -18,11 +18,13 @@ from linkage.heavy import (
     RUNS,
     Heavy,
     Spread,
+    Tally,
     heavy_counts,
     heavy_keys,
     register_sample,
     spread_keys,
 )
+from linkage.hot import Hot
 from linkage.rules import Rule, base_keys
 from linkage.scored import Blocks
 from tests.linkage import small
@@ -33,10 +35,12 @@ COUNTED = ("pairs", "register_pairs", "refined_pairs", "given_up_pairs", "blocks
 
 def blocked(
     coded: Coded, meaning: Meaning, rule: Rule, candidates: int, heavy: Heavy, cuts: list[int], bits: int
-) -> tuple[list[Blocks], dict[str, int]]:
-    """Blocks of all partitions, and counts, as a run makes them: keys by ranges, heavy ones set aside."""
+) -> tuple[list[Blocks], dict[str, int], Hot]:
+    """Blocks of all partitions, counts and hot keys as a run makes them: keys by ranges, heavy ones set
+    aside.
+    """
     registers = coded.n_register
-    tallies = np.zeros((2, heavy.keys.size, 2), np.int64)
+    tallies = [Tally.none(heavy.keys.size), Tally.none(heavy.keys.size)]
     light: list[tuple[np.ndarray, np.ndarray]] = []
     deep: list[Spread] = []
     edges = sorted({0, registers, len(coded), *(min(c, len(coded)) for c in cuts)})
@@ -46,8 +50,9 @@ def blocked(
         owners, keys = np.repeat(rows, table.shape[1]), table.ravel()
         keys, owners = keys[keys != 0], owners[keys != 0]
         some = heavy.places(keys) >= 0
-        spread, tally = spread_keys(keys[some], owners[some], coded.take, meaning, rule, heavy)
-        tallies[int(start >= registers)] += tally
+        own = start < registers
+        spread, tally = spread_keys(keys[some], owners[some], coded.take, meaning, rule, heavy, register=own)
+        tallies[int(not own)] = tallies[int(not own)].add(tally)
         deep.append(spread)
         light.append((keys[~some], owners[~some]))
     keys, rows = (np.concatenate([part[i] for part in light]) for i in (0, 1))
@@ -65,7 +70,17 @@ def blocked(
     early = heavy_counts(heavy, len(rule.refine), *tallies)
     counts = {k: sum(p.counts[k] for p in parts) + early.get(k, 0) for k in COUNTED}
     counts["largest"] = max(early["largest"], *(p.counts["largest"] for p in parts))
-    return parts, counts
+    known = Hot(
+        heavy.keys,
+        heavy.parent,
+        heavy.depth,
+        tallies[0].records,
+        tallies[1].records,
+        tallies[0].row,
+        np.zeros(0, np.uint64),
+        np.zeros(0, np.int64),
+    )
+    return parts, counts, Hot.join([known, *(p.told for p in parts)])
 
 
 def bases(parts: list[Blocks]) -> dict[int, int]:
@@ -100,11 +115,16 @@ def test_heavy_keys__refined_by_ranges_leave_the_same_blocks_plan_and_counts(
     assert set(heavy.keys.tolist()) <= set(whole.hot.tolist())
     if share == 1.0:
         assert heavy.keys.tolist() == whole.hot.tolist()
-    parts, counts = blocked(coded, meaning, rule, candidates, heavy, cuts, bits)
+    parts, counts, told = blocked(coded, meaning, rule, candidates, heavy, cuts, bits)
     assert as_sets(parts) == as_sets([whole])
     hot = {*heavy.keys.tolist(), *(k for p in parts for k in p.hot.tolist())}
     assert sorted(hot) == whole.hot.tolist()
     assert counts == whole.counts
+    for name in Hot.__dataclass_fields__:
+        assert np.array_equal(getattr(told, name), getattr(whole.told, name)), name
+    first = told.depth == 0
+    parted = (told.pairs - told.left_together())[first].sum()
+    assert parted == counts["refined_pairs"] + counts["given_up_pairs"]
     assert bases(parts) == bases([whole])
     for part in parts:
         assert (np.diff(part.keys[: len(part.keys) - len(part.base)].astype(object)) > 0).all()
@@ -117,17 +137,17 @@ def test_block_of_every_record__leaves_no_partition_with_all_of_it() -> None:
     rule = compiled((["sex"], ["phone", "birth_date.year"]))[0]
     heavy = heavy_keys(np.arange(0, 400, 5), coded.take, meaning, rule, SECRET, 50)
     assert heavy.keys.size == 1
-    parts, counts = blocked(coded, meaning, rule, 50, heavy, [100, 300, 700], 3)
+    parts, counts, _ = blocked(coded, meaning, rule, 50, heavy, [100, 300, 700], 3)
     assert counts["largest"] == 900
     assert counts["refined_pairs"] == 400 * 500 + 400 * 399 // 2
     assert counts["pairs"] == counts["given_up_pairs"] == 0
     rows = np.arange(900, dtype=np.uint32)
     keys = base_keys(coded.take(rows), meaning, rule, SECRET)[:, 0]
-    spread, _ = spread_keys(keys, rows, coded.take, meaning, rule, heavy)
+    spread, _ = spread_keys(keys, rows, coded.take, meaning, rule, heavy, register=True)
     assert np.bincount(spread.keys >> np.uint64(61), minlength=8).max() < 900 / 4
     hopeless = compiled((["sex"], []))[0]
     heavy = heavy_keys(np.arange(400), coded.take, meaning, hopeless, SECRET, 50)
-    parts, counts = blocked(coded, meaning, hopeless, 50, heavy, [100, 300, 700], 3)
+    parts, counts, _ = blocked(coded, meaning, hopeless, 50, heavy, [100, 300, 700], 3)
     assert counts["given_up_pairs"] == 400 * 500 + 400 * 399 // 2
     assert all(p.members.size == 0 for p in parts)
 
