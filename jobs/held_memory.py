@@ -20,21 +20,30 @@ INTERVAL = 0.05
 _lock = threading.Lock()
 _most = 0
 _watched = 0  # the process that a watcher runs in: a fork has none
+_rest = threading.Event()
 
 
 def watch() -> None:
     """Look from now on at what this process holds, every :data:`INTERVAL`; more calls do nothing more."""
-    global _watched  # noqa: PLW0603 - one watcher a process
+    global _watched, _rest  # noqa: PLW0603 - one watcher a process
     with _lock:
         if _watched == os.getpid():
             return
-        _watched = os.getpid()
-    threading.Thread(target=_watch, name="linkage-memory", daemon=True).start()
+        _watched, _rest = os.getpid(), threading.Event()
+        watcher = threading.Thread(target=_watch, args=(_rest,), name="linkage-memory", daemon=True)
+    watcher.start()
 
 
-def _watch() -> None:
-    pause = threading.Event()
-    while not pause.wait(INTERVAL):
+def rest() -> None:
+    """Look no more, until :func:`watch` is called again: a process with a thread left takes longer to end."""
+    global _watched  # noqa: PLW0603
+    with _lock:
+        _watched = 0
+        _rest.set()
+
+
+def _watch(resting: threading.Event) -> None:
+    while not resting.wait(INTERVAL):
         peak_memory()
 
 

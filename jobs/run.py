@@ -20,6 +20,7 @@ from jobs.cuts import LEAST_SHARE, PROCESS, cut_of, share_of, workers_within
 from jobs.executor import make_executor
 from jobs.fingerprints import fingerprints, input_files, input_sums
 from jobs.gates import check_acceptance, settle, unaccepted
+from jobs.held_memory import rest
 from jobs.intake import input_bytes, take_in
 from jobs.journal import Journal
 from jobs.machine import keep_freed_memory, total_memory
@@ -129,6 +130,7 @@ def run_project(
             raise
         finally:
             gc.unfreeze()
+            rest()
         executor.close()
         run = run_record(
             loaded,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,17 @@ def test_peak_memory__is_the_resident_set_where_the_system_says_nothing_else(tmp
     monkeypatch.setattr(held_memory, "_STATUS", tmp_path / "none")
     monkeypatch.setattr(held_memory, "_most", 0)
     assert held_memory.peak_memory() > 10 << 20
+
+
+def test_watching__ends_and_begins_again() -> None:
+    def watchers() -> list[threading.Thread]:
+        return [t for t in threading.enumerate() if t.name == "linkage-memory"]
+
+    for _ in range(2):
+        held_memory.watch()
+        held_memory.watch()
+        found = watchers()
+        assert len(found) == 1
+        held_memory.rest()
+        found[0].join(5)
+        assert not watchers()
