@@ -25,7 +25,7 @@ _rest = threading.Event()
 
 def watch() -> None:
     """Look from now on at what this process holds, every :data:`INTERVAL`; more calls do nothing more."""
-    global _watched, _rest  # noqa: PLW0603 - one watcher a process
+    global _watched, _rest
     with _lock:
         if _watched == os.getpid():
             return
