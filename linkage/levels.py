@@ -8,6 +8,7 @@ features (similarities, distances) are computed once a pair, never once a thresh
 from __future__ import annotations
 
 import ast
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -218,6 +219,15 @@ def _unknown_feature(text: str, column: str, kind: str, feature: str) -> ConfigE
     )
 
 
+#: CPython 3.11 counts the depth of a tree for all threads together: two at once may raise SystemError.
+_parsing = threading.Lock()
+
+
+def _parsed(text: str) -> ast.expr:
+    with _parsing:
+        return ast.parse(text, mode="eval").body
+
+
 def compile_parts(parts: Iterable[Part], kinds: dict[str, str]) -> Programme:
     """Compile the levels of ``parts``; ``kinds`` gives the kind of each column.
 
@@ -230,7 +240,7 @@ def compile_parts(parts: Iterable[Part], kinds: dict[str, str]) -> Programme:
     for number, part in enumerate(parts):
         for index, level in enumerate(part.levels):
             try:
-                tree = ast.parse(level.when, mode="eval").body
+                tree = _parsed(level.when)
             except SyntaxError as error:
                 raise _not_understood(level.when) from error
             code += compiler.condition(tree, part.columns, level.when)

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -132,3 +136,37 @@ def test_parts__of_too_many_patterns_are_refused() -> None:
     with pytest.raises(ConfigError, match="134,217,728 patterns") as caught:
         compile_parts(many, small.KINDS)
     assert caught.value.code == "E-CONFIG-046"
+
+
+def test_conditions__are_compiled_by_several_threads_at_once() -> None:
+    """CPython 3.11 raises SystemError where two threads parse and one of them is interrupted to collect."""
+    program = """
+import gc, sys, threading, time
+from linkage.levels import Level, Part, compile_parts
+sys.setswitchinterval(1e-6)
+gc.set_threshold(20)
+class Collected:
+    def __del__(self):
+        for _ in range(50):
+            pass
+near = Level("near", "(exact or bare) and not (given or (surname and phonetic))")
+parts = [Part("name", ("name",), (near, Level("other", "always")))]
+failed, end = [], time.monotonic() + 4
+def compiling():
+    while time.monotonic() < end and not failed:
+        held = Collected()
+        held.itself = held
+        del held
+        try:
+            compile_parts(parts, {"name": "name"})
+        except SystemError as fault:
+            failed.append(fault)
+threads = [threading.Thread(target=compiling) for _ in range(4)]
+for one in threads:
+    one.start()
+for one in threads:
+    one.join()
+sys.exit(len(failed))
+"""
+    root = Path(__file__).resolve().parents[2]
+    assert subprocess.run([sys.executable, "-c", program], cwd=root, check=False).returncode == 0
