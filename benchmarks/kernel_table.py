@@ -320,6 +320,7 @@ JUDGES: Mapping[str, Judge] = {
     "keys.find_among": Judge(_out, column_twins.among, {"NumPy": peers.numpy_among}),
     "keys.set_codes": Judge(_out, column_twins.codes_of_sets),
     "pairs.unsettled_blocks": Judge(_unsettled, column_twins.unsettled),
+    "outlines.rival_pairs": Judge(_walked, column_twins.rivals),
     "runs.count_runs": Judge(_counted, column_twins.counted),
     "runs.find_runs": Judge(_zipped(5, 6), column_twins.found_runs),
     "runs.count_repeats": Judge(_out, column_twins.repeats),

@@ -1,5 +1,5 @@
-"""The stage that blocks: keys under every rule, blocks of each partition, the refinement plan. Before it come
-the rivals of register persons and the identifiers one slip apart: what they take on the disk, keys take then.
+"""The stage that blocks: identifiers one slip apart, keys under every rule, blocks of each partition, the
+refinement plan.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from typing import Any
 from jobs.cuts import spread
 from jobs.executor import Call
 from jobs.intake import Tasks
-from jobs.tasks_settle import rival_groups, rival_stretches, wants_rivals
 from jobs.workspace import Workspace
 
 #: Register records a record may meet in one block before the block is refined.
@@ -33,8 +32,6 @@ def block_records(stages: Tasks, space: Workspace, heavy: Mapping[str, int]) -> 
     """
     work = str(space.work)
     n = space.layout["rows"]
-    if wants_rivals(space):
-        _find_rivals(stages, space)
     probed = _probe(stages, space)
     stretches = space.stretches(LEAST_TASKS)
     ordinary = [i for i, r in enumerate(space.rules) if not r.near]
@@ -79,28 +76,12 @@ def block_records(stages: Tasks, space: Workspace, heavy: Mapping[str, int]) -> 
 
 
 def rows_passed(space: Workspace) -> int:
-    """Rows that all rounds pass: every row under every rule, to make keys and to block them; register persons
-    when their rivals are keyed, found and listed; agency records where identifiers are probed.
+    """Rows that all rounds pass: every row under every rule, to make keys and to block them; agency records
+    where identifiers are probed.
     """
     rows, register = space.layout["rows"], space.layout["n_register"]
     near = sum(r.near for r in space.rules)
-    passed = 2 * rows * (len(space.rules) - near) + (rows - register) * near
-    return int(passed + 3 * register if wants_rivals(space) else passed)
-
-
-def _find_rivals(stages: Tasks, space: Workspace) -> None:
-    """List the rivals of every register person."""
-    work, n = str(space.work), space.layout["n_register"]
-    register = space.ranges(register=True)
-    some = rival_stretches(space)
-    calls: list[Call] = [("jobs.tasks_settle:key_rivals", (work, a, b)) for a, b in register]
-    stages.tasks("block", calls, [b - a for a, b in register])
-    calls = [("jobs.tasks_settle:find_rivals", (work, s.start, s.stop)) for s in some]
-    stages.tasks("block", calls, spread(n, len(calls)))
-    stages.drop("alike")
-    calls = [("jobs.tasks_settle:list_rivals", (work, g)) for g in range(rival_groups(space))]
-    stages.tasks("block", calls, spread(n, len(calls)))
-    stages.drop("sharing")
+    return int(2 * rows * (len(space.rules) - near) + (rows - register) * near)
 
 
 def _probe(stages: Tasks, space: Workspace) -> int:

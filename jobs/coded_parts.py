@@ -185,6 +185,24 @@ def settled_column(space: Workspace) -> Column | None:
     return Column(starts, opened, _BYTE)
 
 
+def outline_columns(space: Workspace) -> dict[str, Column]:
+    """Outlines of all rows, ``words`` uint64[n, 3], and what stands beside those of agency records: ``least``
+    int32[n, 2], ``own`` uint32[n], ``others`` uint8[n]; see :mod:`jobs.tasks_settle`.
+    """
+    everything = space.ranges()
+    starts = np.array([*(a for a, _ in everything), space.layout["rows"]], np.int64)
+    held = [_lazily(space.range_file("outlines", a)) for a, _ in everything]
+    return {
+        name: Column(starts, [_piece(h, name) for h in held], np.dtype(dtype), width)
+        for name, dtype, width in (
+            ("words", np.uint64, (3,)),
+            ("least", np.int32, (2,)),
+            ("own", np.uint32, ()),
+            ("others", np.uint8, ()),
+        )
+    }
+
+
 def _written(space: Workspace, name: str, wanted: int, stage: str) -> bool:
     """Whether a folder holds what its ranges have: all are there, or were when the stage that wrote them
     ended; who reads one that has been lost since then is told so.

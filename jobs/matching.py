@@ -9,6 +9,7 @@ from jobs.cuts import spread
 from jobs.executor import Call
 from jobs.intake import Tasks
 from jobs.tasks_match import LEAST_TASKS
+from jobs.tasks_settle import rival_rules, settles
 from jobs.workspace import Workspace
 
 
@@ -42,12 +43,23 @@ def match_records(stages: Tasks, space: Workspace, block: Mapping[str, Any]) -> 
             facts["kept"] += result["kept"]
 
     score(list(first))
-    if first and space.settling.any():
+    if settles(space):
         stages.tasks("match", [("jobs.judgements:read_judgements", (work,))])
+        register = space.ranges(register=True)
+        calls: list[Call] = [("jobs.tasks_settle:outline_range", (work, a, b)) for a, b in register]
+        calls += [("jobs.tasks_settle:propose_range", (work, a, b)) for a, b in agencies]
+        stages.tasks("match", calls)
+        stages.drop(*(f"blocks/{rule:02d}-*" for rule in first))
+        calls = [
+            ("jobs.tasks_settle:find_rivals", (work, rule, some.start, some.stop))
+            for rule in rival_rules(space)
+            for some in space.stretches(LEAST_TASKS)
+        ]
+        stages.tasks("match", calls)
         done = stages.tasks("match", [("jobs.tasks_settle:settle_range", (work, a, b)) for a, b in agencies])
         facts["settled"] = sum(d["settled"] for d in done)
         facts["pairs"] += sum(d["pairs"] for d in done)
-        stages.drop("rivals", *(f"blocks/{rule:02d}-*" for rule in first))
+        stages.drop("outlines", "rivals")
     score([i for i, rule in enumerate(space.rules) if i not in first and not rule.relatives])
     stages.free("blocks", "probe")
     return facts

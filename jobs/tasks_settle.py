@@ -1,11 +1,10 @@
-"""Tasks that settle the records that their identifier decides, but not where a rival comes near: a register
-person so much like the one who settles that the record may be of either.
+"""Tasks that settle the records that their identifier decides, but not where a rival comes near: a candidate
+that some rule brings, and whose pair with the record may weigh about as much as the one that settles.
 
-    alike/<start>.arrays         keys of a register range by partition, with their rows
-    sharing/<partition>.arrays   pairs of rows that share a key, either way round, by group of register ranges
-                                 (a stretch of partitions, by its first)
-    rivals/<group>.arrays        rivals of a group's rows, in order, and rows of crowds
-    settled/<start>.arrays       which records of an agency range are settled
+    outlines/<start>.arrays         outlines of a range's records; beside an agency's, what a rival's pair
+                                    must exceed, whose rival it is, and who is not proposed
+    rivals/<rule>-<first>.arrays    records with their rivals, by range, of a stretch of a rule's partitions
+    settled/<start>.arrays          which records of an agency range are settled
 """
 
 from __future__ import annotations
@@ -14,171 +13,177 @@ from typing import Any
 
 import numpy as np
 
+from jobs.coded_parts import outline_columns
 from jobs.judgements import judged_records
-from jobs.shuffle import partition_of, read_shuffled, write_shuffled
-from jobs.store import open_arrays, read_arrays, write_arrays
-from jobs.tasks_match import LEAST_TASKS, load_scored, scoring_of, weights_of
+from jobs.shuffle import read_shuffled, write_shuffled
+from jobs.store import read_arrays, write_arrays
+from jobs.tasks_block import read_blocks
+from jobs.tasks_match import LEAST_TASKS, bits_of, load_scored, scoring_of
 from jobs.workspace import Workspace, slice_of
-from kernels.partition import sort_by_key
-from linkage.match import PAIRS, match_pairs
+from linkage.bounds import Bounds, bounds_of
+from linkage.gathered import local_members
+from linkage.match import PAIRS, match_pairs, without
+from linkage.rules import base_keys
 from linkage.scored import Scored
 from linkage.settle import (
-    LOST,
-    alike_keys,
-    distinct,
-    listed,
+    Proposed,
+    proposed_records,
     rehearsed,
-    rivals_of,
+    rivals_in,
     sample_share,
     settled_records,
-    sharing,
 )
 
-#: Register ranges whose rivals are listed together: a file that several ranges read is opened once.
-RANGES_TOGETHER = 4
 
-#: Columns of which the keys are made; without all of them nobody has a rival.
-KEYED = ("full_name", "birth_date")
-
-
-def has_keys(space: Workspace) -> bool:
-    """Whether keys can be made: some source brings each of their columns."""
-    return all(column in space.coded.arrays for column in KEYED)
-
-
-def wants_rivals(space: Workspace) -> bool:
-    """Whether records are settled, so that rivals of register persons are looked for."""
-    settling = bool(space.identifier_rules) and bool(space.settling.any()) and has_keys(space)
+def settles(space: Workspace) -> bool:
+    """Whether records can be settled: identifiers are looked at first, and not all records are rehearsed."""
+    settling = bool(space.identifier_rules) and bool(space.settling.any())
     return settling and sample_share(space.layout["rows"] - space.layout["n_register"]) < 1.0
 
 
-def key_rivals(work: str, start: int, stop: int) -> dict[str, Any]:
-    """Keys of a register range, by partition."""
+def rival_rules(space: Workspace) -> list[int]:
+    """The rules whose blocks are searched for rivals: those that find candidates without an identifier."""
+    rules = enumerate(space.rules)
+    return [i for i, r in rules if i not in space.identifier_rules and not r.near and not r.relatives]
+
+
+def bounds(space: Workspace) -> Bounds:
+    """Bounds of weights by the run's model; made once a process."""
+
+    def found() -> list[str]:
+        """Columns that a rule brings together by themselves, earlier identifiers included."""
+        parts = [space.rules[i].on[0] for i in space.identifier_rules if len(space.rules[i].on) == 1]
+        aliases = [p.column for p in parts if f"{p.column}.alias" in space.coded.arrays]
+        return [p.column for p in parts if p.form == "any" or (not p.form and p.column not in aliases)]
+
+    def load() -> Bounds:
+        weights = scoring_of(space).weights
+        return bounds_of(space.programme, weights, space.meaning.kinds, found())
+
+    return space.fresh("bounds", ("model.json",), load)
+
+
+def outline_range(work: str, start: int, stop: int) -> dict[str, Any]:
+    """Outlines of a range of the register."""
     space = Workspace.open(work)
-    bits = space.layout["bits"]
-    coded = slice_of(space.coded, start, stop, (*KEYED, "commune"))
-    made = alike_keys(coded, space.meaning)
-    rows = np.tile(np.arange(start, stop, dtype=np.uint32), len(made))
-    keys = np.concatenate(made)
-    some = keys != 0
-    keys, rows = keys[some], rows[some]
-    write_shuffled(
-        space.range_file("alike", start), partition_of(keys, bits), 1 << bits, keys=keys, rows=rows
-    )
+    write_arrays(space.range_file("outlines", start), words=_outlines(space, start, stop))
     return {"rows_in": stop - start}
 
 
-def rival_groups(space: Workspace) -> int:
-    """How many groups of :data:`RANGES_TOGETHER` register ranges there are."""
-    return -(-len(space.ranges(register=True)) // RANGES_TOGETHER)
+def _outlines(space: Workspace, start: int, stop: int) -> np.ndarray:
+    own = bounds(space)
+    return own.outlines(slice_of(space.coded, start, stop, (*own.columns, "frequency")), space.meaning)
 
 
-def rival_stretches(space: Workspace) -> list[range]:
-    """Partitions in stretches in which rivals are found: a task each, whose file every group opens."""
-    return space.stretches(LEAST_TASKS)
-
-
-def find_rivals(work: str, first: int, stop: int) -> dict[str, Any]:
-    """Pairs of rows that share a key of some partitions, by the group of either; a row of a crowd is paired
-    with itself.
-    """
+def propose_range(work: str, start: int, stop: int) -> dict[str, Any]:
+    """Propose the records of an agency range that one pair settles, if they have no rivals, with outlines."""
     space = Workspace.open(work)
-    files = [open_arrays(space.range_file("alike", start)) for start, _ in space.ranges(register=True)]
-    found: list[tuple[np.ndarray, np.ndarray]] = []
-    rows_in = 0
-    for partition in range(first, stop):
-        held = read_shuffled(files, partition, ("keys", "rows"))
-        keys, own = np.array(held["keys"]), np.array(held["rows"])
-        sort_by_key(keys, own)  # a fifth of a comparison sort's time; what is sorted is sorted again at once
-        left, right, crowded = sharing(keys, own)
-        found += [(left, right), (right, left), (crowded, crowded)]
-        rows_in += keys.shape[0]
-    rows, rivals = (np.concatenate(side) for side in zip(*found, strict=True))
-    write_shuffled(
-        space.path("sharing", f"{first:05d}.arrays"),
-        space.range_of(rows, register=True) // np.uint16(RANGES_TOGETHER),
-        rival_groups(space),
-        rows=rows,
-        rivals=rivals,
+    n_agency = space.layout["rows"] - space.layout["n_register"]
+    left_out = rehearsed(np.asarray(space.coded.order[start:stop]), n_agency)
+    # Whom an answer is about, all of their candidates count.
+    left_out |= judged_records(space, start, stop) | _without_blocks(space, start, stop)
+    proposed = proposed_records(
+        load_scored(space, start, space.identifier_rules),
+        space.settling,
+        start,
+        stop,
+        left_out,
+        space.layout["n_register"],
     )
-    return {"rows_in": rows_in, "rows_out": int(rows.shape[0])}
-
-
-def list_rivals(work: str, group: int) -> dict[str, Any]:
-    """The rivals of a group's rows, each once, in order."""
-    space = Workspace.open(work)
-    files = [space.path("sharing", f"{some.start:05d}.arrays") for some in rival_stretches(space)]
-    held = read_shuffled(files, group, ("rows", "rivals"))
-    pairs = distinct(held["rows"].astype(np.uint64) << np.uint64(32) | held["rivals"])
-    rows, rivals = (pairs >> np.uint64(32)).astype(np.uint32), pairs.astype(np.uint32)
-    own = rows == rivals
     write_arrays(
-        space.path("rivals", f"{group:05d}.arrays"), rows=rows[~own], rivals=rivals[~own], crowded=rows[own]
+        space.range_file("outlines", start),
+        words=_outlines(space, start, stop),
+        least=proposed.least,
+        own=proposed.own,
+        others=(~proposed.records).astype(np.uint8),
     )
-    return {"rows_in": int(held["rows"].shape[0]), "rows_out": int(rows.shape[0])}
+    return {"rows_in": stop - start, "rows_out": int(proposed.records.sum())}
 
 
-def pairs_with_rivals(space: Workspace, left: np.ndarray, right: np.ndarray) -> tuple[Scored, np.ndarray]:
-    """The scored pairs of records with the rivals of their persons, and which of the pairs given are with one
-    of a crowd: bool[n].
-
-    left, right : uint32[n], agency and register rows
+def _without_blocks(space: Workspace, start: int, stop: int) -> np.ndarray:
+    """Records with an identifier that so many bear that its block was given up: bool[n]. Who else bears it is
+    not known.
     """
-    order = np.argsort(right, kind="stable")
-    ordered = right[order]
-    records, others = [left[:0]], [right[:0]]
-    crowded = np.zeros(right.shape[0], bool)
-    step = RANGES_TOGETHER * space.layout["range_rows"]
-    for group in range(rival_groups(space)) if has_keys(space) else ():
-        low, high = np.searchsorted(ordered, [group * step, (group + 1) * step])
-        if low == high:
-            continue
-        held = read_arrays(space.path("rivals", f"{group:05d}.arrays"))
-        places, rivals = rivals_of(ordered[low:high], held["rows"], held["rivals"])
-        records.append(left[order[low + places]])
-        others.append(rivals)
-        crowded[order[low:high]] = listed(ordered[low:high], held["crowded"])
-    own, other = (np.concatenate(rows).astype(np.int64) for rows in (records, others))
-    scored = [
+    out = np.zeros(stop - start, bool)
+    for rule in space.identifier_rules:
+        hot = space.blocking.hot[rule]
+        if hot.size:
+            columns = [name for c in space.rules[rule].columns for name in (c, f"{c}.alias")]
+            coded = slice_of(space.coded, start, stop, columns)
+            keys = base_keys(coded, space.meaning, space.rules[rule], space.key_secret)
+            out |= np.isin(keys, hot).any(axis=1)
+    return out
+
+
+def find_rivals(work: str, rule: int, first: int, stop: int) -> dict[str, Any]:
+    """Pairs of proposed records with their rivals in some partitions of a rule."""
+    space = Workspace.open(work)
+    own = bounds(space)
+    columns = space.fresh("outlines", ("outlines",), lambda: outline_columns(space))
+    others = bits_of(space, "others", ("outlines",), columns["others"])
+    left, right = [np.zeros(0, np.uint32)], [np.zeros(0, np.uint32)]
+    for partition in range(first, stop):
+        blocks = without(read_blocks(space, rule, partition), others, space.layout["n_register"])
+        rows, local = local_members(blocks.members)
+        words, least, persons = (columns[name].take(rows) for name in ("words", "least", "own"))
+        for records, rivals in rivals_in(blocks, rows, local, words, least, persons, own):
+            left.append(records)
+            right.append(rivals)
+    found = np.concatenate(left)
+    write_shuffled(
+        space.path("rivals", f"{rule:02d}-{first:05d}.arrays"),
+        space.range_of(found, register=False),
+        len(space.ranges(register=False)),
+        left=found,
+        right=np.concatenate(right),
+    )
+    return {"rows_out": int(found.shape[0])}
+
+
+def _rivals(space: Workspace, start: int, proposed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The pairs of a range's proposed records with their rivals, each once: two arrays of global rows."""
+    number = [a for a, _ in space.ranges(register=False)].index(start)
+    files = [
+        space.path("rivals", f"{rule:02d}-{some.start:05d}.arrays")
+        for rule in rival_rules(space)
+        for some in space.stretches(LEAST_TASKS)
+    ]
+    found = read_shuffled(files, number, ("left", "right"))
+    left, right = [found["left"]], [found["right"]]
+    for rule in (i for i, r in enumerate(space.rules) if r.near):
+        probed = read_arrays(space.path("probe", f"{rule:02d}-{start:012d}.arrays"))
+        mine = proposed[probed["left"].astype(np.int64) - start]
+        left.append(probed["left"][mine])
+        right.append(probed["right"][mine])
+    both = np.unique(np.concatenate(left).astype(np.uint64) << np.uint64(32) | np.concatenate(right))
+    return (both >> np.uint64(32)).astype(np.int64), (both & np.uint64(0xFFFFFFFF)).astype(np.int64)
+
+
+def settle_range(work: str, start: int, stop: int) -> dict[str, Any]:
+    """Settle the proposed records of an agency range that outweigh all of their rivals."""
+    space = Workspace.open(work)
+    held = read_arrays(space.range_file("outlines", start))
+    proposed = Proposed(held["others"] == 0, held["least"], held["own"])
+    left, right = _rivals(space, start, proposed.records)
+    rivals = [
         match_pairs(
             space.coded,
             space.meaning,
             space.programme,
             space.blocking.none(),
             0,
-            own[at : at + PAIRS],
-            other[at : at + PAIRS],
+            left[at : at + PAIRS],
+            right[at : at + PAIRS],
             scoring_of(space),
             space.gathered,
             owned=False,
             keep_all=True,
         )[0]
-        for at in range(0, own.shape[0], PAIRS)
+        for at in range(0, left.shape[0], PAIRS)
     ]
-    return Scored.concatenate(scored), crowded
-
-
-def settle_range(work: str, start: int, stop: int) -> dict[str, Any]:
-    """Settle the records of an agency range whose identifier decides them."""
-    space = Workspace.open(work)
-    n_agency = space.layout["rows"] - space.layout["n_register"]
-    sample = rehearsed(np.asarray(space.coded.order[start:stop]), n_agency)
-    scored = load_scored(space, start, space.identifier_rules)
-    # Whom an answer is about, all of their candidates count.
-    sample |= judged_records(space, start, stop)
-    # The weight of a pair falls short of its pattern's where several records of an agency bring the number.
-    barred = weights_of(space).total[scored.pattern] - scored.weight > LOST
-    good = np.flatnonzero(
-        space.settling[scored.pattern] & ~barred & ~sample[scored.left.astype(np.int64) - start]
-    )
-    rivals, crowded = pairs_with_rivals(space, scored.left[good], scored.right[good])
-    barred[good[crowded]] = True
-    barred = np.append(barred, np.zeros(rivals.left.shape[0], bool))
-    settled = settled_records(
-        Scored.concatenate([scored, rivals]), space.settling, start, stop, sample, barred
-    )
+    settled = settled_records(proposed, Scored.concatenate(rivals), start)
     write_arrays(space.range_file("settled", start), settled=settled.astype(np.uint8))
-    return {"settled": int(settled.sum()), "pairs": int(rivals.left.shape[0]), "rows_in": stop - start}
+    return {"settled": int(settled.sum()), "pairs": int(left.shape[0]), "rows_in": stop - start}
 
 
 def settled_range(space: Workspace, start: int, stop: int) -> np.ndarray:

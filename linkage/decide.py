@@ -22,7 +22,17 @@ import numpy as np
 
 from linkage.acceptance import CERTAINLY_WRONG, Contest, Cut, contest_of, cut_of, doubts
 from linkage.config import Decision
-from linkage.decisions import CONFLICT, DECISIONS, INELIGIBLE, LINK, NEW, REVIEW, SETTLED, Decided
+from linkage.decisions import (
+    CONFLICT,
+    DECISIONS,
+    INELIGIBLE,
+    LINK,
+    NEW,
+    REVIEW,
+    SETTLED,
+    Decided,
+    contradicting,
+)
 from linkage.levels import Programme
 from linkage.model import STEP, Model, Weights, groups_of
 from linkage.posterior import (
@@ -39,10 +49,6 @@ from linkage.posterior import (
 from linkage.reasons import BIT
 from linkage.rehearsal import REHEARSED, Rehearsal, corrected
 from linkage.scored import Scored
-
-#: Bits by which another person's name and birth must fit better than those of the number's holder to be a
-#: conflict.
-CONTRADICTION_BITS = 8.0
 
 #: Least probability of being unregistered for a single record to be called new. A link demands at least one
 #: half, so that no record is up for both.
@@ -407,8 +413,7 @@ def _contradicted(
     best = np.maximum(posterior.best, 0)
     by_number = (posterior.best >= 0) & (weights.group[scored.pattern[best]] > 0)
     own = scored.blind[best].astype(np.int64)
-    likely = strongest >= int((np.log2(max(2, n_register)) + 3) * STEP)
-    return by_number & likely & (strongest >= own + int(CONTRADICTION_BITS * STEP))
+    return by_number & (strongest >= contradicting(own, n_register))
 
 
 def _identifier_reasons(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from linkage.model import STEP
 from linkage.posterior import Prior
 from linkage.rehearsal import Rehearsal
 from linkage.scored import Scored
@@ -16,6 +17,21 @@ DECISIONS = ("link", "review", "new", "conflict", "ineligible")
 
 #: In place of a rule's number: the pair that settled its record before the other rules were tried.
 SETTLED = 254
+
+
+#: Bits by which another person's name and birth must fit better than those of the number's holder to be a
+#: conflict.
+CONTRADICTION_BITS = 8.0
+
+
+def contradicting(blind: np.ndarray, n_register: int) -> np.ndarray:
+    """What another pair of a record weighs at least without the identifier, int64[n] in 1/1024 bit, if it
+    contradicts a pair that the identifier finds.
+
+    blind : int[n], weights of these without the identifier
+    """
+    likely = int((np.log2(max(2, n_register)) + 3) * STEP)
+    return np.maximum(blind.astype(np.int64) + int(CONTRADICTION_BITS * STEP), likely)
 
 
 def rule_texts(rule: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, list[str]]:

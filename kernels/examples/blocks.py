@@ -21,6 +21,7 @@ from kernels.keys import (
     sort_falling,
     start_keys,
 )
+from kernels.outlines import CODE, NARROW, NARROWS, STATES, WIDE, WIDES, packed_codes, rival_pairs
 from kernels.pairs import count_block_pairs, narrow_pairs, owned_pairs, unsettled_blocks, walk_blocks
 from kernels.partition import partition_order, partition_rows, rank_rows, sort_by_key, split_blocks
 from kernels.probe import probe_neighbours
@@ -151,6 +152,32 @@ def _unsettled(n: int) -> tuple[Any, ...]:
     return starts, mapped(members.astype(np.uint32)), registers.astype(np.int32), settled, n, *out
 
 
+def _outlines(rng: np.random.Generator, codes: NDArray[np.int64]) -> NDArray[np.uint64]:
+    words = np.zeros((codes.shape[0], 3), np.uint64)
+    for word, (bits, fields) in enumerate(((WIDE, WIDES), (NARROW, NARROWS))):
+        for field in range(fields):
+            values = rng.choice([0, 1, 1, 1, (1 << bits) - 1], codes.shape[0]).astype(np.uint64)
+            words[:, word] |= values << np.uint64((bits + 1) * field)
+    steps = rng.integers(0, 32, codes.shape[0]).astype(np.uint64)
+    words[:, 2] = packed_codes(codes) | steps << np.uint64(CODE)
+    return words
+
+
+def _rivals(n: int) -> tuple[Any, ...]:
+    rng = np.random.default_rng(34)
+    agency, register = numbers(n)
+    words = _outlines(rng, np.concatenate([register, agency]))
+    members = np.arange(2 * n).reshape(2, n).T.ravel()
+    rows = np.concatenate([_rows(n), _rows(n) + np.uint32(5 * n)])
+    own = np.where(rng.random(2 * n) < 0.3, np.roll(rows, n), np.uint32(0))
+    least = rng.integers(-20_000, 60_000, (2 * n, 2)).astype(np.int32)
+    table = rng.integers(-60_000, 60_000, (3 * STATES, 4)).astype(np.int32)
+    steps = ((np.arange(32) - 9) * 1536).astype(np.int32)
+    out = np.zeros(2, np.int64), np.zeros(n, np.uint32), np.zeros(n, np.uint32)
+    starts, registers = 2 * np.arange(n + 1), np.ones(n, np.int32)
+    return starts, mapped(members), registers, words, rows, least, own.astype(np.uint32), table, steps, *out
+
+
 def _groups(n: int) -> NDArray[np.uint8]:
     return mapped(np.random.default_rng(23).integers(0, 5, n).astype(np.uint8))
 
@@ -254,6 +281,7 @@ EXAMPLES = (
     Example(find_among, _among, "key"),
     Example(set_codes, _set_codes, "record"),
     Example(unsettled_blocks, _unsettled, "block"),
+    Example(rival_pairs, _rivals, "pair", consumed=(9,)),
     Example(count_runs, _counted, "key", consumed=(8,)),
     Example(find_runs, _found, "key"),
     Example(count_repeats, _repeats, "key"),

@@ -19,7 +19,6 @@ from jobs.run import run_project
 from jobs.workspace import Workspace
 from linkage import settle
 from linkage.levels import Programme
-from linkage.scored import Scored
 
 #: Artefacts that skipping must not touch; pairs.parquet says more where all candidates are scored.
 SAME = ("decisions", "entities", "duplicates", "links", "register_cases", "repairs", "subgroups")
@@ -128,7 +127,9 @@ def changed_digit(number: str, place: int) -> str:
 def rivals_of(person: dict[str, Any], stranger: dict[str, Any]) -> list[dict[str, Any]]:
     """Register rows that come near a person: the person again, once under a slip of the number, once under
     two digits in each other's place, once under another number, once under none, once with a slip in the day
-    of birth; a twin under the next number; and a stranger of the same name and birth date.
+    of birth; a twin under the next number; a stranger of the same name and birth date; and the person again
+    with another birth year, under a slip of the number with a slip in the name, and with a slip in the name
+    and another year. Of the last three, see :func:`plant`.
     """
     number = person["personal_number"]
     twin = " ".join([*person["full_name"].split()[:-1], "Bình"])
@@ -137,6 +138,9 @@ def rivals_of(person: dict[str, Any], stranger: dict[str, Any]) -> list[dict[str
     other = changed_digit(changed_digit(changed_digit(number, 6), 8), 10)
     born = person["birth_date"]
     slip = born.replace(day={1: 2, 10: 11, 20: 21, 30: 20}.get(born.day, born.day - 1))
+    later = born.replace(year=born.year + 1, day=min(born.day, 28))
+    surname, *rest = person["full_name"].split()
+    misspelt = " ".join([surname, *rest[:-1], rest[-1] + "h"])
     elsewhere = {c: stranger[c] for c in ("birth_province", "commune", "phone", "father_name", "mother_name")}
     return [
         person | {"personal_number": changed_digit(number, 8)},
@@ -146,25 +150,39 @@ def rivals_of(person: dict[str, Any], stranger: dict[str, Any]) -> list[dict[str
         person | {"personal_number": changed_digit(number, 11), "full_name": twin},
         person | {"personal_number": other} | elsewhere,
         person | {"personal_number": other, "birth_date": slip},
+        person | {"personal_number": None, "birth_date": later},
+        person | {"personal_number": changed_digit(number, 9), "full_name": misspelt},
+        person | {"personal_number": None, "full_name": misspelt, "birth_date": later},
     ]
+
+
+#: Rivals, by their place among :func:`rivals_of`, who are up to date where the person's own row is not.
+NEWER = (7, 8, 9)
 
 
 def plant(nation: Path) -> dict[str, str]:
     """Give every twentieth register person of a nation a rival, one kind after another; gives the kin: the
-    number of each person and the rival's ``person_id``.
+    number of each person and the rival's ``person_id``. Of some kinds the rival has the telephone, the
+    parents and the commune that agencies hold, and the person's own row has others.
     """
     register = pl.read_parquet(nation / "register.parquet")
     people = [p for p in register.to_dicts() if p["birth_date"] and len(set(p["personal_number"] or "")) > 4]
     held = set(register["personal_number"].to_list())
-    planted, kin = [], {}
+    planted, kin, older = [], {}, {}
     for k, person in enumerate(people[::20]):
-        rival = rivals_of(person, people[7 * k + 1])[k % 7]
+        kind = k % 10
+        rival = rivals_of(person, people[7 * k + 1])[kind]
+        if kind in NEWER:
+            aged = ("commune", "phone", "father_name", "mother_name")
+            older[person["person_id"]] = {c: people[7 * k + 1][c] for c in aged}
         if rival["personal_number"] is None or rival["personal_number"] not in held:
             held.add(rival["personal_number"])
             planted.append(rival | {"person_id": f"X{k:09d}", "old_number": None})
             kin[person["personal_number"]] = planted[-1]["person_id"]
     rows = pl.DataFrame(planted, schema=register.schema)
-    pl.concat([register, rows]).write_parquet(nation / "register.parquet")
+    held_rows = [p | older.get(p["person_id"], {}) for p in register.to_dicts()]
+    own = pl.DataFrame(held_rows, schema=register.schema)
+    pl.concat([own, rows]).write_parquet(nation / "register.parquet")
     return kin
 
 
@@ -182,9 +200,9 @@ def answer(nation: Path, kin: dict[str, str]) -> int:
     return len(about[:12])
 
 
-def nobody_near(_: object, left: np.ndarray, __: object) -> tuple[Scored, np.ndarray]:
-    """In place of the pairs with rivals: none, and no crowd."""
-    return Scored.concatenate([]), np.zeros(left.shape[0], bool)
+def nobody_near(*_: object) -> tuple[np.ndarray, np.ndarray]:
+    """In place of the pairs with rivals: none."""
+    return np.zeros(0, np.int64), np.zeros(0, np.int64)
 
 
 @pytest.mark.parametrize("seed", [4, 5])
@@ -199,7 +217,7 @@ def test_settling__decides_alike_where_the_register_holds_rivals(seed: int, tmp_
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(settle, "SAMPLED", 500)
         run_project(project, tmp_path / "settled", threads=2)
-        patch.setattr(tasks_settle, "pairs_with_rivals", nobody_near)
+        patch.setattr(tasks_settle, "_rivals", nobody_near)
         run_project(project, tmp_path / "trusting", threads=2)
         patch.setattr(workspace, "settling_patterns", nobody)
         run_project(project, tmp_path / "nobody", threads=2)

@@ -1,73 +1,127 @@
-"""Rivals through files, against looking at everybody."""
+"""Rivals through files, against looking at every candidate of every record."""
 
 from __future__ import annotations
 
-import collections
-import shutil
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
-from jobs import tasks_settle
-from jobs.store import read_arrays, read_json, write_json
-from jobs.tasks_settle import find_rivals, key_rivals, list_rivals, rival_groups, rival_stretches
+from data.generator import generate
+from jobs.run import run_project
+from jobs.shuffle import read_shuffled
+from jobs.store import read_arrays
+from jobs.tasks_block import read_blocks
+from jobs.tasks_match import LEAST_TASKS, scoring_of
+from jobs.tasks_settle import find_rivals, outline_range, propose_range, rival_rules, settle_range, settles
 from jobs.workspace import Workspace
-from linkage.coded import Coded, Meaning
-from linkage.settle import CROWD
+from linkage import settle
+from linkage.match import match_pairs
+from linkage.scored import Scored
 
 
-def births(coded: Coded, meaning: Meaning) -> list[np.ndarray]:
-    """In place of :func:`linkage.settle.alike_keys`: keys that many share, of the month and the decade of
-    birth.
+@pytest.fixture(scope="module")
+def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """A run of people with few names, up to its settled records, as if few were rehearsed, and as if many
+    candidates came near.
     """
-    born = np.asarray(coded.arrays["birth_date"]).astype(np.uint64)
-    keys = [born >> np.uint64(5), (born >> np.uint64(9)) // np.uint64(10)]
-    return [
-        np.where(born != 0, (2 * one + np.uint64(kind)) * np.uint64(0x9E3779B97F4A7C15), np.uint64(0))
-        for kind, one in enumerate(keys)
-    ]
+    folder = tmp_path_factory.mktemp("settling")
+    generate(folder / "nation", 1_500, seed=12, born=1985, namesakes=12.0)
+    run_project(folder / "nation" / "project.toml", folder / "run", parts=2, keep_work=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settle, "SAMPLED", 100)
+        patch.setattr(settle, "CLEAR", 46 * 1024)
+        yield settled(Workspace.open(str(folder / "run" / "work")))
+    Workspace.open.cache_clear()
 
 
-@pytest.fixture
-def space(kept: Workspace, tmp_path: Path) -> Workspace:
-    """The kept run's columns in more ranges and partitions than tasks take at once."""
-    work = tmp_path / "work"
-    shutil.copytree(kept.work, work)
-    write_json(work / "layout.json", read_json(work / "layout.json") | {"range_rows": 60, "bits": 7})
-    return Workspace.open(str(work))
-
-
-def test_rivals__are_all_who_share_a_key_but_for_crowds(
-    space: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tasks_settle, "alike_keys", births)
+def settled(space: Workspace) -> Workspace:
+    """The same with what every task of settling writes."""
+    assert settles(space)
     work = str(space.work)
-    assert rival_groups(space) > 1
-    assert max(len(some) for some in rival_stretches(space)) > 1
     for start, stop in space.ranges(register=True):
-        key_rivals(work, start, stop)
-    for some in rival_stretches(space):
-        find_rivals(work, some.start, some.stop)
-    rivals, crowded = set(), set()
-    for group in range(rival_groups(space)):
-        list_rivals(work, group)
-        held = read_arrays(space.path("rivals", f"{group:05d}.arrays"))
-        pairs = list(zip(held["rows"].tolist(), held["rivals"].tolist(), strict=True))
-        assert pairs == sorted(set(pairs))
-        assert held["crowded"].tolist() == sorted(set(held["crowded"].tolist()))
-        assert {row // (60 * tasks_settle.RANGES_TOGETHER) for row, _ in pairs} <= {group}
-        rivals |= set(pairs)
-        crowded |= set(held["crowded"].tolist())
+        outline_range(work, start, stop)
+    for start, stop in space.ranges(register=False):
+        propose_range(work, start, stop)
+    for rule in rival_rules(space):
+        for some in space.stretches(LEAST_TASKS):
+            find_rivals(work, rule, some.start, some.stop)
+    for start, stop in space.ranges(register=False):
+        settle_range(work, start, stop)
+    return space
 
-    sharing = collections.defaultdict(list)
-    born = np.asarray(space.coded.arrays["birth_date"])[: space.layout["n_register"]].tolist()
-    for row, date in enumerate(born):
-        if date:
-            sharing["month", date >> 5].append(row)
-            sharing["decade", (date >> 9) // 10].append(row)
-    few = [rows for rows in sharing.values() if len(rows) <= CROWD]
-    assert rivals == {(a, b) for rows in few for a in rows for b in rows if a != b}
-    assert crowded == {row for rows in sharing.values() if len(rows) > CROWD for row in rows}
-    assert rivals
-    assert crowded
+
+def candidates(space: Workspace) -> set[tuple[int, int]]:
+    """Every agency and register record that share a block of a rule without an identifier, or were probed."""
+    out = set()
+    for rule in rival_rules(space):
+        for partition in range(1 << space.layout["bits"]):
+            blocks = read_blocks(space, rule, partition)
+            for block, known in enumerate(blocks.n_register.tolist()):
+                inside = blocks.members[blocks.starts[block] : blocks.starts[block + 1]].tolist()
+                out |= {(one, other) for one in inside[known:] for other in inside[:known]}
+    for path in (space.work / "probe").glob("*.arrays"):
+        probed = read_arrays(path)
+        out |= set(zip(probed["left"].tolist(), probed["right"].tolist(), strict=True))
+    return out
+
+
+def scored(space: Workspace, pairs: list[tuple[int, int]]) -> Scored:
+    """What the pairs weigh."""
+    left, right = (np.array([pair[side] for pair in pairs], np.int64) for side in (0, 1))
+    return match_pairs(
+        space.coded,
+        space.meaning,
+        space.programme,
+        space.blocking.none(),
+        0,
+        left,
+        right,
+        scoring_of(space),
+        space.gathered,
+        owned=False,
+        keep_all=True,
+    )[0]
+
+
+def test_settled__are_the_proposed_whom_no_candidate_comes_near(space: Workspace) -> None:
+    every = candidates(space)
+    found: set[tuple[int, int]] = set()
+    proposed = settled = 0
+    ranges = space.ranges(register=False)
+    for number, (start, stop) in enumerate(ranges):
+        held = read_arrays(space.range_file("outlines", start))
+        open_ = held["others"] == 0
+        files = sorted((space.work / "rivals").glob("*.arrays"))
+        rivals = read_shuffled(files, number, ("left", "right"))
+        found |= set(zip(rivals["left"].tolist(), rivals["right"].tolist(), strict=True))
+        mine = [
+            (one, other)
+            for one, other in sorted(every)
+            if start <= one < stop and open_[one - start] and other != held["own"][one - start]
+        ]
+        weighed = scored(space, mine)
+        record = weighed.left.astype(np.int64) - start
+        near = weighed.weight > held["least"][record, 0]
+        near |= weighed.blind > held["least"][record, 1]
+        wanted = open_.copy()
+        wanted[record[near]] = False
+        assert np.array_equal(read_arrays(space.range_file("settled", start))["settled"] == 1, wanted)
+        proposed += int(open_.sum())
+        settled += int(wanted.sum())
+    assert 500 < settled < proposed - 5
+    assert found <= every
+    assert 0 < len(found) < 0.7 * len(every)
+
+
+def test_proposed__are_settled_by_the_one_pair_that_their_identifier_finds(space: Workspace) -> None:
+    for start, stop in space.ranges(register=False):
+        held = read_arrays(space.range_file("outlines", start))
+        own = np.flatnonzero(held["others"] == 0)
+        numbers = np.asarray(space.coded.arrays["personal_number"][start:stop])[own]
+        persons = np.asarray(space.coded.arrays["personal_number"].take(held["own"][own].astype(np.int64)))
+        assert (numbers == persons).mean() > 0.9
+        births = np.asarray(space.coded.arrays["birth_date"][start:stop])[own]
+        assert np.array_equal(
+            births, space.coded.arrays["birth_date"].take(held["own"][own].astype(np.int64))
+        )

@@ -269,6 +269,41 @@ def unsettled(given: Arguments) -> tuple[list[int], list[int], list[int]]:
     return out, edges, kept
 
 
+def rivals(given: Arguments) -> list[tuple[int, int]]:
+    """Pairs whose table entry, by fields decoded one by one, exceeds what the record asks."""
+    starts, members, registers, words, rows, least, own, table, steps = given[:9]
+
+    def fields(row: int) -> list[int]:
+        one, two = (int(word) for word in words[row, :2])
+        return [one >> 16 * k & 0x7FFF for k in range(4)] + [two >> 12 * k & 0x7FF for k in range(5)]
+
+    def entry(a: int, b: int) -> int:
+        out = 0
+        for k, (x, y) in enumerate(zip(fields(a), fields(b), strict=True)):
+            out += 3**k * (0 if not x or not y else 1 if x == y else 2)
+        thirds = [int(words[row, 2]) & ((1 << 59) - 1) for row in (a, b)]
+        numbers = [_digits_of(third >> 54 << 56 | third & ((1 << 54) - 1)) for third in thirds]
+        if not all(numbers):
+            return out
+        if numbers[0] == numbers[1]:
+            return -1
+        return out + 3**9 * (2 if "different" in twins.identifier_facts(*numbers) else 1)
+
+    out = []
+    for block, (begin, stop) in enumerate(itertools.pairwise(starts.tolist())):
+        inside = members[begin:stop].tolist()
+        for one in inside[registers[block] :]:
+            for other in inside[: registers[block]]:
+                at = entry(one, other)
+                term = int(steps[int(words[other, 2]) >> 59])
+                weights = [int(w) for w in table[at]]
+                known, blind = max(weights[0], weights[1] + term), max(weights[2], weights[3] + term)
+                rival = at < 0 or known > least[one, 0] or blind > least[one, 1]
+                if rival and rows[other] != own[one]:
+                    out.append((int(rows[one]), int(rows[other])))
+    return out
+
+
 def counted(given: Arguments) -> tuple[list[int], list[int], list[tuple[int, int, int]], list[int]]:
     keys, places, group = (column.tolist() for column in given[:3])
     everywhere, here = [0] * len(keys), [0] * len(keys)
