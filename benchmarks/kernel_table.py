@@ -123,6 +123,11 @@ def _unsettled(given: Arguments, found: Any) -> Any:
     return given[5][: starts[-1]].tolist(), starts, given[7][:found].tolist()
 
 
+def _contested(given: Arguments, found: Any) -> Any:
+    starts = given[6][: found + 1].tolist()
+    return given[5][: starts[-1]].tolist(), starts, given[7][:found].tolist(), given[8].tolist()
+
+
 def _walked(given: Arguments, found: Any) -> Any:
     return list(zip(given[-2][:found].tolist(), given[-1][:found].tolist(), strict=True))
 
@@ -320,6 +325,7 @@ JUDGES: Mapping[str, Judge] = {
     "keys.find_among": Judge(_out, column_twins.among, {"NumPy": peers.numpy_among}),
     "keys.set_codes": Judge(_out, column_twins.codes_of_sets),
     "pairs.unsettled_blocks": Judge(_unsettled, column_twins.unsettled),
+    "outlines.contested_blocks": Judge(_contested, column_twins.contested),
     "outlines.rival_pairs": Judge(_walked, column_twins.rivals),
     "runs.count_runs": Judge(_counted, column_twins.counted),
     "runs.find_runs": Judge(_zipped(5, 6), column_twins.found_runs),

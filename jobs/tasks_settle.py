@@ -21,7 +21,6 @@ from jobs.tasks_block import read_blocks
 from jobs.tasks_match import LEAST_TASKS, bits_of, load_scored, scoring_of
 from jobs.workspace import Workspace, slice_of
 from linkage.bounds import Bounds, bounds_of
-from linkage.gathered import local_members
 from linkage.match import PAIRS, match_pairs, without
 from linkage.rules import base_keys
 from linkage.scored import Scored
@@ -122,11 +121,13 @@ def find_rivals(work: str, rule: int, first: int, stop: int) -> dict[str, Any]:
     columns = space.fresh("outlines", ("outlines",), lambda: outline_columns(space))
     others = bits_of(space, "others", ("outlines",), columns["others"])
     left, right = [np.zeros(0, np.uint32)], [np.zeros(0, np.uint32)]
+
+    def outlines(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return columns["words"].take(rows), columns["least"].take(rows)
+
     for partition in range(first, stop):
         blocks = without(read_blocks(space, rule, partition), others, space.layout["n_register"])
-        rows, local = local_members(blocks.members)
-        words, least, persons = (columns[name].take(rows) for name in ("words", "least", "own"))
-        for records, rivals in rivals_in(blocks, rows, local, words, least, persons, own):
+        for records, rivals in rivals_in(blocks, columns["own"].take, outlines, own):
             left.append(records)
             right.append(rivals)
     found = np.concatenate(left)

@@ -72,6 +72,55 @@ def field_states(fields: int, step: int) -> NDArray[np.int32]:
 _STATES_1, _STATES_2 = field_states(WIDES, 1), field_states(NARROWS, 3**WIDES)
 
 
+@jit
+def contested_blocks(
+    starts: NDArray[np.int64],
+    members: NDArray[np.int64],
+    n_register: NDArray[np.int32],
+    rows: NDArray[np.uint32],
+    own: NDArray[np.uint32],
+    out: NDArray[np.int64],
+    out_starts: NDArray[np.int64],
+    out_register: NDArray[np.int32],
+    held: NDArray[np.bool_],
+) -> int:
+    """Blocks with only those agency records that meet a register record other than their own; returns how
+    many have any.
+
+    starts, members, n_register, rows, own : as in :func:`rival_pairs`
+    out        : int64[k], filled with the members of the blocks that are kept
+    out_starts : int64[blocks + 1], where they begin;  out_register : int32[blocks]
+    held       : bool[local rows], set where a record is left
+    """
+    n = 0
+    at = np.int64(0)
+    out_starts[0] = 0
+    for block in range(starts.shape[0] - 1):
+        begin = starts[block]
+        middle = begin + n_register[block]
+        end = at + n_register[block]
+        for place in range(middle, starts[block + 1]):
+            member = members[place]
+            others = n_register[block] > 1
+            if n_register[block] == 1:
+                others = rows[members[begin]] != own[member]
+            if others:
+                out[end] = member
+                held[member] = True
+                end += 1
+        if end == at + n_register[block]:
+            continue
+        for place in range(begin, middle):
+            out[at] = members[place]
+            held[members[place]] = True
+            at += 1
+        at = end
+        out_register[n] = n_register[block]
+        n += 1
+        out_starts[n] = at
+    return n
+
+
 @inline
 def _joined_1(bits: np.uint64) -> np.uint64:
     return ((bits >> _WIDE) * _JOIN_1) >> _FROM_1
@@ -127,8 +176,11 @@ def _rival_pairs(
             there_2 = a_2 + _FULL_2
             weight_least = least[one, 0]
             blind_least = least[one, 1]
+            person = own[one]
             for at in range(begin, middle):
                 other = members[at]
+                if rows[other] == person:
+                    continue
                 b_1 = words[other, 0]
                 b_2 = words[other, 1]
                 both_1 = there_1 & (b_1 + _FULL_1) & _TOP_1
@@ -157,7 +209,7 @@ def _rival_pairs(
                         or table[entry, 2] > blind_least
                         or table[entry, 3] + term > blind_least
                     )
-                if near and rows[other] != own[one]:
+                if near:
                     left[n] = rows[one]
                     right[n] = rows[other]
                     n += 1

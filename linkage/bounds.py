@@ -57,7 +57,7 @@ def _union(bits: Iterable[int]) -> int:
 class Field:
     """What an outline says of a column.
 
-    take  : gives the values, uint64[n], 0 for none, of a column's codes
+    take  : gives the values, uint64[n] that fit into the field, 0 for none, of a column's codes
     known : by state, what is known of the column's bits: one of several possibilities
     """
 
@@ -92,21 +92,19 @@ class Bounds:
 
     def outlines(self, coded: Coded, meaning: Meaning) -> np.ndarray:
         """Outlines of all records of a table: uint64[n, 3]."""
-        out = np.zeros((len(coded), 3), np.uint64)
+        words = [np.zeros(len(coded), np.uint64) for _ in range(3)]
         for word, (fields, bits) in enumerate(((self.wide, WIDE), (self.narrow, NARROW))):
             for place, field in enumerate(fields):
                 values = field.take(np.asarray(coded.arrays[field.column]), meaning)
-                least = np.uint64((1 << bits) - 1)
-                value = np.where(values != 0, values % least + np.uint64(1), np.uint64(0))
-                out[:, word] |= value << np.uint64((bits + 1) * place)
+                words[word] |= values << np.uint64((bits + 1) * place)
         if self.number:
-            out[:, 2] = packed_codes(np.asarray(coded.arrays[self.number]))
+            words[2] |= packed_codes(np.asarray(coded.arrays[self.number]))
         step = np.full(len(coded), _ZEROTH, np.int64)
         if "frequency" in coded.arrays:
             greatest = np.asarray(coded.arrays["frequency"]).max(axis=1).astype(np.int64)
             step = np.clip(-(-greatest // _STEP) + _ZEROTH, 0, _STEPS - 1)
-        out[:, 2] |= step.astype(np.uint64) << np.uint64(CODE)
-        return out
+        words[2] |= step.astype(np.uint64) << np.uint64(CODE)
+        return np.stack(words, axis=1)
 
 
 def bounds_of(
@@ -155,7 +153,7 @@ def _wide_fields(column: str, kind: str) -> list[Field]:
     null = BITS[kind]["null"]
     if kind == "name":
         known = ((null, _none_of(kind)),), ((0, null),), ((0, null | _ORDERED),)
-        return [Field(column, lambda v, m: name_codes(v, m.tokens, "set"), known)]
+        return [Field(column, lambda v, m: _highest(name_codes(v, m.tokens, "set")), known)]
     if kind in ("phone", "identifier", "text"):
         exact = BITS[kind]["exact"]
         known = ((null, _none_of(kind)),), ((0, null),), ((0, null | exact),)
@@ -192,15 +190,19 @@ def _narrow_fields(column: str, kind: str) -> list[Field]:
     return []
 
 
-def _mixed(values: np.ndarray) -> np.ndarray:
-    """Well-spread hashes of codes, 0 for code 0 (and for nobody else, but for one in 2**32)."""
-    spread = values.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    out: np.ndarray = spread >> np.uint64(29)
+def _highest(hashes: np.ndarray) -> np.ndarray:
+    """The highest bits of keyed hashes, as many as a wide field has; 0 for 0 and for nothing else."""
+    out: np.ndarray = np.maximum(hashes >> np.uint64(64 - WIDE), (hashes != 0).astype(np.uint64))
     return out
 
 
+def _mixed(values: np.ndarray) -> np.ndarray:
+    """Codes spread over a wide field; 0 for 0 and for nothing else."""
+    return _highest(values.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+
+
 def _years(values: np.ndarray, _: Meaning) -> np.ndarray:
-    return (values >> 9).astype(np.uint64)
+    return np.minimum(values >> 9, (1 << NARROW) - 1).astype(np.uint64)
 
 
 def _days(values: np.ndarray, _: Meaning) -> np.ndarray:
@@ -211,17 +213,19 @@ def _single_units(values: np.ndarray, meaning: Meaning) -> np.ndarray:
     """The unit of a set of one; 0 of a set of several: these may have one in common with any other."""
     units = meaning.units
     alone = np.diff(units.offsets) == 1
-    of_set = np.zeros(alone.shape[0], np.int64)
-    of_set[alone] = units.members[units.offsets[:-1][alone]].astype(np.int64) + 1
+    of_set = np.full(alone.shape[0], -1, np.int64)
+    of_set[alone] = units.members[units.offsets[:-1][alone]]
     return _of_sets(values, of_set)
 
 
 def _provinces(values: np.ndarray, meaning: Meaning) -> np.ndarray:
-    return _of_sets(values, meaning.units.province.astype(np.int64) + 1)
+    return _of_sets(values, meaning.units.province.astype(np.int64))
 
 
 def _of_sets(values: np.ndarray, of_set: np.ndarray) -> np.ndarray:
-    return np.append(of_set, 0)[np.where(values < 0, of_set.shape[0], values)].astype(np.uint64)
+    """What a set of units is known by (-1 nothing), folded into a narrow field; 0 for nothing and no set."""
+    folded = np.where(of_set < 0, 0, of_set % ((1 << NARROW) - 1) + 1).astype(np.uint64)
+    return np.append(folded, np.uint64(0))[values]
 
 
 def _levels_left(
@@ -303,7 +307,10 @@ def _greatest(table: np.ndarray, left: Sequence[tuple[tuple[int, ...], np.ndarra
                 continue
             state = dict(zip(fields, chosen, strict=True))
             at = (Ellipsis, *[state.get(f, slice(None)) for f in axes])
-            out[(*at, *[state[f] for f in new])] = table[levels].max(axis=0)[at]
+            best = table[levels[0]][at]
+            for level in levels[1:]:
+                best = np.maximum(best, table[level][at])
+            out[(*at, *[state[f] for f in new])] = best
         table, axes = out, axes + new
     wanted = range(WIDES + NARROWS, -1, -1)
     whole = table.transpose([axes.index(f) for f in wanted if f in axes])

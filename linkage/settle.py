@@ -16,15 +16,16 @@ candidates.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from kernels.outlines import rival_pairs
+from kernels.outlines import contested_blocks, rival_pairs
 from linkage.bounds import Bounds
 from linkage.decisions import contradicting
 from linkage.errors import ConfigError, did_you_mean
+from linkage.gathered import local_members
 from linkage.levels import Programme
 from linkage.model import STEP
 from linkage.scored import Blocks, Scored
@@ -121,36 +122,44 @@ def proposed_records(
 
 def rivals_in(
     blocks: Blocks,
-    rows: np.ndarray,
-    local: np.ndarray,
-    words: np.ndarray,
-    least: np.ndarray,
-    own: np.ndarray,
+    own: Callable[[np.ndarray], np.ndarray],
+    outlines: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
     bounds: Bounds,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Pairs, as global rows, of the agency records of some blocks with register persons who may be rivals.
+    """Pairs, as global rows, of the proposed records of some blocks with register persons who may be rivals.
 
-    rows : uint32[k], the records of the blocks;  local : int64, each member's place among them
-    words : uint64[k, 3], their outlines;  least, own : as in :class:`Proposed`
+    blocks : without other agency records;  own : gives ``own`` of :class:`Proposed`, of rising rows
+    outlines : gives the outlines of rising rows (uint64[k, 3]), and ``least``. Most proposed records meet
+    nobody but their own person, and outlines are read of the others only.
     """
-    room = max(_PAIRS, int(blocks.n_register.max(initial=0)))
+    rows, local = local_members(blocks.members)
+    persons = own(rows)
+    members, starts = np.empty(local.shape[0], np.int64), np.empty(blocks.starts.shape[0], np.int64)
+    n_register, held = np.empty(blocks.n_register.shape[0], np.int32), np.zeros(rows.shape[0], np.bool_)
+    n = contested_blocks(
+        blocks.starts, local, blocks.n_register, rows, persons, members, starts, n_register, held
+    )
+    place = np.cumsum(held) - 1
+    rows, persons, members = rows[held], persons[held], place[members[: starts[n]]]
+    words, least = outlines(rows)
+    room = max(_PAIRS, int(n_register[:n].max(initial=0)))
     position = np.zeros(2, np.int64)
     left, right = np.empty(room, np.uint32), np.empty(room, np.uint32)
-    while n := rival_pairs(
-        blocks.starts,
-        local,
-        blocks.n_register,
+    while n_pairs := rival_pairs(
+        starts[: n + 1],
+        members,
+        n_register[:n],
         words,
         rows,
         least,
-        own,
+        persons,
         bounds.table,
         bounds.steps,
         position,
         left,
         right,
     ):
-        yield left[:n].copy(), right[:n].copy()
+        yield left[:n_pairs].copy(), right[:n_pairs].copy()
 
 
 def settled_records(proposed: Proposed, others: Scored, start: int) -> np.ndarray:

@@ -21,7 +21,17 @@ from kernels.keys import (
     sort_falling,
     start_keys,
 )
-from kernels.outlines import CODE, NARROW, NARROWS, STATES, WIDE, WIDES, packed_codes, rival_pairs
+from kernels.outlines import (
+    CODE,
+    NARROW,
+    NARROWS,
+    STATES,
+    WIDE,
+    WIDES,
+    contested_blocks,
+    packed_codes,
+    rival_pairs,
+)
 from kernels.pairs import count_block_pairs, narrow_pairs, owned_pairs, unsettled_blocks, walk_blocks
 from kernels.partition import partition_order, partition_rows, rank_rows, sort_by_key, split_blocks
 from kernels.probe import probe_neighbours
@@ -178,6 +188,19 @@ def _rivals(n: int) -> tuple[Any, ...]:
     return starts, mapped(members), registers, words, rows, least, own.astype(np.uint32), table, steps, *out
 
 
+def _contested(n: int) -> tuple[Any, ...]:
+    starts, members, registers, _, _, out, out_starts, _ = _unsettled(n)
+    local = np.array(members, np.int64)
+    rows = np.arange(2 * n, dtype=np.uint32) * np.uint32(3)
+    own = rows[np.random.default_rng(35).integers(0, n, 2 * n)]
+    first = local[np.minimum(starts[:-1], max(0, local.shape[0] - 1))] if local.size else local
+    alone = np.flatnonzero((registers == 1) & (np.arange(n) % 2 == 0))
+    for block in alone[:200]:
+        own[local[starts[block] + 1 : starts[block + 1]]] = rows[first[block]]
+    kept = np.empty(n, np.int32), np.zeros(2 * n, np.bool_)
+    return starts, mapped(local), registers, rows, own, np.empty(out.shape[0], np.int64), out_starts, *kept
+
+
 def _groups(n: int) -> NDArray[np.uint8]:
     return mapped(np.random.default_rng(23).integers(0, 5, n).astype(np.uint8))
 
@@ -281,6 +304,7 @@ EXAMPLES = (
     Example(find_among, _among, "key"),
     Example(set_codes, _set_codes, "record"),
     Example(unsettled_blocks, _unsettled, "block"),
+    Example(contested_blocks, _contested, "block", consumed=(8,)),
     Example(rival_pairs, _rivals, "pair", consumed=(9,)),
     Example(count_runs, _counted, "key", consumed=(8,)),
     Example(find_runs, _found, "key"),

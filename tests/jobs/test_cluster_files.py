@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import re
 import shlex
 from pathlib import Path
@@ -17,6 +18,11 @@ FOLDER = ROOT / "docs" / "cluster"
 PAGE = ROOT / "docs" / "cluster.md"
 KUBERAY = json.loads(Path(__file__).with_name("kuberay.schema.json").read_text())
 CLUSTERS = ("kuberay-cluster.yaml", "kuberay-job.yaml")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _token_mode():
+    os.environ["RAY_AUTH_MODE"] = "token"  # Ray reads it once, when it is imported
 
 
 def documents(name):

@@ -269,6 +269,26 @@ def unsettled(given: Arguments) -> tuple[list[int], list[int], list[int]]:
     return out, edges, kept
 
 
+def contested(given: Arguments) -> tuple[list[int], list[int], list[int], list[bool]]:
+    starts, members, registers, rows, own = given[:5]
+    out: list[int] = []
+    edges, kept = [0], []
+    for block, (begin, stop) in enumerate(itertools.pairwise(starts.tolist())):
+        inside = members[begin:stop].tolist()
+        persons = inside[: registers[block]]
+        left = [
+            one
+            for one in inside[registers[block] :]
+            if len(persons) > 1 or any(rows[other] != own[one] for other in persons)
+        ]
+        if left:
+            out += persons + left
+            edges.append(len(out))
+            kept.append(len(persons))
+    there = set(out)
+    return out, edges, kept, [row in there for row in range(rows.shape[0])]
+
+
 def rivals(given: Arguments) -> list[tuple[int, int]]:
     """Pairs whose table entry, by fields decoded one by one, exceeds what the record asks."""
     starts, members, registers, words, rows, least, own, table, steps = given[:9]
