@@ -125,7 +125,7 @@ def _unsettled(given: Arguments, found: Any) -> Any:
 
 def _contested(given: Arguments, found: Any) -> Any:
     starts = given[6][: found + 1].tolist()
-    return given[5][: starts[-1]].tolist(), starts, given[7][:found].tolist(), given[8].tolist()
+    return given[5][: starts[-1]].tolist(), starts, given[7][:found].tolist()
 
 
 def _walked(given: Arguments, found: Any) -> Any:

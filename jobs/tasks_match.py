@@ -13,7 +13,6 @@ from jobs.tasks_block import read_blocks
 from jobs.tasks_train import read_model
 from jobs.workspace import Workspace
 from kernels.partition import partition_order
-from linkage.columns import Column
 from linkage.match import Scoring, floor_of, match_blocks, match_pairs, without
 from linkage.model import Weights, weigh
 from linkage.reach import screen_of
@@ -128,28 +127,24 @@ def match_partitions(work: str, rule: int, first: int, stop: int) -> dict[str, A
 
 
 def settled_bits(space: Workspace) -> np.ndarray | None:
-    """Which agency records need no further candidates, see :func:`bits_of`; None where nobody says."""
-    settled = space.settled
-    return None if settled is None else bits_of(space, "settled", ("settled",), settled)
-
-
-def bits_of(space: Workspace, name: str, places: Sequence[str], flags: Column) -> np.ndarray:
-    """Flags (uint8 over all rows) of the agency records, a bit each (222 million: 28 MB), the lowest of a
-    byte first. Made once a process, and anew when the folders ``places`` change.
+    """Which agency records need no further candidates, a bit each (222 million: 28 MB), the lowest of a byte
+    first; None where nobody says. Made once a process.
     """
 
-    def load() -> np.ndarray:
+    def load() -> np.ndarray | None:
+        settled = space.settled
+        if settled is None:
+            return None
         n, first = space.layout["rows"], space.layout["n_register"]
         out = np.zeros((n - first + 7) // 8, np.uint8)
         step = 1 << 20
         for start in range(first, n, step):
-            bits = np.packbits(flags[start : min(n, start + step)], bitorder="little")
+            bits = np.packbits(settled[start : min(n, start + step)], bitorder="little")
             at = (start - first) // 8
             out[at : at + bits.shape[0]] = bits
         return out
 
-    held: np.ndarray = space.fresh(f"{name} bits", places, load)
-    return held
+    return space.fresh("settled bits", ("settled",), load)
 
 
 def match_probe(work: str, rule: int, start: int) -> dict[str, Any]:

@@ -1,14 +1,16 @@
 """Tasks that settle the records that their identifier decides, but not where a rival comes near: a candidate
 that some rule brings, and whose pair with the record may weigh about as much as the one that settles.
 
-    outlines/<start>.arrays         outlines of a range's records; beside an agency's, what a rival's pair
-                                    must exceed, whose rival it is, and who is not proposed
+    outlines/<start>.arrays         outlines of a range's records; beside an agency's, whom they are settled
+                                    onto, if proposed, and what a rival's pair must exceed
+    outlines/own.arrays             whom all agency records are settled onto
     rivals/<rule>-<first>.arrays    records with their rivals, by range, of a stretch of a rule's partitions
     settled/<start>.arrays          which records of an agency range are settled
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,14 +20,16 @@ from jobs.judgements import judged_records
 from jobs.shuffle import read_shuffled, write_shuffled
 from jobs.store import read_arrays, write_arrays
 from jobs.tasks_block import read_blocks
-from jobs.tasks_match import LEAST_TASKS, bits_of, load_scored, scoring_of
+from jobs.tasks_match import LEAST_TASKS, load_scored, scoring_of
 from jobs.workspace import Workspace, slice_of
+from kernels.outlines import NOBODY
 from linkage.bounds import Bounds, bounds_of
-from linkage.match import PAIRS, match_pairs, without
+from linkage.match import PAIRS, match_pairs
 from linkage.rules import base_keys
 from linkage.scored import Scored
 from linkage.settle import (
     Proposed,
+    contested,
     proposed_records,
     rehearsed,
     rivals_in,
@@ -94,9 +98,20 @@ def propose_range(work: str, start: int, stop: int) -> dict[str, Any]:
         words=_outlines(space, start, stop),
         least=proposed.least,
         own=proposed.own,
-        others=(~proposed.records).astype(np.uint8),
     )
     return {"rows_in": stop - start, "rows_out": int(proposed.records.sum())}
+
+
+def join_owners(work: str) -> dict[str, Any]:
+    """The register rows that proposed records are settled onto, of all agencies, as one file."""
+    space = Workspace.open(work)
+    ranges = [space.range_file("outlines", start) for start, _ in space.ranges(register=False)]
+    write_arrays(_owners(space), own=np.concatenate([read_arrays(path)["own"] for path in ranges]))
+    return {}
+
+
+def _owners(space: Workspace) -> Path:
+    return space.path("outlines", "own.arrays")
 
 
 def _without_blocks(space: Workspace, start: int, stop: int) -> np.ndarray:
@@ -117,17 +132,16 @@ def _without_blocks(space: Workspace, start: int, stop: int) -> np.ndarray:
 def find_rivals(work: str, rule: int, first: int, stop: int) -> dict[str, Any]:
     """Pairs of proposed records with their rivals in some partitions of a rule."""
     space = Workspace.open(work)
-    own = bounds(space)
     columns = space.fresh("outlines", ("outlines",), lambda: outline_columns(space))
-    others = bits_of(space, "others", ("outlines",), columns["others"])
+    own = space.fresh("own", ("outlines",), lambda: read_arrays(_owners(space))["own"])
     left, right = [np.zeros(0, np.uint32)], [np.zeros(0, np.uint32)]
 
-    def outlines(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return columns["words"].take(rows), columns["least"].take(rows)
+    def outlines(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return columns["words"].take(rows), columns["least"].take(rows), columns["own"].take(rows)
 
     for partition in range(first, stop):
-        blocks = without(read_blocks(space, rule, partition), others, space.layout["n_register"])
-        for records, rivals in rivals_in(blocks, columns["own"].take, outlines, own):
+        blocks = contested(read_blocks(space, rule, partition), own, space.layout["n_register"])
+        for records, rivals in rivals_in(blocks, outlines, bounds(space)):
             left.append(records)
             right.append(rivals)
     found = np.concatenate(left)
@@ -164,7 +178,7 @@ def settle_range(work: str, start: int, stop: int) -> dict[str, Any]:
     """Settle the proposed records of an agency range that outweigh all of their rivals."""
     space = Workspace.open(work)
     held = read_arrays(space.range_file("outlines", start))
-    proposed = Proposed(held["others"] == 0, held["least"], held["own"])
+    proposed = Proposed(held["own"] != NOBODY, held["least"], held["own"])
     left, right = _rivals(space, start, proposed.records)
     rivals = [
         match_pairs(

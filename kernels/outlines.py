@@ -1,7 +1,7 @@
 """What the outlines of two records say of the greatest weight that the two can have as a pair.
 
 An outline is three words of a record, small enough to be looked at for every candidate pair. The first word
-has four fields of 15 bits, each with a free bit above it, the second five fields of 11 bits, the third an
+has four fields of 15 bits, each with a free bit above it, the second six fields of 9 bits, the third an
 identifier (:mod:`kernels.identifiers`) and, above its 59 bits, which of 32 steps the record's name adds to a
 weight. A field is 0 where the record has nothing to compare. Fields that differ are of values that differ; of
 others, values may differ too.
@@ -17,14 +17,17 @@ from kernels._jit import inline, jit
 from kernels.identifiers import ADJACENT_SWAP, LOST_ZERO, ONE_DIGIT, ONE_EDIT, identifier_bits
 
 #: Bits of a field of the first and of the second word, without the free one, and how many fields either has.
-WIDE, NARROW = 15, 11
-WIDES, NARROWS = 4, 5
+WIDE, NARROW = 15, 9
+WIDES, NARROWS = 4, 6
 
 #: Bits of the third word that are the identifier's digits, and those with their number above it.
 DIGITS, CODE = 54, 59
 
 #: What two identifiers can be that are not equal.
 NONE, NEAR, FAR = 0, 1, 2
+
+#: In place of a register row: there is none.
+NOBODY = np.uint32((1 << 32) - 1)
 
 #: Entries of a table of bounds for each of NONE, NEAR and FAR: every field is missing, like or unlike.
 STATES = 3 ** (WIDES + NARROWS)
@@ -75,22 +78,22 @@ _STATES_1, _STATES_2 = field_states(WIDES, 1), field_states(NARROWS, 3**WIDES)
 @jit
 def contested_blocks(
     starts: NDArray[np.int64],
-    members: NDArray[np.int64],
+    members: NDArray[np.uint32],
     n_register: NDArray[np.int32],
-    rows: NDArray[np.uint32],
     own: NDArray[np.uint32],
-    out: NDArray[np.int64],
+    first: int,
+    out: NDArray[np.uint32],
     out_starts: NDArray[np.int64],
     out_register: NDArray[np.int32],
-    held: NDArray[np.bool_],
 ) -> int:
     """Blocks with only those agency records that meet a register record other than their own; returns how
     many have any.
 
-    starts, members, n_register, rows, own : as in :func:`rival_pairs`
-    out        : int64[k], filled with the members of the blocks that are kept
+    starts, n_register : as in :func:`rival_pairs`;  members : uint32[k], rows
+    own        : uint32[agency rows], of each row from ``first`` on its own register row, :data:`NOBODY` of
+                 one that is left out
+    out        : uint32[k], filled with the members of the blocks that are kept
     out_starts : int64[blocks + 1], where they begin;  out_register : int32[blocks]
-    held       : bool[local rows], set where a record is left
     """
     n = 0
     at = np.int64(0)
@@ -100,19 +103,16 @@ def contested_blocks(
         middle = begin + n_register[block]
         end = at + n_register[block]
         for place in range(middle, starts[block + 1]):
-            member = members[place]
-            others = n_register[block] > 1
-            if n_register[block] == 1:
-                others = rows[members[begin]] != own[member]
-            if others:
-                out[end] = member
-                held[member] = True
+            person = own[np.int64(members[place]) - first]
+            if person == NOBODY or n_register[block] == 0:
+                continue
+            if n_register[block] > 1 or members[begin] != person:
+                out[end] = members[place]
                 end += 1
         if end == at + n_register[block]:
             continue
         for place in range(begin, middle):
             out[at] = members[place]
-            held[members[place]] = True
             at += 1
         at = end
         out_register[n] = n_register[block]

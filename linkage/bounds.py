@@ -35,6 +35,9 @@ IMPOSSIBLE = -(1 << 30)
 #: Steps of what a name adds to a weight: of 1.5 bits, the tenth of them 0.
 _STEP, _ZEROTH, _STEPS = 1536, 9, 32
 
+#: Values of a narrow field beside 0.
+_NARROW = (1 << NARROW) - 1
+
 _ORDERED = tokens.EXACT | tokens.PLAIN | tokens.UNACCENTED | tokens.BARE | tokens.REORDERED
 _OF_A_DAY = dates.EXACT | dates.SWAPPED | dates.ONE_DIGIT | dates.DAY_MONTH_EQUAL | dates.DAY_MONTH_DIGIT
 _SLIPS = identifiers.ONE_DIGIT | identifiers.ADJACENT_SWAP | identifiers.ONE_EDIT | identifiers.LOST_ZERO
@@ -169,12 +172,19 @@ def _narrow_fields(column: str, kind: str) -> list[Field]:
             ((0, null),),
             ((0, null | dates.EXACT | dates.SWAPPED | dates.YEAR_EQUAL),),
         )
+        partial = ((null, _none_of(kind)), (dates.PARTIAL, null | _OF_A_DAY))
+        whole = null | dates.PARTIAL
         days = (
-            ((null, _none_of(kind)), (dates.PARTIAL, null | _OF_A_DAY)),
-            ((dates.DAY_MONTH_EQUAL, null | dates.PARTIAL | dates.SWAPPED | dates.DAY_MONTH_DIGIT),),
-            ((0, null | dates.PARTIAL | dates.EXACT | dates.DAY_MONTH_EQUAL),),
+            partial,
+            ((dates.DAY_MONTH_EQUAL, whole | dates.SWAPPED | dates.DAY_MONTH_DIGIT),),
+            ((0, whole | dates.EXACT | dates.DAY_MONTH_EQUAL),),
         )
-        return [Field(column, _years, years), Field(column, _days, days)]
+        either = (
+            partial,
+            ((0, whole),),
+            ((0, whole | dates.EXACT | dates.DAY_MONTH_EQUAL | dates.SWAPPED),),
+        )
+        return [Field(column, _years, years), Field(column, _days, days), Field(column, _either_way, either)]
     if kind == "sex":
         same = BITS[kind]["exact"]
         known = ((null, same),), ((same, null),), ((0, null | same),)
@@ -202,11 +212,20 @@ def _mixed(values: np.ndarray) -> np.ndarray:
 
 
 def _years(values: np.ndarray, _: Meaning) -> np.ndarray:
-    return np.minimum(values >> 9, (1 << NARROW) - 1).astype(np.uint64)
+    years = values >> 9
+    return np.where(years != 0, years % _NARROW + 1, 0).astype(np.uint64)
 
 
 def _days(values: np.ndarray, _: Meaning) -> np.ndarray:
     return np.where((values & 31 != 0) & (values >> 5 & 15 != 0), values & 511, 0).astype(np.uint64)
+
+
+def _either_way(values: np.ndarray, _: Meaning) -> np.ndarray:
+    """Day and month, the same where they are exchanged."""
+    day, month = values & 31, values >> 5 & 15
+    return np.where(
+        (day != 0) & (month != 0), np.minimum(day, month) << 5 | np.maximum(day, month), 0
+    ).astype(np.uint64)
 
 
 def _single_units(values: np.ndarray, meaning: Meaning) -> np.ndarray:
@@ -224,7 +243,7 @@ def _provinces(values: np.ndarray, meaning: Meaning) -> np.ndarray:
 
 def _of_sets(values: np.ndarray, of_set: np.ndarray) -> np.ndarray:
     """What a set of units is known by (-1 nothing), folded into a narrow field; 0 for nothing and no set."""
-    folded = np.where(of_set < 0, 0, of_set % ((1 << NARROW) - 1) + 1).astype(np.uint64)
+    folded = np.where(of_set < 0, 0, of_set % _NARROW + 1).astype(np.uint64)
     return np.append(folded, np.uint64(0))[values]
 
 

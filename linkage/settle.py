@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kernels.outlines import contested_blocks, rival_pairs
+from kernels.outlines import NOBODY, contested_blocks, rival_pairs
 from linkage.bounds import Bounds
 from linkage.decisions import contradicting
 from linkage.errors import ConfigError, did_you_mean
@@ -90,7 +90,7 @@ def rehearsed(order: np.ndarray, n_agency: int) -> np.ndarray:
 class Proposed:
     """Agency records of a range that one pair settles if they have no rivals.
 
-    records : bool[n];  own : uint32[n], the register row of that pair
+    records : bool[n];  own : uint32[n], the register row of that pair, ``NOBODY`` without one
     least   : int32[n, 2], weights, with the identifier and without it, beyond which another pair is a rival's
     """
 
@@ -111,55 +111,57 @@ def proposed_records(
     record = scored.left.astype(np.int64) - start
     good = np.flatnonzero(settling[scored.pattern])
     records = (np.bincount(record[good], minlength=n) == 1) & ~left_out
-    own, least = np.zeros(n, np.uint32), np.zeros((n, 2), np.int32)
+    own, least = np.full(n, NOBODY), np.zeros((n, 2), np.int32)
     own[record[good]] = scored.right[good]
     least[record[good], 0] = scored.weight[good] - CLEAR
     least[record[good], 1] = contradicting(scored.blind[good], n_register) - 1
-    proposed = Proposed(records, least, own)
     others = scored.where(scored.right != own[record])
-    return Proposed(settled_records(proposed, others, start), least, own)
+    records = settled_records(Proposed(records, least, own), others, start)
+    return Proposed(records, least, np.where(records, own, NOBODY))
+
+
+def contested(blocks: Blocks, own: np.ndarray, n_register: int) -> Blocks:
+    """Blocks with only those proposed records that meet a register person other than their own: few do.
+
+    own : uint32[agency rows], :data:`kernels.outlines.NOBODY` of records that are not proposed
+    """
+    members, starts = np.empty_like(blocks.members), np.empty(blocks.starts.shape[0], np.int64)
+    registers = np.empty(blocks.n_register.shape[0], np.int32)
+    n = contested_blocks(
+        blocks.starts, blocks.members, blocks.n_register, own, n_register, members, starts, registers
+    )
+    return Blocks(members[: starts[n]], starts[: n + 1], registers[:n], blocks.keys[:0], blocks.hot, {})
 
 
 def rivals_in(
     blocks: Blocks,
-    own: Callable[[np.ndarray], np.ndarray],
-    outlines: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+    outlines: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]],
     bounds: Bounds,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Pairs, as global rows, of the proposed records of some blocks with register persons who may be rivals.
+    """Pairs, as global rows, of the agency records of some blocks with register persons who may be rivals.
 
-    blocks : without other agency records;  own : gives ``own`` of :class:`Proposed`, of rising rows
-    outlines : gives the outlines of rising rows (uint64[k, 3]), and ``least``. Most proposed records meet
-    nobody but their own person, and outlines are read of the others only.
+    outlines : gives the outlines of rising rows (uint64[k, 3]), their ``least`` and ``own``
     """
-    rows, local = local_members(blocks.members)
-    persons = own(rows)
-    members, starts = np.empty(local.shape[0], np.int64), np.empty(blocks.starts.shape[0], np.int64)
-    n_register, held = np.empty(blocks.n_register.shape[0], np.int32), np.zeros(rows.shape[0], np.bool_)
-    n = contested_blocks(
-        blocks.starts, local, blocks.n_register, rows, persons, members, starts, n_register, held
-    )
-    place = np.cumsum(held) - 1
-    rows, persons, members = rows[held], persons[held], place[members[: starts[n]]]
-    words, least = outlines(rows)
-    room = max(_PAIRS, int(n_register[:n].max(initial=0)))
+    rows, members = local_members(blocks.members)
+    words, least, own = outlines(rows)
+    room = max(_PAIRS, int(blocks.n_register.max(initial=0)))
     position = np.zeros(2, np.int64)
     left, right = np.empty(room, np.uint32), np.empty(room, np.uint32)
-    while n_pairs := rival_pairs(
-        starts[: n + 1],
+    while n := rival_pairs(
+        blocks.starts,
         members,
-        n_register[:n],
+        blocks.n_register,
         words,
         rows,
         least,
-        persons,
+        own,
         bounds.table,
         bounds.steps,
         position,
         left,
         right,
     ):
-        yield left[:n_pairs].copy(), right[:n_pairs].copy()
+        yield left[:n].copy(), right[:n].copy()
 
 
 def settled_records(proposed: Proposed, others: Scored, start: int) -> np.ndarray:

@@ -25,6 +25,7 @@ from kernels.outlines import (
     CODE,
     NARROW,
     NARROWS,
+    NOBODY,
     STATES,
     WIDE,
     WIDES,
@@ -189,16 +190,14 @@ def _rivals(n: int) -> tuple[Any, ...]:
 
 
 def _contested(n: int) -> tuple[Any, ...]:
-    starts, members, registers, _, _, out, out_starts, _ = _unsettled(n)
-    local = np.array(members, np.int64)
-    rows = np.arange(2 * n, dtype=np.uint32) * np.uint32(3)
-    own = rows[np.random.default_rng(35).integers(0, n, 2 * n)]
-    first = local[np.minimum(starts[:-1], max(0, local.shape[0] - 1))] if local.size else local
-    alone = np.flatnonzero((registers == 1) & (np.arange(n) % 2 == 0))
-    for block in alone[:200]:
-        own[local[starts[block] + 1 : starts[block + 1]]] = rows[first[block]]
-    kept = np.empty(n, np.int32), np.zeros(2 * n, np.bool_)
-    return starts, mapped(local), registers, rows, own, np.empty(out.shape[0], np.int64), out_starts, *kept
+    rng = np.random.default_rng(35)
+    starts, members, registers, *_ = _unsettled(n)
+    own = rng.integers(0, n, n).astype(np.uint32)
+    for block in np.flatnonzero(registers == 1)[:200]:
+        own[members[starts[block] + 1 : starts[block + 1]] - np.uint32(n)] = members[starts[block]]
+    own[rng.random(n) < 0.2] = NOBODY
+    out = np.empty(members.shape[0], np.uint32), np.empty(n + 1, np.int64), np.empty(n, np.int32)
+    return starts, members, registers, mapped(own), n, *out
 
 
 def _groups(n: int) -> NDArray[np.uint8]:
@@ -304,7 +303,7 @@ EXAMPLES = (
     Example(find_among, _among, "key"),
     Example(set_codes, _set_codes, "record"),
     Example(unsettled_blocks, _unsettled, "block"),
-    Example(contested_blocks, _contested, "block", consumed=(8,)),
+    Example(contested_blocks, _contested, "block"),
     Example(rival_pairs, _rivals, "pair", consumed=(9,)),
     Example(count_runs, _counted, "key", consumed=(8,)),
     Example(find_runs, _found, "key"),

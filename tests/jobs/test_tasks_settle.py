@@ -13,8 +13,17 @@ from jobs.shuffle import read_shuffled
 from jobs.store import read_arrays
 from jobs.tasks_block import read_blocks
 from jobs.tasks_match import LEAST_TASKS, scoring_of
-from jobs.tasks_settle import find_rivals, outline_range, propose_range, rival_rules, settle_range, settles
+from jobs.tasks_settle import (
+    find_rivals,
+    join_owners,
+    outline_range,
+    propose_range,
+    rival_rules,
+    settle_range,
+    settles,
+)
 from jobs.workspace import Workspace
+from kernels.outlines import NOBODY
 from linkage import settle
 from linkage.match import match_pairs
 from linkage.scored import Scored
@@ -43,6 +52,7 @@ def settled(space: Workspace) -> Workspace:
         outline_range(work, start, stop)
     for start, stop in space.ranges(register=False):
         propose_range(work, start, stop)
+    join_owners(work)
     for rule in rival_rules(space):
         for some in space.stretches(LEAST_TASKS):
             find_rivals(work, rule, some.start, some.stop)
@@ -91,7 +101,7 @@ def test_settled__are_the_proposed_whom_no_candidate_comes_near(space: Workspace
     ranges = space.ranges(register=False)
     for number, (start, stop) in enumerate(ranges):
         held = read_arrays(space.range_file("outlines", start))
-        open_ = held["others"] == 0
+        open_ = held["own"] != NOBODY
         files = sorted((space.work / "rivals").glob("*.arrays"))
         rivals = read_shuffled(files, number, ("left", "right"))
         found |= set(zip(rivals["left"].tolist(), rivals["right"].tolist(), strict=True))
@@ -117,7 +127,7 @@ def test_settled__are_the_proposed_whom_no_candidate_comes_near(space: Workspace
 def test_proposed__are_settled_by_the_one_pair_that_their_identifier_finds(space: Workspace) -> None:
     for start, stop in space.ranges(register=False):
         held = read_arrays(space.range_file("outlines", start))
-        own = np.flatnonzero(held["others"] == 0)
+        own = np.flatnonzero(held["own"] != NOBODY)
         numbers = np.asarray(space.coded.arrays["personal_number"][start:stop])[own]
         persons = np.asarray(space.coded.arrays["personal_number"].take(held["own"][own].astype(np.int64)))
         assert (numbers == persons).mean() > 0.9

@@ -269,24 +269,23 @@ def unsettled(given: Arguments) -> tuple[list[int], list[int], list[int]]:
     return out, edges, kept
 
 
-def contested(given: Arguments) -> tuple[list[int], list[int], list[int], list[bool]]:
-    starts, members, registers, rows, own = given[:5]
+def contested(given: Arguments) -> tuple[list[int], list[int], list[int]]:
+    starts, members, registers, own, first = given[:5]
     out: list[int] = []
     edges, kept = [0], []
     for block, (begin, stop) in enumerate(itertools.pairwise(starts.tolist())):
         inside = members[begin:stop].tolist()
         persons = inside[: registers[block]]
-        left = [
-            one
-            for one in inside[registers[block] :]
-            if len(persons) > 1 or any(rows[other] != own[one] for other in persons)
-        ]
+        left = []
+        for row in inside[registers[block] :]:
+            person = own[row - first]
+            if person != 0xFFFFFFFF and (len(persons) > 1 or any(other != person for other in persons)):
+                left.append(row)
         if left:
             out += persons + left
             edges.append(len(out))
             kept.append(len(persons))
-    there = set(out)
-    return out, edges, kept, [row in there for row in range(rows.shape[0])]
+    return out, edges, kept
 
 
 def rivals(given: Arguments) -> list[tuple[int, int]]:
@@ -295,7 +294,7 @@ def rivals(given: Arguments) -> list[tuple[int, int]]:
 
     def fields(row: int) -> list[int]:
         one, two = (int(word) for word in words[row, :2])
-        return [one >> 16 * k & 0x7FFF for k in range(4)] + [two >> 12 * k & 0x7FF for k in range(5)]
+        return [one >> 16 * k & 0x7FFF for k in range(4)] + [two >> 10 * k & 0x1FF for k in range(6)]
 
     def entry(a: int, b: int) -> int:
         out = 0
@@ -307,7 +306,7 @@ def rivals(given: Arguments) -> list[tuple[int, int]]:
             return out
         if numbers[0] == numbers[1]:
             return -1
-        return out + 3**9 * (2 if "different" in twins.identifier_facts(*numbers) else 1)
+        return out + 3**10 * (2 if "different" in twins.identifier_facts(*numbers) else 1)
 
     out = []
     for block, (begin, stop) in enumerate(itertools.pairwise(starts.tolist())):
