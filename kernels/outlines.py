@@ -89,7 +89,7 @@ def contested_blocks(
     """Blocks with only those agency records that meet a register record other than their own; returns how
     many have any.
 
-    starts, n_register : as in :func:`rival_pairs`;  members : uint32[k], rows
+    starts, members, n_register : as in :func:`rival_pairs`
     own        : uint32[agency rows], of each row from ``first`` on its own register row, :data:`NOBODY` of
                  one that is left out
     out        : uint32[k], filled with the members of the blocks that are kept
@@ -140,10 +140,9 @@ def _code_of(third: np.uint64) -> int:
 @jit
 def _rival_pairs(
     starts: NDArray[np.int64],
-    members: NDArray[np.int64],
+    members: NDArray[np.uint32],
     n_register: NDArray[np.int32],
     words: NDArray[np.uint64],
-    rows: NDArray[np.uint32],
     least: NDArray[np.int32],
     own: NDArray[np.uint32],
     states_1: NDArray[np.int32],
@@ -167,7 +166,7 @@ def _rival_pairs(
                 position[0] = block
                 position[1] = place
                 return n
-            one = members[place]
+            one = place
             place += 1
             a_1 = words[one, 0]
             a_2 = words[one, 1]
@@ -177,9 +176,8 @@ def _rival_pairs(
             weight_least = least[one, 0]
             blind_least = least[one, 1]
             person = own[one]
-            for at in range(begin, middle):
-                other = members[at]
-                if rows[other] == person:
+            for other in range(begin, middle):
+                if members[other] == person:
                     continue
                 b_1 = words[other, 0]
                 b_2 = words[other, 1]
@@ -210,8 +208,8 @@ def _rival_pairs(
                         or table[entry, 3] + term > blind_least
                     )
                 if near:
-                    left[n] = rows[one]
-                    right[n] = rows[other]
+                    left[n] = members[one]
+                    right[n] = members[other]
                     n += 1
         block += 1
         place = 0
@@ -222,10 +220,9 @@ def _rival_pairs(
 
 def rival_pairs(
     starts: NDArray[np.int64],
-    members: NDArray[np.int64],
+    members: NDArray[np.uint32],
     n_register: NDArray[np.int32],
     words: NDArray[np.uint64],
-    rows: NDArray[np.uint32],
     least: NDArray[np.int32],
     own: NDArray[np.uint32],
     table: NDArray[np.int32],
@@ -238,10 +235,10 @@ def rival_pairs(
     record's least, or whose identifiers are equal; returns how many, 0 at the end.
 
     starts     : int64[blocks + 1], where each block begins in ``members``
-    members    : int64[k], local rows; the register's come first in every block, ``n_register`` of them
-    words      : uint64[local rows, 3], their outlines;  rows : uint32[local rows], what they are in all
-    least      : int32[local rows, 2], of an agency's record, what a pair's weight, and its weight without the
-                 identifier, must exceed;  own : uint32[local rows], the register row that is left out
+    members    : uint32[k], rows; the register's come first in every block, ``n_register`` of them
+    words      : uint64[k, 3], outlines of the members
+    least      : int32[k, 2], of an agency's record, what a pair's weight, and its weight without the
+                 identifier, must exceed;  own : uint32[k], the register row that is left out
     table      : int32[3 * STATES, 4], the greatest weights by what the identifiers are and the states of the
                  fields: where nothing is added for the name, where something is; both without the identifier
     steps      : int32[32], what is added for the register record's name
@@ -251,10 +248,9 @@ def rival_pairs(
     return int(
         _rival_pairs(
             reading(starts, np.int64, "starts"),
-            members,
+            reading(members, np.uint32, "members"),
             reading(n_register, np.int32, "n_register"),
             words,
-            rows,
             least,
             own,
             _STATES_1,

@@ -142,17 +142,17 @@ def rivals_in(
 
     outlines : gives the outlines of rising rows (uint64[k, 3]), their ``least`` and ``own``
     """
-    rows, members = local_members(blocks.members)
-    words, least, own = outlines(rows)
+    rows, local = local_members(blocks.members)
+    # In the order of the blocks: a walk that looks each member up waits for memory most of its time.
+    words, least, own = (np.take(column, local, axis=0) for column in outlines(rows))
     room = max(_PAIRS, int(blocks.n_register.max(initial=0)))
     position = np.zeros(2, np.int64)
     left, right = np.empty(room, np.uint32), np.empty(room, np.uint32)
     while n := rival_pairs(
         blocks.starts,
-        members,
+        blocks.members,
         blocks.n_register,
         words,
-        rows,
         least,
         own,
         bounds.table,

@@ -177,16 +177,15 @@ def _outlines(rng: np.random.Generator, codes: NDArray[np.int64]) -> NDArray[np.
 def _rivals(n: int) -> tuple[Any, ...]:
     rng = np.random.default_rng(34)
     agency, register = numbers(n)
-    words = _outlines(rng, np.concatenate([register, agency]))
-    members = np.arange(2 * n).reshape(2, n).T.ravel()
-    rows = np.concatenate([_rows(n), _rows(n) + np.uint32(5 * n)])
-    own = np.where(rng.random(2 * n) < 0.3, np.roll(rows, n), np.uint32(0))
+    words = _outlines(rng, np.stack([register, agency], axis=1).ravel())
+    members = np.stack([_rows(n), _rows(n) + np.uint32(5 * n)], axis=1).ravel()
+    own = np.where(rng.random(2 * n) < 0.3, np.roll(members, 1), np.uint32(0))
     least = rng.integers(-20_000, 60_000, (2 * n, 2)).astype(np.int32)
     table = rng.integers(-60_000, 60_000, (3 * STATES, 4)).astype(np.int32)
     steps = ((np.arange(32) - 9) * 1536).astype(np.int32)
     out = np.zeros(2, np.int64), np.zeros(n, np.uint32), np.zeros(n, np.uint32)
     starts, registers = 2 * np.arange(n + 1), np.ones(n, np.int32)
-    return starts, mapped(members), registers, words, rows, least, own.astype(np.uint32), table, steps, *out
+    return starts, mapped(members), registers, words, least, own, table, steps, *out
 
 
 def _contested(n: int) -> tuple[Any, ...]:
@@ -304,7 +303,7 @@ EXAMPLES = (
     Example(set_codes, _set_codes, "record"),
     Example(unsettled_blocks, _unsettled, "block"),
     Example(contested_blocks, _contested, "block"),
-    Example(rival_pairs, _rivals, "pair", consumed=(9,)),
+    Example(rival_pairs, _rivals, "pair", consumed=(8,)),
     Example(count_runs, _counted, "key", consumed=(8,)),
     Example(find_runs, _found, "key"),
     Example(count_repeats, _repeats, "key"),

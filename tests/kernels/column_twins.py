@@ -290,7 +290,7 @@ def contested(given: Arguments) -> tuple[list[int], list[int], list[int]]:
 
 def rivals(given: Arguments) -> list[tuple[int, int]]:
     """Pairs whose table entry, by fields decoded one by one, exceeds what the record asks."""
-    starts, members, registers, words, rows, least, own, table, steps = given[:9]
+    starts, members, registers, words, least, own, table, steps = given[:8]
 
     def fields(row: int) -> list[int]:
         one, two = (int(word) for word in words[row, :2])
@@ -310,16 +310,16 @@ def rivals(given: Arguments) -> list[tuple[int, int]]:
 
     out = []
     for block, (begin, stop) in enumerate(itertools.pairwise(starts.tolist())):
-        inside = members[begin:stop].tolist()
-        for one in inside[registers[block] :]:
-            for other in inside[: registers[block]]:
+        middle = begin + int(registers[block])
+        for one in range(middle, stop):
+            for other in range(begin, middle):
                 at = entry(one, other)
                 term = int(steps[int(words[other, 2]) >> 59])
                 weights = [int(w) for w in table[at]]
                 known, blind = max(weights[0], weights[1] + term), max(weights[2], weights[3] + term)
                 rival = at < 0 or known > least[one, 0] or blind > least[one, 1]
-                if rival and rows[other] != own[one]:
-                    out.append((int(rows[one]), int(rows[other])))
+                if rival and members[other] != own[one]:
+                    out.append((int(members[one]), int(members[other])))
     return out
 
 

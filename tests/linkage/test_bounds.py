@@ -155,14 +155,13 @@ def rivals(
 ) -> list[tuple[int, int]]:
     """Pairs of agency records (the first rows) with register ones that exceed the least, all in one block."""
     n = agency + register
-    members = np.concatenate([np.arange(agency, n), np.arange(agency)])
+    members = np.concatenate([np.arange(agency, n), np.arange(agency)]).astype(np.uint32)
     left, right = np.empty(n * n, np.uint32), np.empty(n * n, np.uint32)
     found = rival_pairs(
         np.array([0, n]),
         members,
         np.array([register], np.int32),
-        words,
-        np.arange(n, dtype=np.uint32),
+        words[members],
         np.tile(np.array(least, np.int32), (n, 1)),
         np.full(n, n + 1, np.uint32),
         bounds.table,

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kernels.outlines import NOBODY
 from linkage.errors import ConfigError
 from linkage.levels import Level, Part, compile_parts
 from linkage.scored import Scored
@@ -92,7 +93,7 @@ def test_proposed_records__have_just_one_settling_pair(
         own = [k for k, (r, p) in enumerate(pairs) if r == record and SETTLING[p]]
         assert found.records[record] == (len(own) == 1 and not sample[record])
         if len(own) == 1:
-            assert found.own[record] == held.right[own[0]]
+            assert found.own[record] == (held.right[own[0]] if found.records[record] else NOBODY)
 
 
 def test_rehearsed__is_a_hashed_sample_and_all_of_few_records() -> None:
