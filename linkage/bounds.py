@@ -26,9 +26,6 @@ from linkage.name_keys import name_codes
 #: What is known of a column's bits: those that hold, and those that do not.
 Known = tuple[int, int]
 
-#: States of a field, in the order of the table.
-MISSING, LIKE, UNLIKE = 0, 1, 2
-
 #: A bound below all weights: no pair is like that.
 IMPOSSIBLE = -(1 << 30)
 
@@ -41,7 +38,6 @@ _NARROW = (1 << NARROW) - 1
 _ORDERED = tokens.EXACT | tokens.PLAIN | tokens.UNACCENTED | tokens.BARE | tokens.REORDERED
 _OF_A_DAY = dates.EXACT | dates.SWAPPED | dates.ONE_DIGIT | dates.DAY_MONTH_EQUAL | dates.DAY_MONTH_DIGIT
 _SLIPS = identifiers.ONE_DIGIT | identifiers.ADJACENT_SWAP | identifiers.ONE_EDIT | identifiers.LOST_ZERO
-
 
 #: Bits that are not of the two values.
 _BESIDE = ("alias", "held", "known")
@@ -61,7 +57,8 @@ class Field:
     """What an outline says of a column.
 
     take  : gives the values, uint64[n] that fit into the field, 0 for none, of a column's codes
-    known : by state, what is known of the column's bits: one of several possibilities
+    known : where it is missing on a side, like and unlike, what is then known of the column's bits: one of
+            several possibilities
     """
 
     column: str
@@ -113,9 +110,10 @@ class Bounds:
 def bounds_of(
     programme: Programme, weights: Weights, kinds: Mapping[str, str], found: Sequence[str]
 ) -> Bounds:
-    """Bounds of pairs that no identifier brings together, or whose number is equal.
+    """Bounds of the pairs that no identifier brings together.
 
-    found : columns of identifiers by which every pair is found that has one in common, earlier ones included
+    found : columns of identifiers by which every pair is found that has one in common, earlier ones included.
+            What a pair loses because many records bring its identifier is not taken off.
     """
     columns = list(dict.fromkeys(c for part in programme.parts for c in part.columns))
     number = next((c for c in columns if c in found and kinds[c] == "identifier"), "")
@@ -129,7 +127,7 @@ def bounds_of(
     for place, field in [*enumerate(wide), *enumerate(narrow, WIDES)]:
         states.setdefault(field.column, []).append((place, field.known))
     if number:
-        states[number] = [(WIDES + NARROWS, _NUMBER)]
+        states[number] = [(WIDES + NARROWS, [[_NUMBER[kind]] for kind in (NONE, NEAR, FAR)])]
     always: dict[str, Known] = {c: (0, identifiers.EXACT | ALIAS) for c in found if c != number}
     left = [_levels_left(programme, part, states, always) for part in range(len(programme.parts))]
     tables = [
@@ -144,12 +142,11 @@ def bounds_of(
 
 
 #: Of an identifier by which all pairs are found that have it in common.
-_NUMBER: tuple[tuple[Known, ...], ...] = (
-    ((identifiers.NULL, _none_of("identifier") | ALIAS),),
-    ((0, identifiers.NULL | identifiers.EXACT | identifiers.DIFFERENT | ALIAS),),
-    ((identifiers.DIFFERENT, identifiers.NULL | identifiers.EXACT | _SLIPS | ALIAS),),
-)
-assert (NONE, NEAR, FAR) == (0, 1, 2)
+_NUMBER: Mapping[int, Known] = {
+    NONE: (identifiers.NULL, _none_of("identifier") | ALIAS),
+    NEAR: (0, identifiers.NULL | identifiers.EXACT | identifiers.DIFFERENT | ALIAS),
+    FAR: (identifiers.DIFFERENT, identifiers.NULL | identifiers.EXACT | _SLIPS | ALIAS),
+}
 
 
 def _wide_fields(column: str, kind: str) -> list[Field]:
