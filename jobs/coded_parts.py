@@ -186,8 +186,8 @@ def settled_column(space: Workspace) -> Column | None:
 
 
 def outline_columns(space: Workspace) -> dict[str, Column]:
-    """Outlines of all rows, ``words`` uint64[n, 3], and what stands beside those of agency records: ``least``
-    int32[n, 2] and ``own`` uint32[n]; see :mod:`jobs.tasks_settle`.
+    """Outlines of all rows, ``words`` uint64[n, 3], and beside those of agency records ``least`` int32[n, 2];
+    see :mod:`jobs.tasks_settle`.
     """
     everything = space.ranges()
     starts = np.array([*(a for a, _ in everything), space.layout["rows"]], np.int64)
@@ -197,7 +197,6 @@ def outline_columns(space: Workspace) -> dict[str, Column]:
         for name, dtype, width in (
             ("words", np.uint64, (3,)),
             ("least", np.int32, (2,)),
-            ("own", np.uint32, ()),
         )
     }
 

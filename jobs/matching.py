@@ -60,7 +60,7 @@ def match_records(stages: Tasks, space: Workspace, block: Mapping[str, Any]) -> 
         done = stages.tasks("match", [("jobs.tasks_settle:settle_range", (work, a, b)) for a, b in agencies])
         facts["settled"] = sum(d["settled"] for d in done)
         facts["pairs"] += sum(d["pairs"] for d in done)
-        stages.drop("outlines", "rivals")
+        stages.drop("outlines", "owners", "rivals")
     score([i for i, rule in enumerate(space.rules) if i not in first and not rule.relatives])
     stages.free("blocks", "probe")
     return facts

@@ -1,16 +1,15 @@
 """Tasks that settle the records that their identifier decides, but not where a rival comes near: a candidate
 that some rule brings, and whose pair with the record may weigh about as much as the one that settles.
 
-    outlines/<start>.arrays         outlines of a range's records; beside an agency's, whom they are settled
-                                    onto, if proposed, and what a rival's pair must exceed
-    outlines/own.arrays             whom all agency records are settled onto
+    outlines/<start>.arrays         outlines of a range's records; beside an agency's, what a rival's pair
+                                    must exceed
+    owners/<start>.arrays, all      whom the records of an agency range, or all, are settled onto if at all
     rivals/<rule>-<first>.arrays    records with their rivals, by range, of a stretch of a rule's partitions
     settled/<start>.arrays          which records of an agency range are settled
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ import numpy as np
 from jobs.coded_parts import outline_columns
 from jobs.judgements import judged_records
 from jobs.shuffle import read_shuffled, write_shuffled
-from jobs.store import read_arrays, write_arrays
+from jobs.store import join_arrays, read_arrays, write_arrays
 from jobs.tasks_block import read_blocks
 from jobs.tasks_match import LEAST_TASKS, load_scored, scoring_of
 from jobs.workspace import Workspace, slice_of
@@ -93,25 +92,18 @@ def propose_range(work: str, start: int, stop: int) -> dict[str, Any]:
         left_out,
         space.layout["n_register"],
     )
-    write_arrays(
-        space.range_file("outlines", start),
-        words=_outlines(space, start, stop),
-        least=proposed.least,
-        own=proposed.own,
-    )
+    words = _outlines(space, start, stop)
+    write_arrays(space.range_file("outlines", start), words=words, least=proposed.least)
+    write_arrays(space.range_file("owners", start), own=proposed.own)
     return {"rows_in": stop - start, "rows_out": int(proposed.records.sum())}
 
 
 def join_owners(work: str) -> dict[str, Any]:
     """The register rows that proposed records are settled onto, of all agencies, as one file."""
     space = Workspace.open(work)
-    ranges = [space.range_file("outlines", start) for start, _ in space.ranges(register=False)]
-    write_arrays(_owners(space), own=np.concatenate([read_arrays(path)["own"] for path in ranges]))
+    parts = [space.range_file("owners", start) for start, _ in space.ranges(register=False)]
+    join_arrays(space.path("owners", "all.arrays"), parts)
     return {}
-
-
-def _owners(space: Workspace) -> Path:
-    return space.path("outlines", "own.arrays")
 
 
 def _without_blocks(space: Workspace, start: int, stop: int) -> np.ndarray:
@@ -132,15 +124,19 @@ def _without_blocks(space: Workspace, start: int, stop: int) -> np.ndarray:
 def find_rivals(work: str, rule: int, first: int, stop: int) -> dict[str, Any]:
     """Pairs of proposed records with their rivals in some partitions of a rule."""
     space = Workspace.open(work)
+    n_register = space.layout["n_register"]
     columns = space.fresh("outlines", ("outlines",), lambda: outline_columns(space))
-    own = space.fresh("own", ("outlines",), lambda: read_arrays(_owners(space))["own"])
+    own = space.fresh("owners", ("owners",), lambda: read_arrays(space.path("owners", "all.arrays"))["own"])
     left, right = [np.zeros(0, np.uint32)], [np.zeros(0, np.uint32)]
 
     def outlines(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return columns["words"].take(rows), columns["least"].take(rows), columns["own"].take(rows)
+        persons = np.full(rows.shape[0], NOBODY)
+        agency = rows >= n_register
+        persons[agency] = own[rows[agency] - n_register]
+        return columns["words"].take(rows), columns["least"].take(rows), persons
 
     for partition in range(first, stop):
-        blocks = contested(read_blocks(space, rule, partition), own, space.layout["n_register"])
+        blocks = contested(read_blocks(space, rule, partition), own, n_register)
         for records, rivals in rivals_in(blocks, outlines, bounds(space)):
             left.append(records)
             right.append(rivals)
@@ -177,8 +173,8 @@ def _rivals(space: Workspace, start: int, proposed: np.ndarray) -> tuple[np.ndar
 def settle_range(work: str, start: int, stop: int) -> dict[str, Any]:
     """Settle the proposed records of an agency range that outweigh all of their rivals."""
     space = Workspace.open(work)
-    held = read_arrays(space.range_file("outlines", start))
-    proposed = Proposed(held["own"] != NOBODY, held["least"], held["own"])
+    own = read_arrays(space.range_file("owners", start))["own"]
+    proposed = Proposed(own != NOBODY, read_arrays(space.range_file("outlines", start))["least"], own)
     left, right = _rivals(space, start, proposed.records)
     rivals = [
         match_pairs(

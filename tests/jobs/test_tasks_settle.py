@@ -100,7 +100,9 @@ def test_settled__are_the_proposed_whom_no_candidate_comes_near(space: Workspace
     proposed = settled = 0
     ranges = space.ranges(register=False)
     for number, (start, stop) in enumerate(ranges):
-        held = read_arrays(space.range_file("outlines", start))
+        held = read_arrays(space.range_file("outlines", start)) | read_arrays(
+            space.range_file("owners", start)
+        )
         open_ = held["own"] != NOBODY
         files = sorted((space.work / "rivals").glob("*.arrays"))
         rivals = read_shuffled(files, number, ("left", "right"))
@@ -126,7 +128,7 @@ def test_settled__are_the_proposed_whom_no_candidate_comes_near(space: Workspace
 
 def test_proposed__are_settled_by_the_one_pair_that_their_identifier_finds(space: Workspace) -> None:
     for start, stop in space.ranges(register=False):
-        held = read_arrays(space.range_file("outlines", start))
+        held = read_arrays(space.range_file("owners", start))
         own = np.flatnonzero(held["own"] != NOBODY)
         numbers = np.asarray(space.coded.arrays["personal_number"][start:stop])[own]
         persons = np.asarray(space.coded.arrays["personal_number"].take(held["own"][own].astype(np.int64)))
