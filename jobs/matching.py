@@ -44,13 +44,13 @@ def match_records(stages: Tasks, space: Workspace, block: Mapping[str, Any]) -> 
 
     score(list(first))
     if settles(space):
+        stages.drop(*(f"blocks/{rule:02d}-*" for rule in first))
         stages.tasks("match", [("jobs.judgements:read_judgements", (work,))])
         register = space.ranges(register=True)
         calls: list[Call] = [("jobs.tasks_settle:outline_range", (work, a, b)) for a, b in register]
         calls += [("jobs.tasks_settle:propose_range", (work, a, b)) for a, b in agencies]
         stages.tasks("match", calls)
         stages.tasks("match", [("jobs.tasks_settle:join_owners", (work,))])
-        stages.drop(*(f"blocks/{rule:02d}-*" for rule in first))
         calls = [
             ("jobs.tasks_settle:find_rivals", (work, rule, some.start, some.stop))
             for rule in rival_rules(space)

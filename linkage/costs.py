@@ -138,7 +138,7 @@ DISK: Mapping[str, Cost] = {
         }
     ),
     "match": Cost(
-        {"one": 5.114e05, "rows": 59.81, "cells": 6.38, "plain": 6.319, "loose": 2.285, "keys": 7.188}
+        {"one": 5.114e05, "rows": 77.81, "cells": 6.38, "plain": 6.319, "loose": 2.285, "keys": 7.188}
     ),
     "decide": Cost(
         {"one": 5.294e05, "rows": 56.59, "cells": 6.034, "plain": 6.302, "loose": 2.365, "agency": 99.4}
@@ -202,7 +202,7 @@ SECONDS: Mapping[str, Cost] = {
     "frequency": Cost({"one": 0.3335, "rows": 9.404e-08, "far": 1.349e-07}),
     "block": Cost({"one": 0.07751, "keys": 2.605e-08, "pairs": 2.18e-08}),
     "train": Cost({"one": 0.2094, "rows": 6.377e-08, "random": 2.094e-08, "trained": 3.478e-07}),
-    "match": Cost({"one": 0.225, "compared": 5.042e-07}),
+    "match": Cost({"one": 0.225, "rows": 3e-07, "compared": 5.042e-07}),
     "decide": Cost({"one": 0.2457, "agency": 1.341e-07, "far": 7.878e-08}),
     "resolve": Cost({"one": 0.163, "agency": 1.287e-08, "far": 5.349e-08}),
     "order": Cost({"one": 0.1, "rows": 1.5e-07, "far": 1e-07}),
