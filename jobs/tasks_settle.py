@@ -135,8 +135,11 @@ def find_rivals(work: str, rule: int, first: int, stop: int) -> dict[str, Any]:
         persons[agency] = own[rows[agency] - n_register]
         return columns["words"].take(rows), columns["least"].take(rows), persons
 
+    members = 0
     for partition in range(first, stop):
-        blocks = contested(read_blocks(space, rule, partition), own, n_register)
+        blocks = read_blocks(space, rule, partition)
+        members += int(blocks.members.shape[0])
+        blocks = contested(blocks, own, n_register)
         for records, rivals in rivals_in(blocks, outlines, bounds(space)):
             left.append(records)
             right.append(rivals)
@@ -148,7 +151,7 @@ def find_rivals(work: str, rule: int, first: int, stop: int) -> dict[str, Any]:
         left=found,
         right=np.concatenate(right),
     )
-    return {"rows_out": int(found.shape[0])}
+    return {"rows_in": members, "rows_out": int(found.shape[0])}
 
 
 def _rivals(space: Workspace, start: int, proposed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

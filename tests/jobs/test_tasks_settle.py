@@ -14,6 +14,7 @@ from jobs.store import read_arrays
 from jobs.tasks_block import read_blocks
 from jobs.tasks_match import LEAST_TASKS, scoring_of
 from jobs.tasks_settle import (
+    _without_blocks,
     find_rivals,
     join_owners,
     outline_range,
@@ -22,10 +23,11 @@ from jobs.tasks_settle import (
     settle_range,
     settles,
 )
-from jobs.workspace import Workspace
+from jobs.workspace import Workspace, slice_of
 from kernels.outlines import NOBODY
 from linkage import settle
-from linkage.match import match_pairs
+from linkage.match import RuleKeys, match_pairs
+from linkage.rules import base_keys
 from linkage.scored import Scored
 
 
@@ -137,3 +139,18 @@ def test_proposed__are_settled_by_the_one_pair_that_their_identifier_finds(space
         assert np.array_equal(
             births, space.coded.arrays["birth_date"].take(held["own"][own].astype(np.int64))
         )
+
+
+def test_proposed__are_none_whose_identifier_so_many_bear_that_nobody_is_compared(
+    space: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (start, stop), *_ = space.ranges(register=False)
+    numbers = np.asarray(space.coded.arrays["personal_number"][start:stop])
+    row = int(np.flatnonzero(numbers)[3])
+    rule = next(i for i in space.identifier_rules if "personal_number" in space.rules[i].columns)
+    own = slice_of(space.coded, start + row, start + row + 1, ("personal_number", "personal_number.alias"))
+    keys = base_keys(own, space.meaning, space.rules[rule], space.key_secret)
+    blocking = space.blocking
+    hot = [keys[keys != 0] if i == rule else held for i, held in enumerate(blocking.hot)]
+    monkeypatch.setattr(Workspace, "blocking", RuleKeys(blocking.rules, hot, blocking.secret))
+    assert np.array_equal(_without_blocks(space, start, stop), numbers == numbers[row])
