@@ -63,12 +63,11 @@ def field_states(fields: int, step: int) -> NDArray[np.int32]:
 
     int32[4**fields], by the bits of unlike fields, and above these the bits of missing ones.
     """
-    out = np.zeros(1 << 2 * fields, np.int32)
-    for index in range(out.shape[0]):
-        unlike, missing = index & ((1 << fields) - 1), index >> fields
-        for k in range(fields):
-            state = 0 if missing >> k & 1 else 2 if unlike >> k & 1 else 1
-            out[index] += step * 3**k * state
+    index = np.arange(1 << 2 * fields)
+    out = np.zeros(index.shape[0], np.int32)
+    for k in range(fields):
+        unlike, missing = index >> k & 1, index >> fields + k & 1
+        out += (step * 3**k * (1 - missing) * (1 + unlike)).astype(np.int32)
     return out
 
 
