@@ -218,7 +218,7 @@ class Workspace:
     @once
     def settling_levels(self) -> tuple[str, ...]:
         """The levels that settle, as part.level."""
-        return effective_plan(self.loaded.project, self.pack.defaults, self.kinds).settle.levels
+        return effective_plan(self.loaded.project, self.pack.defaults, self.kinds).settle.levels or ()
 
     @once
     def identifier_rules(self) -> tuple[int, ...]:

@@ -196,9 +196,9 @@ class Settle(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[settle]``: records that their identifier decides, see :mod:`linkage.settle`."""
 
     levels: Annotated[
-        tuple[Text, ...],
-        Meta(description="part.level; of every part named one must hold. None means the pack's."),
-    ] = ()
+        tuple[Text, ...] | None,
+        Meta(description="part.level; of every part named one holds. Left out: the pack's; empty: nobody."),
+    ] = None
     skip: Annotated[
         bool, Meta(description="False: other candidates of settled records are scored all the same.")
     ] = True

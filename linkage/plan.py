@@ -115,9 +115,11 @@ def effective_plan(project: Project, defaults: str, kinds: Mapping[str, str]) ->
 
 
 def _settle(project: Project, of_pack: Settle, comparisons: Sequence[Comparison]) -> Settle:
-    """The project's settling levels; else the pack's, if its comparisons are used and all are there."""
-    if project.settle.levels or project.comparisons:
+    """The project's settling levels; else the pack's, if its comparisons are used and hold them all."""
+    if project.settle.levels is not None:
         return project.settle
+    if project.comparisons or of_pack.levels is None:
+        return msgspec.structs.replace(project.settle, levels=())
     known = {f"{p.name}.{v.name}" for p in comparison_parts(comparisons) for v in p.levels}
     whole = all(level in known for level in of_pack.levels)
     return msgspec.structs.replace(project.settle, levels=of_pack.levels if whole else ())

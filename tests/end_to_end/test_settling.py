@@ -14,22 +14,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.generator import generate
-from jobs import tasks_settle, workspace
+from jobs import tasks_settle
 from jobs.run import run_project
 from jobs.workspace import Workspace
 from linkage import settle
-from linkage.levels import Programme
 
 #: Artefacts that skipping must not touch; pairs.parquet says more where all candidates are scored.
 SAME = ("decisions", "entities", "duplicates", "links", "register_cases", "repairs", "subgroups")
 
 #: What no way of settling may touch.
 DECIDED = ("decision", "person_id", "entity_id")
-
-
-def nobody(programme: Programme, _: object) -> np.ndarray:
-    """In place of :func:`linkage.settle.settling_patterns`: no pattern settles."""
-    return np.zeros(programme.n_patterns, bool)
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +36,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     project = folder / "nation" / "project.toml"
     scored = project.with_name("scored.toml")
     scored.write_text(project.read_text() + "\n[settle]\nskip = false\n")
+    nobody = project.with_name("nobody.toml")
+    nobody.write_text(project.read_text() + "\n[settle]\nlevels = []\n")
 
     out = {name: folder / name for name in ("skipped", "scored", "nobody")}
     with pytest.MonkeyPatch.context() as patch:
@@ -49,8 +45,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         patch.setattr(settle, "SAMPLED", 500)
         run_project(project, out["skipped"], threads=2)
         run_project(scored, out["scored"], threads=2)
-        patch.setattr(workspace, "settling_patterns", nobody)
-        run_project(project, out["nobody"], threads=2)
+        run_project(nobody, out["nobody"], threads=2)
     Workspace.open.cache_clear()
     return out
 
@@ -219,7 +214,8 @@ def test_settling__decides_alike_where_the_register_holds_rivals(seed: int, tmp_
         run_project(project, tmp_path / "settled", threads=2)
         patch.setattr(tasks_settle, "_rivals", nobody_near)
         run_project(project, tmp_path / "trusting", threads=2)
-        patch.setattr(workspace, "settling_patterns", nobody)
+        with project.open("a") as more:
+            more.write("\n[settle]\nlevels = []\n")
         run_project(project, tmp_path / "nobody", threads=2)
     Workspace.open.cache_clear()
     assert decides_alike(tmp_path / "settled", tmp_path / "nobody")

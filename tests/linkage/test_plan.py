@@ -96,6 +96,15 @@ def test_effective_plan__is_the_projects_where_it_has_its_own() -> None:
     assert own.training.rules == ("phone", "probe", "number", "day")
 
 
+def test_effective_plan__settles_by_the_packs_levels_unless_the_project_says_otherwise() -> None:
+    assert "number.same" in plan().settle.levels
+    assert plan("[settle]\nskip = false\n").settle.levels == plan().settle.levels
+    assert plan("[settle]\nlevels = []\n").settle.levels == ()
+    assert plan('[settle]\nlevels = ["sex.same"]\n').settle.levels == ("sex.same",)
+    assert plan(COMPARISONS).settle.levels == ()
+    assert plan(kinds=without("sex")).settle.levels == ()
+
+
 def test_effective_plan__leaves_out_refinement_by_columns_nobody_brings() -> None:
     rules = {b.name: b for b in plan(kinds=without("commune")).blocking}
     assert "birth_commune" not in rules
