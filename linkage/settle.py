@@ -121,7 +121,8 @@ def proposed_records(
 
 
 def contested(blocks: Blocks, own: np.ndarray, n_register: int) -> Blocks:
-    """Blocks with only those proposed records that meet a register person other than their own: few do.
+    """Blocks with only those proposed records that meet a register person other than their own: of 22 million
+    records, two fifths of the members of blocks are left.
 
     own : uint32[agency rows], :data:`kernels.outlines.NOBODY` of records that are not proposed
     """
