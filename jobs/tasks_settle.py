@@ -20,6 +20,7 @@ from jobs.shuffle import read_shuffled, write_shuffled
 from jobs.store import join_arrays, read_arrays, write_arrays
 from jobs.tasks_block import read_blocks
 from jobs.tasks_match import LEAST_TASKS, load_scored, scoring_of
+from jobs.tasks_train import read_model
 from jobs.workspace import Workspace, slice_of
 from kernels.outlines import NOBODY
 from linkage.bounds import Bounds, bounds_of
@@ -90,7 +91,7 @@ def propose_range(work: str, start: int, stop: int) -> dict[str, Any]:
         start,
         stop,
         left_out,
-        space.layout["n_register"],
+        read_model(space).register,
     )
     words = _outlines(space, start, stop)
     write_arrays(space.range_file("outlines", start), words=words, least=proposed.least)

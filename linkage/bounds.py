@@ -39,6 +39,9 @@ _ORDERED = tokens.EXACT | tokens.PLAIN | tokens.UNACCENTED | tokens.BARE | token
 _OF_A_DAY = dates.EXACT | dates.SWAPPED | dates.ONE_DIGIT | dates.DAY_MONTH_EQUAL | dates.DAY_MONTH_DIGIT
 _SLIPS = identifiers.ONE_DIGIT | identifiers.ADJACENT_SWAP | identifiers.ONE_EDIT | identifiers.LOST_ZERO
 
+#: Entries of a table on the way to bounds, at most: 512 MiB. The pack's comparisons need a few million.
+_ENTRIES = 1 << 27
+
 #: Bits that are not of the two values.
 _BESIDE = ("alias", "held", "known")
 
@@ -313,22 +316,46 @@ def _greatest(table: np.ndarray, left: Sequence[tuple[tuple[int, ...], np.ndarra
 
     table : an axis a part;  left : per part its fields and bool[3, ..., levels]
     """
+    parts = list(left)  # whose levels the first axes of the table are
     axes: list[int] = []  # the fields that the last axes of the table are
-    for fields, possible in left:
+    while parts:
+        at, (fields, possible) = min(enumerate(parts), key=lambda one: _growth(one[1], axes))
         new = [f for f in fields if f not in axes]
-        out = np.full((*table.shape[1:], *[3] * len(new)), IMPOSSIBLE, np.int32)
-        for chosen in itertools.product(range(3), repeat=len(fields)):
-            levels = np.flatnonzero(possible[chosen])
-            if not levels.size:
-                continue
-            state = dict(zip(fields, chosen, strict=True))
-            at = (Ellipsis, *[state.get(f, slice(None)) for f in axes])
-            best = table[levels[0]][at]
-            for level in levels[1:]:
-                best = np.maximum(best, table[level][at])
-            out[(*at, *[state[f] for f in new])] = best
-        table, axes = out, axes + new
+        if table.size * _growth(parts[at], axes) > _ENTRIES:
+            # Nothing is told by these: more levels are left, and the greatest is no less.
+            possible = np.logical_or.reduce(possible, axis=tuple(fields.index(f) for f in new))
+            fields, new = tuple(f for f in fields if f in axes), []
+        table = _without_part(np.moveaxis(table, at, 0), fields, possible, axes, new)
+        del parts[at]
+        axes += new
     wanted = range(WIDES + NARROWS, -1, -1)
     whole = table.transpose([axes.index(f) for f in wanted if f in axes])
     whole = whole.reshape([3 if f in axes else 1 for f in wanted])
     return np.broadcast_to(whole, [3] * len(wanted)).reshape(-1).astype(np.int32)
+
+
+def _growth(part: tuple[tuple[int, ...], np.ndarray], axes: Sequence[int]) -> float:
+    """How many times as large a table is once a part's fields are axes of it, in place of its levels."""
+    fields, possible = part
+    grown: float = 3 ** len([f for f in fields if f not in axes]) / possible.shape[-1]
+    return grown
+
+
+def _without_part(
+    table: np.ndarray, fields: Sequence[int], possible: np.ndarray, axes: Sequence[int], new: Sequence[int]
+) -> np.ndarray:
+    """The greatest over the first axis, the levels of a part, by the states of its fields: those that are
+    ``axes`` already, the last ones of the table, and those that become axes behind them.
+    """
+    out = np.full((*table.shape[1:], *[3] * len(new)), IMPOSSIBLE, np.int32)
+    for chosen in itertools.product(range(3), repeat=len(fields)):
+        levels = np.flatnonzero(possible[chosen])
+        if not levels.size:
+            continue
+        state = dict(zip(fields, chosen, strict=True))
+        at = (Ellipsis, *[state.get(f, slice(None)) for f in axes])
+        best = table[levels[0]][at]
+        for level in levels[1:]:
+            best = np.maximum(best, table[level][at])
+        out[(*at, *[state[f] for f in new])] = best
+    return out

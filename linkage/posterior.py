@@ -5,6 +5,9 @@ and of a person whom blocking lost, stand as ::
 
     pi_s / N * 2**weight(c) : (1 - pi_s) * P(k | unregistered) / P(k) : pi_s * P(k, lost | registered) / P(k)
 
+A candidate that weighs less than the record's best one by :data:`REACH` or more is none of them: its odds are
+less than a millionth of the best one's. So candidates that far off need not be known (:mod:`linkage.settle`).
+
 ``pi_s`` iterates to the mean of 1 - P(unregistered). Powers of two come from an exact table, so that the
 result does not depend on the machine's mathematics library.
 """
@@ -26,6 +29,10 @@ STATES = ("none", "unheld", "held", "old_unheld", "old_held")
 
 #: Share of unregistered people's identifiers that stand on a register person all the same (relatives, slips).
 STRAY = 0.002
+
+
+#: By how much, in 1/1024 bit, a record's best candidate outweighs those that do not count beside it.
+REACH = 20 * STEP
 
 
 def _power_table() -> np.ndarray:
@@ -67,7 +74,8 @@ class Candidates:
     """Pairs of a range of records, sorted by record, falling weight and tie.
 
     record : int64[p], sorted;  weight : int32[p];  starts : int64[n + 1], where each record's begin
-    odds   : float64[p], 2**weight / N;  total : float64[n], their sum by record, 0 without any
+    odds   : float64[p], 2**weight / N, 0 of a pair that :data:`REACH` leaves out
+    total  : float64[n], their sum by record, 0 without any
     """
 
     record: np.ndarray
@@ -80,10 +88,13 @@ class Candidates:
     def of(record: np.ndarray, weight: np.ndarray, n_records: int, n_register: int) -> Candidates:
         """From pairs that are sorted already."""
         starts = np.zeros(n_records + 1, np.int64)
-        np.cumsum(np.bincount(record, minlength=n_records), out=starts[1:])
+        sizes = np.bincount(record, minlength=n_records)
+        np.cumsum(sizes, out=starts[1:])
         odds = power_of_two(weight) / n_register
+        has = sizes > 0
+        best = np.repeat(weight[starts[:-1][has]].astype(np.int64), sizes[has])
+        odds[weight <= best - REACH] = 0.0
         total = np.zeros(n_records)
-        has = starts[1:] > starts[:-1]
         if has.any():
             total[has] = np.add.reduceat(odds, starts[:-1][has])
         return Candidates(record, weight, starts, odds, total)

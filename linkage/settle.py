@@ -7,8 +7,9 @@ same way. Of a settled record only that pair counts: its decision is a function 
 That changes nothing, for every other candidate of the record is looked at, by a bound that no pair weighs
 more than (:mod:`linkage.bounds`): those whom an identifier finds are scored already, and whoever shares a
 block of any other rule with the record and may come near the settling pair is scored too. A record is settled
-if its pair outweighs each of these by :data:`CLEAR`, and if none contradicts the number: at odds of 65,000 to
-one for the settling pair, no candidate is a second one to be weighed, or makes a tie.
+if its pair outweighs each of these by :data:`linkage.posterior.REACH`, and if none contradicts the number. A
+candidate that far off does not count beside the best one, in any run: the record's probability is the same to
+the last bit, and with it whatever is reckoned from the probabilities of all records.
 
 A hashed sample of the records is never settled: the rehearsal of links without the number needs all of their
 candidates.
@@ -27,15 +28,12 @@ from linkage.decisions import contradicting
 from linkage.errors import ConfigError, did_you_mean
 from linkage.gathered import local_members
 from linkage.levels import Programme
-from linkage.model import STEP
+from linkage.posterior import REACH
 from linkage.scored import Blocks, Scored
 
 #: Records of the sample that is never settled. What the sample is for is counts of rare events: their error
 #: falls with the records looked at, not with their share, while a record's candidates grow with the register.
 SAMPLED = 250_000
-
-#: By how much, in 1/1024 bit, a settling pair outweighs every other candidate of its record.
-CLEAR = 16 * STEP
 
 #: Pairs with rivals that are taken together, at least.
 _PAIRS = 1 << 16
@@ -106,6 +104,7 @@ def proposed_records(
 
     scored : all pairs that an identifier found;  settling : bool[patterns]
     start, stop : the range of global rows;  left_out : bool[n], records that are not to be settled
+    n_register : people of the register that the model is of, as :func:`linkage.decide.judge` takes it
     """
     n = stop - start
     record = scored.left.astype(np.int64) - start
@@ -113,7 +112,7 @@ def proposed_records(
     records = (np.bincount(record[good], minlength=n) == 1) & ~left_out
     own, least = np.full(n, NOBODY), np.zeros((n, 2), np.int32)
     own[record[good]] = scored.right[good]
-    least[record[good], 0] = scored.weight[good] - CLEAR
+    least[record[good], 0] = scored.weight[good] - REACH
     least[record[good], 1] = contradicting(scored.blind[good], n_register) - 1
     others = scored.where(scored.right != own[record])
     records = settled_records(Proposed(records, least, own), others, start)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
 import numpy as np
 import pytest
 
 from data.generator import generate
+from jobs import tasks_settle
 from jobs.run import run_project
 from jobs.shuffle import read_shuffled
 from jobs.store import read_arrays
@@ -23,6 +25,7 @@ from jobs.tasks_settle import (
     settle_range,
     settles,
 )
+from jobs.tasks_train import read_model
 from jobs.workspace import Workspace, slice_of
 from kernels.outlines import NOBODY
 from linkage import settle
@@ -41,7 +44,7 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     run_project(folder / "nation" / "project.toml", folder / "run", parts=2, keep_work=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(settle, "SAMPLED", 100)
-        patch.setattr(settle, "CLEAR", 46 * 1024)
+        patch.setattr(settle, "REACH", 46 * 1024)
         yield settled(Workspace.open(str(folder / "run" / "work")))
     Workspace.open.cache_clear()
 
@@ -154,3 +157,25 @@ def test_proposed__are_none_whose_identifier_so_many_bear_that_nobody_is_compare
     hot = [keys[keys != 0] if i == rule else held for i, held in enumerate(blocking.hot)]
     monkeypatch.setattr(Workspace, "blocking", RuleKeys(blocking.rules, hot, blocking.secret))
     assert np.array_equal(_without_blocks(space, start, stop), numbers == numbers[row])
+
+
+def test_proposed__are_contradicted_where_deciding_says_so(
+    space: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A saved model may be of a register of another size: the line is drawn by that size, here as there."""
+    (start, stop), *_ = space.ranges(register=False)
+
+    def lines() -> np.ndarray:
+        propose_range(str(space.work), start, stop)
+        held = read_arrays(space.range_file("outlines", start))["least"][:, 1]
+        return held[read_arrays(space.range_file("owners", start))["own"] != NOBODY]
+
+    own = lines()
+    model = read_model(space)
+    larger = msgspec.structs.replace(model, register=model.register << 40)
+    with monkeypatch.context() as patch:
+        patch.setattr(tasks_settle, "read_model", lambda _: larger)
+        others = lines()
+    assert others.min() == int((np.log2(model.register) + 40 + 3) * 1024) - 1
+    assert own.min() < others.min()
+    assert np.array_equal(lines(), own)

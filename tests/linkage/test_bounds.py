@@ -278,6 +278,21 @@ def test_bounds__are_over_the_levels_that_outlines_leave(
     assert greatest(changed)[part] == levels
 
 
+def test_bounds__of_parts_that_read_too_many_columns_are_looser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a table of all states would be too large, fewer are told apart: bounds rise, and never fall."""
+    weights = weights_by_chance(PROGRAMME, 3)
+    close = bounds_of(PROGRAMME, weights, small.KINDS, FOUND)
+    rose = []
+    for entries in (1_000_000, 10_000, 0):
+        monkeypatch.setattr("linkage.bounds._ENTRIES", entries)
+        loose = bounds_of(PROGRAMME, weights, small.KINDS, FOUND)
+        assert (loose.table >= close.table).all()
+        rose.append(int((loose.table > close.table).sum()))
+    assert rose == sorted(rose)
+    assert rose[-1] > 0
+    assert (loose.table == loose.table[0]).all(), "no state tells anything"
+
+
 def test_outlines__name_a_step_that_is_not_below_the_frequency() -> None:
     coded, meaning = small.coded_nation([PLAIN] * 5)
     terms = [(-32_768, -32_768, -32_768), (-1_536, -1, -3), (0, 0, 0), (1, -9, 0), (0, 32_767, 0)]

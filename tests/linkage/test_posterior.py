@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from decimal import Decimal, localcontext
 from fractions import Fraction
@@ -62,6 +63,9 @@ def test_exact_sums__do_not_depend_on_the_order(rows: list[tuple[float, int]], r
 
 
 Records = list[tuple[int, int, list[int]]]
+
+#: How far behind the best candidate of a record none counts any more: a millionth of its odds.
+FAR_OFF = 20 * 1024
 
 
 def generated(seed: int, count: int = 400) -> Records:
@@ -135,7 +139,8 @@ def twin(records: Records, n_register: int, rounds: int = 500):
         results = []
         for source, state, weights in records:
             pi = registered[source]
-            odds = [pi / n_register * 2.0 ** (w / 1024) for w in weights]
+            counting = [w if w > max(weights) - FAR_OFF else -math.inf for w in weights]
+            odds = [pi / n_register * 2.0 ** (w / 1024) for w in counting]
             none = (1 - pi) * by_source[source][0][state]
             lost = pi * by_source[source][1][state]
             whole = sum(odds) + none + lost
@@ -173,6 +178,29 @@ def test_estimate__equals_the_formula(seed: int) -> None:
             assert pairs[best][:2] == (record, weights[0])
         if second >= 0:
             assert pairs[second][:2] == (record, weights[1])
+
+
+@settings(deadline=None)
+@given(
+    st.integers(-30_000, 60_000),
+    st.lists(st.integers(FAR_OFF, 90_000), max_size=60),
+)
+def test_candidates__far_behind_the_best_change_no_probability(best: int, behind: list[int]) -> None:
+    """Whether they are known or not, to the last bit: who is settled need not have them compared."""
+    others: Records = [(1, 2, [30_000]), (2, 1, [9_000, 8_000])]
+    one, prior, _ = run([*others, (1, 2, [best])], 50_000)
+    two, same_prior, _ = run([*others, (1, 2, [best, *(best - far for far in behind)])], 50_000)
+    for name in ("p_best", "p_second", "p_unregistered", "p_lost"):
+        assert np.array_equal(getattr(one, name), getattr(two, name)), name
+    assert np.array_equal(prior.registered, same_prior.registered)
+
+
+def test_candidates__that_come_nearer_count() -> None:
+    alone, _, _ = run([(1, 2, [30_000])], 50_000)
+    beside, _, _ = run([(1, 2, [30_000, 30_000 - FAR_OFF + 1])], 50_000)
+    beyond, _, _ = run([(1, 2, [30_000, 30_000 - FAR_OFF])], 50_000)
+    assert beside.p_best[0] < beyond.p_best[0] == alone.p_best[0]
+    assert beside.p_second[0] > beyond.p_second[0] == 0.0
 
 
 def test_estimate__probabilities_of_a_record_sum_to_one() -> None:

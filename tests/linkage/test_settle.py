@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from kernels.outlines import NOBODY
 from linkage.errors import ConfigError
 from linkage.levels import Level, Part, compile_parts
+from linkage.posterior import REACH
 from linkage.scored import Scored
 from linkage.settle import (
-    CLEAR,
     SAMPLED,
     Proposed,
     proposed_records,
@@ -68,7 +68,7 @@ def scored(pairs: list[tuple[int, int]], start: int) -> Scored:
         np.arange(n, dtype=np.uint32),
         np.array([p for _, p in pairs], np.uint32),
         np.zeros(n, np.uint8),
-        np.array([CLEAR * int(SETTLING[p]) for _, p in pairs], np.int32),
+        np.array([REACH * int(SETTLING[p]) for _, p in pairs], np.int32),
         np.zeros(n, np.int32),
     )
 
@@ -115,13 +115,13 @@ def test_proposed_records__have_no_other_that_comes_near_or_contradicts() -> Non
     held.blind[:] = 30 * 1024
     # Of the second candidates one comes near, one is far off, one fits better by far but for the number, one
     # not so much better, one too little to be anybody.
-    held.weight[2::2] = 40 * 1024 - CLEAR
+    held.weight[2::2] = 40 * 1024 - REACH
     held.weight[2] += 1
     held.blind[6], held.blind[8] = 38 * 1024, 38 * 1024 - 1
     held.blind[9:] = -20 * 1024, 12 * 1024
     found = proposed_records(held, SETTLING, 0, 6, np.zeros(6, bool), 1_000)
     assert found.records.tolist() == [True, False, True, False, True, True]
-    assert found.least[0].tolist() == [40 * 1024 - CLEAR, 38 * 1024 - 1]
+    assert found.least[0].tolist() == [40 * 1024 - REACH, 38 * 1024 - 1]
     # Odds of eight to one against a register of 1,000 are the least that contradict a number.
     assert found.least[5, 1] == int((np.log2(1_000) + 3) * 1024) - 1
 
