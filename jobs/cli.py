@@ -17,7 +17,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -45,6 +45,38 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 class _Terminated(BaseException):
     """SIGTERM came. Not an Exception, so that nothing but clean-up handles it on its way out."""
+
+
+class _Output:
+    """A stream whose reader may go away, as is its right: nobody hears the rest, and the command goes on to
+    its own end and exit code. Left to itself, such a command ends with 1 or 120, whatever it has done.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with self._unheard():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._unheard():
+            self._stream.flush()
+
+    @contextlib.contextmanager
+    def _unheard(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as fault:
+            if fault.errno != errno.EPIPE:
+                raise
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())  # what its buffer still holds goes there too
+            os.close(nowhere)
 
 
 class _Group(click.Group):
@@ -106,16 +138,20 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:  # closed: no file of a run may take its number
             setattr(sys, name, Path(os.devnull).open("r+", encoding="utf-8"))  # noqa: SIM115 - for good
+    for name in ("stdout", "stderr"):
+        setattr(sys, name, _Output(getattr(sys, name)))
     code = invoke(sys.argv[1:] if arguments is None else arguments)
     if code in (130, 143):  # threads may have a task to end: whoever asks again does not wait for them
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: os._exit(code))
-    if threading.active_count() > 1:  # whatever is not waited for has the interpreter's own end
-        sys.exit(code)
-    atexit._run_exitfuncs()
+    waited = threading.active_count() == 1  # whatever is not waited for has the interpreter's own end
+    if waited:
+        atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):  # its reader has gone
+        with contextlib.suppress(OSError, ValueError):  # its disk is full, or it was closed
             stream.flush()
+    if not waited:
+        sys.exit(code)
     os._exit(code)  # taking the interpreter down object by object took 0.4 s of a run
 
 
@@ -126,7 +162,7 @@ def invoke(arguments: Sequence[str]) -> int:
     before = _on_termination()
     try:
         result = cli.main(list(arguments), prog_name="linkage", standalone_mode=False)
-        sys.stdout.flush()  # a reader that has gone is understood here, not at the end
+        sys.stdout.flush()  # what cannot be written is understood here, not at the end
         return result if isinstance(result, int) else 0
     except LinkageError as error:
         _tell(error, as_json=as_json)
@@ -144,9 +180,6 @@ def invoke(arguments: Sequence[str]) -> int:
         click.echo("terminated: nothing is half-written, the same command goes on", err=True)
         return 143
     except OSError as error:
-        if error.errno == errno.EPIPE:  # the reader of stdout has gone; that is its right
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
         _tell(_system(error), as_json=as_json)
         return 5
     except Exception as error:  # noqa: BLE001 - the last door: no traceback, which may hold values
@@ -186,6 +219,13 @@ def _usage(error: click.ClickException) -> LinkageError:
 def _system(error: OSError) -> LinkageError:
     name = errno.errorcode.get(error.errno or 0, type(error).__name__)
     place = f" at '{error.filename}'" if isinstance(error.filename, str) else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return LinkageError(
+            "E-DISK-001",
+            f"There is no room on the disk{place} ({name}), for bytes or for one file more.",
+            "Free space there was wanted.",
+            "Make room, and give the same command again.",
+        )
     return LinkageError(
         "E-SYSTEM-001",
         f"the system refused{place}: {error.strerror or name} ({name}).",

@@ -19,14 +19,16 @@ from jobs.store import read_json, write_json
 #: Name of the file beside a run's settings.
 NAME = "inputs.json"
 
-_State = tuple[str, int, int, int]
+#: Path, bytes, times of its content and of its entry, number. Whoever writes to a file can set the first time
+#: back, the second one not.
+_State = tuple[str, int, int, int, int]
 _known: dict[_State, str] = {}
 _lock = threading.Lock()
 
 
 def _state(path: Path) -> _State:
     held = path.stat()
-    return str(path.resolve()), held.st_size, held.st_mtime_ns, held.st_ino
+    return str(path.resolve()), held.st_size, held.st_mtime_ns, held.st_ctime_ns, held.st_ino
 
 
 def sha256(path: Path) -> str:
@@ -59,9 +61,7 @@ def recall(folder: Path) -> None:
     """Take what :func:`remember` wrote into ``folder``, if it did; IntegrityError for a damaged file."""
     if not (folder / NAME).exists():
         return
-    held = {
-        (path, size, time, number): digest for path, size, time, number, digest in read_json(folder / NAME)
-    }
+    held = {tuple(state): digest for *state, digest in read_json(folder / NAME)}
     with _lock:
         _known.update(held)
 
@@ -72,5 +72,5 @@ def as_read(folder: Path, paths: Sequence[Path]) -> list[tuple[int, str]]:
     """
     known = {}
     if (folder / NAME).exists():
-        known = {path: (size, digest) for path, size, _, _, digest in read_json(folder / NAME)}
+        known = {path: (size, digest) for path, size, *_, digest in read_json(folder / NAME)}
     return [known.get(str(path.resolve())) or (path.stat().st_size, sha256(path)) for path in paths]

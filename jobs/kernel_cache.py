@@ -153,9 +153,9 @@ def warmup(progress: Progress) -> int:
         from jobs.warmup import compile_all
 
         compile_all()
-        listed = _seal(folder, complete=True)
-        progress.message(f"{listed} kernel files compiled in {time.monotonic() - begun:.0f} s")
-        return max(0, listed - state.kept)
+        added = max(0, _seal(folder, complete=True) - state.kept)
+        progress.message(f"{added} kernel files compiled in {time.monotonic() - begun:.0f} s")
+        return added
 
 
 def _heal(folder: Path) -> Healing:

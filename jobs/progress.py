@@ -223,13 +223,19 @@ class TerminalProgress(Progress):
 
 
 def describe(reach: Reach, seconds: float, *, ended: bool = False) -> str:
-    """The line of a stage: name, rows, share, tasks of the round, pairs, bytes, rows a second, time left."""
+    """The line of a stage: name, rows, share, time left, tasks of the round, pairs, bytes, rows a second.
+
+    What matters most stands first: a terminal cuts the line off.
+    """
     parts = [reach.name]
     if reach.total and not ended and (reach.rows or not reach.tasks):
         done = min(reach.rows, reach.total)
         parts.append(f"{done:,} of {reach.total:,} {reach.what} ({done * 100 // reach.total} %)")
     elif reach.rows:
         parts.append(f"{reach.rows:,} {reach.what}")
+    left = None if ended else reach.left(seconds)
+    if left:
+        parts.append(f"{duration(left)} left")
     if reach.round_tasks > 1 and not ended:
         parts.append(f"{reach.round_done} of {reach.round_tasks} tasks")
     elif reach.tasks > 1 and ended:
@@ -241,9 +247,6 @@ def describe(reach: Reach, seconds: float, *, ended: bool = False) -> str:
     fresh = reach.rows - reach.kept_rows
     if fresh and seconds >= _SETTLE:
         parts.append(f"{fresh / seconds:,.0f} {reach.what}/s")
-    left = None if ended else reach.left(seconds)
-    if left:
-        parts.append(f"{duration(left)} left")
     return "  ".join(parts)
 
 

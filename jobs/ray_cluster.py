@@ -11,6 +11,7 @@ import socket
 import stat
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,9 @@ def environment() -> dict[str, str]:
 def start(workers: int, memory: int | None) -> Path:
     """Start a Ray on this machine and connect to it; gives the private folder that :func:`remove` removes.
 
-    Its token is its own and no file holds it; its sockets and logs lie in a private temporary folder; it has
-    no dashboard and reports nothing. ``memory`` bounds what tasks declare together (bytes).
+    Its token is its own and no file holds it; it listens to this machine alone; its sockets and logs lie in a
+    private temporary folder; it has no dashboard and reports nothing. ``memory`` bounds what tasks declare
+    together (bytes).
     """
     sweep()
     folder = private_folder()
@@ -96,7 +98,9 @@ def _init(options: dict[str, Any]) -> None:
             _knock(options["address"])
         import ray
 
-        ray.init(log_to_driver=False, configure_logging=False, **options)
+        _keep_off_stdout()
+        with contextlib.nullcontext() if "address" in options else _alone():
+            ray.init(log_to_driver=False, configure_logging=False, **options)
     except Exception as fault:
         if "Version mismatch" in str(fault):
             raise other_program("its Ray or its Python is of another version") from fault
@@ -108,6 +112,37 @@ def _init(options: dict[str, Any]) -> None:
         ) from fault
     finally:
         os.umask(before)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """A Ray that is started in here has the address 127.0.0.1 and listens there alone.
+
+    Ray takes the machine's address in the network in place of that one, where it is given, but on systems for
+    which it knows no clusters: this is its switch for them.
+    """
+    from ray._private import ray_constants
+
+    name = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+    held, before = ray_constants.ENABLE_RAY_CLUSTER, os.environ.get(name)
+    ray_constants.ENABLE_RAY_CLUSTER, os.environ[name] = False, "0"
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = held
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
+
+
+def _keep_off_stdout() -> None:
+    """Ray prints what its daemons tell, such as a lost node, to stdout, where results go: ``log_to_driver``
+    is for workers alone. What is lost is told by whoever waits for it.
+    """
+    from ray._private import worker
+
+    if hasattr(worker, "print_to_stdstream"):
+        worker.print_to_stdstream = lambda *_, **__: None
 
 
 def _knock(address: str) -> None:

@@ -146,6 +146,7 @@ class Stages:
                 "task_seconds": round(self._task_seconds, 3),
                 "bytes_out": self._reach.written,
                 "disk": max(self._fullest, folder_bytes(self.folder.path)),
+                **({"rows_in": self._reach.rows} if reach.what == "rows" and self._reach.rows else {}),
                 **{k: facts[k] for k in _COUNTS if k in facts},
             }
             commit_stage(place, facts, figures=figures, freed=self._freed)

@@ -85,7 +85,7 @@ def relate(
     if kind == "unit":  # a set of no present unit is not even equal to itself
         sides[0] = DIFFERENT
     missing = -1 if kind == "unit" else 0
-    mine, register = (a.reshape(a.shape[0], -1) if a.ndim == 1 else a for a in (held, theirs))
+    mine, register = (a[:, None] if a.ndim == 1 else a for a in (held, theirs))
     relate_values(
         reading(mine, mine.dtype, "held", mine.shape[1]),
         reading(register, mine.dtype, "theirs", mine.shape[1]),

@@ -1,5 +1,6 @@
 """The command line: what goes where, exit codes, messages, and that nothing is left half-done."""
 
+import errno
 import json
 import os
 import signal
@@ -290,6 +291,28 @@ def test_stdout__a_reader_that_goes_away_is_no_failure():
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "{\n", "")
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [("schema project", 0), ("--help", 0), ("check nowhere", 2), ("check nowhere --json", 2), ("nothing", 2)],
+)
+def test_streams__whose_reader_has_gone_leave_the_exit_code_as_it_is(
+    command: str, code: int, unbuffered: str
+) -> None:
+    """Its own, neither 1 (a gate failed) nor 120."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(
+        [sys.executable, "-m", "jobs.cli", *command.split()],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        stdout=writer,
+        stderr=writer,
+    )
+    os.close(writer)
+    assert ended.returncode == code
+
+
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_streams__that_are_closed_are_no_failure(closed: str):
     program = f"{sys.executable} -m jobs.cli version {closed}"
@@ -458,3 +481,17 @@ def test_render__is_readable():
         {"a": 1234567, "b": {"c": 0.5, "d": None}, "rows": [{"x": 1, "y": "long"}, {"x": 22, "y": True}]}
     )
     assert text == "a: 1,234,567\nb\n  c: 0.5\n  d: -\nrows\n  x   y\n  1   long\n  22  yes"
+
+
+def test_disk__without_room_is_told_by_every_command(monkeypatch, capsys):
+    """Runs say it where they write; whatever else writes, such as a generated nation, is told here."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/data/nation")
+
+    monkeypatch.setattr("click.echo", full)
+    assert cli.invoke(["version"]) == 5
+    told = capsys.readouterr().err
+    assert "E-DISK-001" in told
+    assert "'/data/nation'" in told
+    assert "same command" in told

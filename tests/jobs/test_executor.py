@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -341,6 +342,49 @@ def test_ray__asks_for_a_token_and_lies_in_a_folder_of_its_own(ray_executor, pla
     assert Path(ray._private.worker._global_node.get_session_dir_path()).is_relative_to(place)
     assert ray_executor.folder.parent == place
     assert ray_executor.folder.stat().st_mode & 0o777 == 0o700
+
+
+def listeners() -> set[str]:
+    """Addresses that this process and those that it started listen at, as the system writes them in hex."""
+    parents = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(status.parent.name)] = int(status.read_text().rpartition(")")[2].split()[1])
+    mine = {os.getpid()}
+    while more := {child for child, parent in parents.items() if parent in mine} - mine:
+        mine |= more
+    sockets = set()
+    for process in mine:
+        with contextlib.suppress(OSError):
+            for handle in Path(f"/proc/{process}/fd").iterdir():
+                with contextlib.suppress(OSError):
+                    sockets.add(str(handle.readlink()))
+    found = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            _, local, _, state, *rest = line.split()
+            if state == "0A" and f"socket:[{rest[5]}]" in sockets:
+                found.add(local.partition(":")[0])
+    return found
+
+
+@pytest.mark.ray
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="the system does not say who listens")
+def test_ray__listens_to_this_machine_alone(ray_executor):
+    results(ray_executor, [call("square", 1)])
+    # 127.0.0.1, also as IPv6 writes it.
+    assert listeners() <= {"0100007F", "0000000000000000FFFF00000100007F"}
+    assert listeners()
+
+
+@pytest.mark.ray
+def test_ray__what_its_daemons_tell_stays_off_stdout(ray_executor, capsys):
+    from ray._private import worker
+
+    worker.print_to_stdstream(
+        {"lines": ["The node was marked dead"], "pid": "raylet", "is_err": False}, ignore_prefix=False
+    )
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.ray

@@ -59,6 +59,17 @@ def test_recall__a_touched_file_is_read_again(tmp_path: Path, monkeypatch: pytes
     assert sha256(made) == hashlib.sha256(b"b").hexdigest()
 
 
+def test_sha256__is_of_the_present_state_though_its_time_was_set_back(tmp_path: Path) -> None:
+    """As copying with its times, or a tool that keeps them, leaves a file of the same size."""
+    [made] = files(tmp_path, "1990")
+    sha256(made)
+    held = made.stat()
+    made.write_text("1991")
+    os.utime(made, ns=(held.st_atime_ns, held.st_mtime_ns))
+    assert made.stat().st_mtime_ns == held.st_mtime_ns
+    assert sha256(made) == hashlib.sha256(b"1991").hexdigest()
+
+
 def test_recall__of_nothing_is_nothing_and_of_a_damaged_file_an_error(tmp_path: Path) -> None:
     recall(tmp_path / "none")
     [made] = files(tmp_path, "a")

@@ -34,7 +34,7 @@ def test_progress__rewrites_one_line_on_a_terminal_with_rows_and_time_left():
     progress.advance(250_000)
     progress.close()
     drawn = out.getvalue().split("\r")
-    assert "match  250,000 of 1,000,000 rows (25 %)  31,250 rows/s  24 s left" in drawn
+    assert "match  250,000 of 1,000,000 rows (25 %)  24 s left  31,250 rows/s" in drawn
     assert "\n" not in out.getvalue()
     assert drawn[-1] == ""
     assert drawn[-2].strip() == ""
@@ -111,13 +111,19 @@ def test_describe__has_candidates_tasks_pairs_bytes_and_the_time_left():
     reach = Reach("match", 4_000_000, "candidates", round_tasks=8)
     reach.advance(1_000_000, pairs=1_200, written=34_000_000, tasks=2)
     assert describe(reach, 10.0) == (
-        "match  1,000,000 of 4,000,000 candidates (25 %)  2 of 8 tasks  1,200 pairs  34 MB"
-        "  100,000 candidates/s  30 s left"
+        "match  1,000,000 of 4,000,000 candidates (25 %)  30 s left  2 of 8 tasks  1,200 pairs  34 MB"
+        "  100,000 candidates/s"
     )
     assert reach.figures(10.0) == {
         "stage": "match", "seconds": 10.0, "candidates": 1_000_000, "total_candidates": 4_000_000,
         "pairs": 1200, "bytes_out": 34_000_000, "tasks": 2, "of_round": 8, "seconds_left": 30,
     }  # fmt: skip
+
+
+def test_describe__tells_the_time_left_of_a_nation_within_eighty_columns():
+    reach = Reach("standardise", 222_776_800, "candidates", round_tasks=4_096)
+    reach.advance(111_388_400, pairs=1_234_567_890, written=34_000_000_000, tasks=2_048)
+    assert " left" in describe(reach, 7_000.0)[:79]
 
 
 def test_tasks_of_a_round__tell_no_time_left_of_a_stage():
@@ -175,8 +181,8 @@ def test_log_file__has_a_line_a_minute_and_one_for_every_long_stage():
         progress.advance(40, pairs=3)
     progress.close()
     assert out.getvalue().splitlines() == [
-        "match  1,600 of 6,000 rows (26 %)  120 pairs  27 rows/s  2 min 45 s left",
-        "match  3,200 of 6,000 rows (53 %)  240 pairs  27 rows/s  1 min 45 s left",
+        "match  1,600 of 6,000 rows (26 %)  2 min 45 s left  120 pairs  27 rows/s",
+        "match  3,200 of 6,000 rows (53 %)  1 min 45 s left  240 pairs  27 rows/s",
         "match  4,000 rows  300 pairs  27 rows/s  done in 2 min 30 s",
     ]
     assert "\r" not in out.getvalue()

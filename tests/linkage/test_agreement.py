@@ -235,6 +235,16 @@ def test_relation__of_persons_by_number_is_that_of_the_same_persons_row_by_row()
     assert {LESS, DIFFERENT, UNREADABLE, HELD_EMPTY} <= set(by_row.tolist())
 
 
+@pytest.mark.parametrize("field", ["full_name", "birth_date", "sex", "commune", "personal_number", "phone"])
+def test_relation__of_no_records_is_nothing(field: str):
+    """A stretch of the register may have nobody whom a record is linked to."""
+    coded, meaning = coded_nation([{}, {}], [[{}]])
+    values = coded.arrays[field]
+    more = {"earlier": np.zeros((2, 1), np.int64)} if field == "personal_number" else {}
+    nobody = np.zeros(0, np.uint32)
+    assert relate(meaning, field, values[:0], values[:2], np.zeros(0, bool), person=nobody, **more).size == 0
+
+
 def test_relation__looks_for_an_older_number_in_the_row_of_the_person():
     old = 9 << 56 | 123456789
     number = "001085012345"
