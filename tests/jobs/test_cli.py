@@ -489,7 +489,7 @@ def test_disk__without_room_is_told_by_every_command(monkeypatch, capsys):
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "/data/nation")
 
-    monkeypatch.setattr("click.echo", full)
+    monkeypatch.setattr(cli.cli, "main", full)
     assert cli.invoke(["version"]) == 5
     told = capsys.readouterr().err
     assert "E-DISK-001" in told
