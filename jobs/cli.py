@@ -43,8 +43,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
-class _Terminated(BaseException):
-    """SIGTERM came. Not an Exception, so that nothing but clean-up handles it on its way out."""
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came. Not an Exception, so that nothing but clean-up handles it on its way out; a
+    KeyboardInterrupt, because that alone gets out of Ray's compiled parts. What comes out may be another one.
+    """
 
 
 class _Output:
@@ -159,7 +161,8 @@ def invoke(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; nothing but the code says how it ended."""
     as_json = "--json" in arguments
     os.umask(0o077)  # what is written here is about people
-    before = _on_termination()
+    came = threading.Event()
+    before = _on_termination(came)
     try:
         result = cli.main(list(arguments), prog_name="linkage", standalone_mode=False)
         sys.stdout.flush()  # what cannot be written is understood here, not at the end
@@ -174,11 +177,9 @@ def invoke(arguments: Sequence[str]) -> int:
         _tell(_usage(error), as_json=as_json)
         return 2
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted: nothing is half-written, the same command goes on", err=True)
-        return 130
-    except _Terminated:
-        click.echo("terminated: nothing is half-written, the same command goes on", err=True)
-        return 143
+        how, code = ("terminated", 143) if came.is_set() else ("interrupted", 130)
+        click.echo(f"{how}: nothing is half-written, the same command goes on", err=True)
+        return code
     except OSError as error:
         _tell(_system(error), as_json=as_json)
         return 5
@@ -190,10 +191,13 @@ def invoke(arguments: Sequence[str]) -> int:
             signal.signal(signal.SIGTERM, before)
 
 
-def _on_termination() -> Any:
-    """Have SIGTERM unwind the stack as Ctrl-C does; returns the handler before, None off the main thread."""
+def _on_termination(came: threading.Event) -> Any:
+    """Have SIGTERM set ``came`` and unwind the stack as Ctrl-C does; returns the handler before, None off the
+    main thread.
+    """
 
     def terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+        came.set()
         raise _Terminated
 
     try:

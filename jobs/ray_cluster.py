@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import os
 import secrets
 import shutil
+import signal
 import socket
 import stat
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from jobs.machine import MALLOC
@@ -50,6 +54,9 @@ def start(workers: int, memory: int | None) -> Path:
     """
     sweep()
     folder = private_folder()
+    # Where its start was interrupted, Ray ends its processes when this one ends: what they write until then
+    # goes after them, as what is registered first is done last.
+    atexit.register(remove, folder)
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     settings = environment()
     if "NUMBA_CACHE_DIR" in os.environ:
@@ -68,6 +75,8 @@ def start(workers: int, memory: int | None) -> Path:
     try:
         _init(options)
     except BaseException:
+        with contextlib.suppress(Exception):
+            leave()
         remove(folder)
         raise
     return folder
@@ -99,7 +108,7 @@ def _init(options: dict[str, Any]) -> None:
         import ray
 
         _keep_off_stdout()
-        with contextlib.nullcontext() if "address" in options else _alone():
+        with _signals_kept(), contextlib.nullcontext() if "address" in options else _alone():
             ray.init(log_to_driver=False, configure_logging=False, **options)
     except Exception as fault:
         if "Version mismatch" in str(fault):
@@ -112,6 +121,51 @@ def _init(options: dict[str, Any]) -> None:
         ) from fault
     finally:
         os.umask(before)
+
+
+def leave() -> None:
+    """Leave the cluster; a Ray of this machine's own ends."""
+    import ray
+
+    with _signals_kept():
+        ray.shutdown()
+
+
+@contextlib.contextmanager
+def _signals_kept() -> Iterator[None]:
+    """What asks the process to end in here is answered at its end; a second time it is answered at once.
+
+    Ray loses an exception that is raised while it starts. It takes SIGTERM for itself: at its start, to kill
+    its processes and to print the stack; at its end, it leaves it to the system.
+    """
+    from ray._private import utils
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    came: list[int] = []
+
+    def answer(number: int) -> None:
+        if callable(handler := held[signal.Signals(number)]):
+            handler(number, None)
+
+    def later(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+        if len(came) > 1:
+            answer(number)
+
+    takes, utils.set_sigterm_handler = utils.set_sigterm_handler, lambda _: None
+    for number in held:
+        signal.signal(number, later)
+    try:
+        yield
+    finally:
+        utils.set_sigterm_handler = takes
+        for number, handler in held.items():
+            signal.signal(number, handler)
+    if came:
+        answer(came[0])
 
 
 @contextlib.contextmanager

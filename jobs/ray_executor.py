@@ -179,7 +179,7 @@ class RayExecutor:
         if self.standing is not None:
             with contextlib.suppress(OSError):
                 dismiss(self.standing)
-        self.ray.shutdown()
+        ray_cluster.leave()
         if self.folder is not None:
             ray_cluster.remove(self.folder)
 

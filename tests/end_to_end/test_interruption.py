@@ -7,7 +7,9 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -136,3 +138,34 @@ def test_kill__repeats_no_task_that_was_finished(nation, tmp_path):
     )
     assert max(done.values()) == 1
     assert len({stage for stage, *_ in done}) == len(read_run(out)["stages"])
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("under_way", ["standardise", "the start of Ray"])
+def test_signal__ends_a_run_on_ray_with_its_own_code(nation, tmp_path, how, code, under_way):
+    """Ray's own answers to SIGTERM were the codes 15, 1 and -15, its stacks, and daemons that were killed."""
+    out = tmp_path / "run"
+    place = Path(tempfile.mkdtemp(prefix="t-"))  # the paths of Ray's sockets have at most 107 bytes
+    process = subprocess.Popen(
+        command("run", nation, "--out", out, "--engine", "ray", "--threads", "2"),
+        env=environment(TMPDIR=str(place)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    until = time.monotonic() + 120
+
+    def there():
+        if under_way == "standardise":
+            return (out / "work" / "stages" / "intake" / "manifest.json").exists()
+        return any(place.glob("lk-*/r/session_*/sockets"))
+
+    while not there():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    process.send_signal(how)
+    printed, messages = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert printed == ""
+    assert messages.splitlines()[-1].endswith("nothing is half-written, the same command goes on")
+    assert "received" not in messages
+    place.rmdir()  # nothing is left in it
