@@ -14,7 +14,7 @@ import stat
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -127,13 +127,18 @@ def leave() -> None:
     """Leave the cluster; a Ray of this machine's own ends."""
     import ray
 
-    with _signals_kept():
-        ray.shutdown()
+    with _signals_kept() as keep:
+        ending = threading.Thread(target=ray.shutdown, name="linkage-ray-ends")
+        ending.start()
+        while ending.is_alive():
+            keep()
+            ending.join(0.02)
 
 
 @contextlib.contextmanager
-def _signals_kept() -> Iterator[None]:
+def _signals_kept() -> Iterator[Callable[[], None]]:
     """What asks the process to end in here is answered at its end; a second time it is answered at once.
+    Gives what sees to it once more.
 
     Ray loses an exception that is raised while it starts. It takes SIGTERM for itself: at its start, to kill
     its processes and to print the stack; at its end, it leaves it to the system.
@@ -141,7 +146,7 @@ def _signals_kept() -> Iterator[None]:
     from ray._private import utils
 
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield lambda: None
         return
     held = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     came: list[int] = []
@@ -155,11 +160,14 @@ def _signals_kept() -> Iterator[None]:
         if len(came) > 1:
             answer(number)
 
+    def keep() -> None:
+        for number in held:
+            signal.signal(number, later)
+
     takes, utils.set_sigterm_handler = utils.set_sigterm_handler, lambda _: None
-    for number in held:
-        signal.signal(number, later)
+    keep()
     try:
-        yield
+        yield keep
     finally:
         utils.set_sigterm_handler = takes
         for number, handler in held.items():

@@ -18,7 +18,7 @@ from typing import Any
 from jobs import ray_cluster
 from jobs.broadcast import RECEIVED, Broadcasts
 from jobs.executor import WINDOW, Call, Done, Ended, demands, run_call
-from jobs.files import read_bytes
+from jobs.files import read_bytes, write_bytes
 from jobs.standing import (
     Standing,
     check_versions,
@@ -63,8 +63,14 @@ _joined: set[str] = set()
 _node: list[str] = []
 
 
-def _work(call: Call, standing: Standing | None, edition: int, catalogue: list[Any]) -> tuple[str, Done]:
-    """Run one task in a worker; gives the node it ran on too."""
+def _work(
+    call: Call, standing: Standing | None, edition: int, catalogue: list[Any], number: int, ended: Path | None
+) -> tuple[str, Done | None]:
+    """Run one task in a worker; gives the node it ran on too.
+
+    number : its place in its ``map``;  ended : see :meth:`_Flight.end`. One that nobody waits for any more is
+    not run: None.
+    """
     import ray
 
     if standing is not None and standing.nonce not in _joined:
@@ -72,6 +78,8 @@ def _work(call: Call, standing: Standing | None, edition: int, catalogue: list[A
         _joined.add(standing.nonce)
     if not _node:
         _node.append(ray.get_runtime_context().get_node_id())
+    if ended is not None and ended.exists() and number > int(ended.read_text()):
+        return _node[0], None
     RECEIVED.take(edition, catalogue, ray.get)
     return _node[0], run_call(call)
 
@@ -129,6 +137,7 @@ class RayExecutor:
         self.largest = 0
         self.orphaned = min(ORPHANED, self.patience / 10)
         self._numbers: dict[str, int] = {}
+        self._flights = 0
         if address is None:
             self.folder = ray_cluster.start(workers, memory)
         else:
@@ -210,6 +219,14 @@ class RayExecutor:
             self.gone = True
             raise _given_up(now - self._heard, "the head is lost")
 
+    def end_file(self) -> Path | None:
+        """Where a ``map`` tells tasks yet to begin that it has ended; None where no place is shared."""
+        self._flights += 1
+        name = f"ended-{self._flights}"
+        if self.standing is not None:
+            return self.standing.file(name)
+        return self.folder / name if self.folder is not None else None
+
     def number(self, node: str) -> int:
         """A node's number in the order in which nodes were first heard of."""
         return self._numbers.setdefault(node, len(self._numbers))
@@ -264,6 +281,7 @@ class _Flight:
         self.attempts: dict[int, int] = {}
         self.done: dict[int, Done] = {}
         self.failure: tuple[int, BaseException] | None = None
+        self.end_file = owner.end_file()
         self.ended = time.monotonic()
         self.active = self.ended
 
@@ -277,15 +295,22 @@ class _Flight:
                 self._await()
             yield self.done.pop(index)
 
+    def end(self, behind: int) -> None:
+        """Nobody waits any more for tasks behind this place: those that are yet to begin are not run.
+
+        Not by Ray's own cancelling: where a task ends while it is cancelled, Ray ends the driver's process
+        with the code of a gate that failed ("Tried to complete task that was not pending").
+        """
+        if self.end_file is not None:
+            with contextlib.suppress(OSError):
+                write_bytes(self.end_file, str(behind).encode())
+
     def cancel(self) -> None:
         """End what is under way, and wait a moment for it: it then leaves no half-written file."""
-        if (
-            self.owner.gone or not self.ray.is_initialized()
-        ):  # closed meanwhile; Ray would start another one to cancel them on
+        if self.owner.gone or not self.ray.is_initialized():  # closed meanwhile; Ray would start another one
             return
-        for reference in self.under_way:
-            self.ray.cancel(reference)
         if self.under_way:
+            self.end(-1)
             with contextlib.suppress(self.ray.exceptions.RayError):
                 self.ray.wait(list(self.under_way), num_returns=len(self.under_way), timeout=5)
         self.under_way.clear()
@@ -309,7 +334,8 @@ class _Flight:
         need = min(self.needs[index], self.owner.largest)  # no node would ever take more
         if need:
             task = task.options(memory=need)
-        reference = task.remote(call, self.owner.standing, self.edition, self.catalogue)
+        owner = self.owner
+        reference = task.remote(call, owner.standing, self.edition, self.catalogue, index, self.end_file)
         self.under_way[reference] = index
 
     def _await(self) -> None:
@@ -344,13 +370,15 @@ class _Flight:
         except faults.RayError as fault:
             self._lose(index, fault)
         else:
+            if done is None:
+                return
             tried = done.attempts + attempt - 1
             self.done[index] = dataclasses.replace(done, node=self.owner.number(node), attempts=tried)
             if self.tell is not None:
                 self.tell(index, self.done[index])
 
     def _lose(self, index: int, fault: BaseException) -> None:
-        """The system ended a task: begin it again, or give up; one behind a failure was cancelled."""
+        """The system ended a task: begin it again, or give up; nobody waits for one behind a failure."""
         if self.failure is not None and index > self.failure[0]:
             return
         attempt = self.attempts[index]
@@ -363,14 +391,12 @@ class _Flight:
         self.owner.look()
 
     def _fail(self, index: int, fault: BaseException) -> None:
-        """Keep the failure that comes first in the order of the calls, and cancel what stands behind it."""
+        """Keep the failure that comes first in the order of the calls, and end what stands behind it."""
         if self.failure is None or index < self.failure[0]:
             self.failure = (index, fault)
         first = self.failure[0]
         self.again = [one for one in self.again if one[1] < first]
-        for reference, other in list(self.under_way.items()):
-            if other > first:
-                self.ray.cancel(reference)
+        self.end(first)
 
     def _check(self) -> None:
         """Begin again what lost nodes keep; raise LinkageError ``E-RAY-003`` if all is still for too long."""

@@ -325,6 +325,15 @@ def test_ray__a_worker_that_is_killed_is_replaced_and_its_task_run_again(ray_exe
 
 
 @pytest.mark.ray
+def test_ray__a_failure_among_short_tasks_is_told_every_time(ray_executor):
+    """Ray's cancelling of tasks that end at that moment ended this process."""
+    for _ in range(60):
+        with pytest.raises(ContractError):
+            results(ray_executor, [call("refuse"), *(call("square", n) for n in range(12))])
+    assert [r["value"] for r in results(ray_executor, [call("square", 3)])] == [9]
+
+
+@pytest.mark.ray
 def test_ray__workers_are_private_single_threaded_and_share_the_compiled_kernels(ray_executor):
     (about,) = results(ray_executor, [call("about_worker")])
     assert about["mask"] == 0o077
