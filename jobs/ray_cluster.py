@@ -127,8 +127,12 @@ def leave() -> None:
     """Leave the cluster; a Ray of this machine's own ends."""
     import ray
 
+    def end() -> None:
+        with contextlib.suppress(Exception):  # what is left of it ends with this process
+            ray.shutdown()
+
     with _signals_kept() as keep:
-        ending = threading.Thread(target=ray.shutdown, name="linkage-ray-ends")
+        ending = threading.Thread(target=end, name="linkage-ray-ends")
         ending.start()
         while ending.is_alive():
             keep()

@@ -78,10 +78,18 @@ def _work(
         _joined.add(standing.nonce)
     if not _node:
         _node.append(ray.get_runtime_context().get_node_id())
-    if ended is not None and ended.exists() and number > int(ended.read_text()):
+    if ended is not None and _ended_before(ended, number):
         return _node[0], None
     RECEIVED.take(edition, catalogue, ray.get)
     return _node[0], run_call(call)
+
+
+def _ended_before(file: Path, number: int) -> bool:
+    """Whether the file says that nobody waits for the task of this place; not if it cannot be read."""
+    try:
+        return number > int(file.read_text())
+    except (OSError, ValueError):
+        return False
 
 
 def _patience() -> float:
