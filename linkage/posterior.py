@@ -30,7 +30,6 @@ STATES = ("none", "unheld", "held", "old_unheld", "old_held")
 #: Share of unregistered people's identifiers that stand on a register person all the same (relatives, slips).
 STRAY = 0.002
 
-
 #: By how much, in 1/1024 bit, a record's best candidate outweighs those that do not count beside it.
 REACH = 20 * STEP
 
