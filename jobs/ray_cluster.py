@@ -113,6 +113,13 @@ def _init(options: dict[str, Any]) -> None:
     except Exception as fault:
         if "Version mismatch" in str(fault):
             raise other_program("its Ray or its Python is of another version") from fault
+        if "AF_UNIX" in str(fault):
+            raise LinkageError(
+                "E-RAY-001",
+                "The system's temporary folder has too long a path for Ray's sockets.",
+                "Paths of at most 107 bytes were wanted, some 70 of them Ray's own.",
+                "Set TMPDIR to a folder with a short path, such as /tmp; or run with --engine threads.",
+            ) from fault
         raise LinkageError(
             "E-RAY-001",
             f"Ray could not be started or reached ({type(fault).__name__}).",

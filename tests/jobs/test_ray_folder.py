@@ -64,6 +64,19 @@ def test_folder__of_this_process_stays_until_it_is_removed(place: Path):
     assert folder not in ray_cluster._held
 
 
+@pytest.mark.ray
+def test_folder__whose_path_is_too_long_for_sockets_is_told(tmp_path: Path):
+    place = tmp_path / ("long" * 20)
+    place.mkdir(mode=0o700)
+    ended = subprocess.run(
+        [sys.executable, "-c", "from jobs.ray_executor import RayExecutor; RayExecutor(1)"],
+        env=os.environ | {"TMPDIR": str(place), "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "E-RAY-001" in ended.stderr
+    assert "TMPDIR" in ended.stderr
+    assert list(place.iterdir()) == []
+
+
 def test_sweep__leaves_what_is_not_surely_one_of_its_own(place: Path):
     other = place / "lk-of-another-program"
     other.mkdir(mode=0o700)
