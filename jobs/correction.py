@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from jobs.cuts import spread
 from jobs.executor import Call
 from jobs.linked_records import agency_parts, register_parts
 from jobs.policies import register_version
 from jobs.tasks_verify import asked_parts
-from jobs.verification import publish_verifications
+from jobs.verification import asked_rows, publish_verifications
 from jobs.workspace import Workspace
 from linkage.render import common_habit
 
@@ -23,6 +24,9 @@ _OF_CORRECTING = ("linked", "texts", "holders")
 
 #: Rows that correcting a record counts as: it takes so many times what gathering or relating one takes.
 _CORRECTED = 6
+
+#: Rows that making a correction's piece of a feed counts as: it takes so many times what joining it takes.
+_MADE = 2
 
 #: Corrections whose feeds are joined at once.
 JOINED_ROWS = 2_000_000
@@ -82,6 +86,11 @@ def rows_passed(space: Workspace) -> int:
     return sum(n for *_, n in agency_parts(space)) * (1 + _CORRECTED) + int(space.layout["n_register"])
 
 
+def feed_rows_passed(space: Workspace, corrections: int) -> int:
+    """Rows that all rounds of ``feeds`` pass: corrections made into pieces and joined, records verified."""
+    return corrections * (1 + _MADE) + asked_rows(space)
+
+
 def publish_feeds(stages: Tasks, space: Workspace, artefacts: Path, run_id: str) -> dict[str, Any]:
     """Write every agency's feed and verifications, once the decisions that they cite are published.
 
@@ -94,7 +103,11 @@ def publish_feeds(stages: Tasks, space: Workspace, artefacts: Path, run_id: str)
     held = list(dict.fromkeys(s for s, *_ in agency_parts(space))) if space.related else []
     cut = stages.tasks("feeds", [("jobs.feeds:cut_feed", (work, s)) for s in held])
     pieces = [(s, k) for s, c in zip(held, cut, strict=True) for k in range(c["pieces"])]
-    done = stages.tasks("feeds", [("jobs.feeds:make_piece", (work, out, s, k, version)) for s, k in pieces])
+    done = stages.tasks(
+        "feeds",
+        [("jobs.feeds:make_piece", (work, out, s, k, version)) for s, k in pieces],
+        [n for c in cut for n in spread(_MADE * c["rows_in"], c["pieces"])],
+    )
     stages.drop("corrections")
     counts: dict[int, list[Any]] = {s: [] for s in agencies}
     for (s, _), piece in zip(pieces, done, strict=True):
@@ -139,7 +152,8 @@ def _joined(
     for some in joined_together(rows):
         text: list[Call] = [("jobs.feeds:join_text", (work, out, s, pieces[s], rows[s])) for s in some]
         table: list[Call] = [("jobs.feeds:join_rows", (work, out, s, pieces[s])) for s in some]
-        made = [m["file"] for m in stages.tasks("feeds", [*text, *table])]
+        told = stages.tasks("feeds", [*text, *table], [*(rows[s] for s in some), *(0 for _ in some)])
+        made = [m["file"] for m in told]
         stages.drop(*(f"feeds/{s:02d}-*" for s in some))
         files |= {s: [made[len(some) + n], made[n]] for n, s in enumerate(some)}
     return files

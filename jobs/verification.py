@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from jobs.cuts import spread
 from jobs.executor import Call
 from jobs.tasks_verify import asked_parts, asking
 from jobs.workspace import Workspace
@@ -18,6 +19,11 @@ class Tasks(Protocol):
         self, stage: str, calls: Sequence[Call], rows: Sequence[int] | None = None
     ) -> list[dict[str, Any]]:
         """Results of the calls in their order."""
+
+
+def asked_rows(space: Workspace) -> int:
+    """Records of the sources that ask for verification."""
+    return sum(n for *_, n in asked_parts(space))
 
 
 def verify_records(stages: Tasks, space: Workspace) -> dict[str, dict[str, int]]:
@@ -43,5 +49,5 @@ def publish_verifications(stages: Tasks, space: Workspace, artefacts: Path) -> N
     if asked_parts(space):
         pieces = stages.tasks("feeds", [("jobs.tasks_verify:cut_verifications", (work,))])[0]["pieces"]
     calls: list[Call] = [("jobs.tasks_verify:make_verified_piece", (work, out, n)) for n in range(pieces)]
-    stages.tasks("feeds", calls)
+    stages.tasks("feeds", calls, spread(asked_rows(space), pieces))
     stages.tasks("feeds", [("jobs.tasks_verify:publish_verifications", (work, out, pieces))])

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from jobs import blocking, counting, deciding, ordering, publishing, resolving
+from jobs import blocking, counting, deciding, ordering, publishing, resolving, training
 from jobs.closing import close_run
 from jobs.executor import Call
 from jobs.matching import match_records
@@ -14,7 +14,6 @@ from jobs.project import LoadedProject
 from jobs.run_folder import RunFolder
 from jobs.stages import Stages
 from jobs.store import read_bytes, write_json
-from jobs.training import train_model
 from jobs.workspace import Workspace
 from linkage.model import Model
 
@@ -69,7 +68,12 @@ def walk_on(
         rows,
         passed=lambda: blocking.rows_passed(space),
     )
-    facts["train"] = stages.stage("train", lambda: train_model(stages, space, facts["block"]))
+    facts["train"] = stages.stage(
+        "train",
+        lambda: training.train_model(stages, space, facts["block"]),
+        rows,
+        passed=lambda: training.rows_passed(space),
+    )
     pairs = facts["block"]["pairs"]
     facts["match"] = stages.stage(
         "match", lambda: match_records(stages, space, facts["block"]), pairs, what="candidates"
@@ -95,13 +99,20 @@ def walk_on(
     )
     corrected = loaded.project.corrections.make
     if corrected:
-        from jobs.correction import make_corrections, publish_feeds, rows_passed
-        from jobs.register_cases import open_cases
+        from jobs import correction, register_cases
 
         facts["correct"] = stages.stage(
-            "correct", lambda: make_corrections(stages, space), agency, passed=lambda: rows_passed(space)
+            "correct",
+            lambda: correction.make_corrections(stages, space),
+            agency,
+            passed=lambda: correction.rows_passed(space),
         )
-        facts["cases"] = stages.stage("cases", lambda: open_cases(stages, space, folder.artefacts))
+        facts["cases"] = stages.stage(
+            "cases",
+            lambda: register_cases.open_cases(stages, space, folder.artefacts),
+            layout["n_register"],
+            passed=lambda: register_cases.rows_passed(space),
+        )
     facts["publish"] = stages.stage(
         "publish",
         lambda: publishing.publish_run(stages, space, folder.artefacts),
@@ -109,8 +120,12 @@ def walk_on(
         passed=lambda: rows * publishing.ROUNDS,
     )
     if corrected:
+        corrections = facts["correct"]["rows_out"]
         facts["feeds"] = stages.stage(
-            "feeds", lambda: publish_feeds(stages, space, folder.artefacts, folder.fingerprint[:16])
+            "feeds",
+            lambda: correction.publish_feeds(stages, space, folder.artefacts, folder.fingerprint[:16]),
+            corrections,
+            passed=lambda: correction.feed_rows_passed(space, corrections),
         )
     facts["receipts"] = stages.stage("receipts", lambda: _close(stages, loaded, space, folder, facts))
     return facts

@@ -118,13 +118,32 @@ def test_progress__is_told_every_stage_once_and_the_rows(nation, tmp_path):
     done = run_project(nation / "project.toml", tmp_path / "run", progress=watching)
     assert watching.stages == [s["stage"] for s in done.run["stages"]]
     counted = {name: what for name, (total, what) in watching.totals.items() if total}
-    without = {"vocabulary", "train", "cases", "feeds", "receipts"}
+    without = {"vocabulary", "receipts"}
     assert counted == {
         name: {"intake": "bytes", "match": "candidates"}.get(name, "rows")
         for name in watching.stages
         if name not in without
     }
     assert {name: watching.rows[name] for name in counted} == {n: watching.totals[n][0] for n in counted}
+
+
+def test_progress__rounds_pass_as_many_rows_as_their_stage_says(nation, tmp_path, monkeypatch):
+    project = nation / "project.toml"
+    model = run_project(project, tmp_path / "first", threads=1).folder / "model.json"
+    began, told = room.Stages._begin, []
+
+    def begin(self, reach):
+        told.append((reach.name, lambda: (self._passed, self._whole)) if reach.total else None)
+        if len(told) > 1 and (before := told[-2]):
+            ended[before[0]] = before[1]()
+        began(self, reach)
+
+    monkeypatch.setattr(room.Stages, "_begin", begin)
+    for options in ({"parts": 3}, {"model": model}):
+        ended: dict[str, tuple[int, int]] = {}
+        run_project(project, tmp_path / f"with-{'-'.join(options)}", **options)
+        assert {"intake", "train", "match", "correct", "cases", "publish", "feeds"} <= ended.keys()
+        assert {name: passed for name, (passed, _) in ended.items()} == {n: w for n, (_, w) in ended.items()}
 
 
 def test_progress__is_of_the_whole_stage_where_it_goes_group_by_group(nation, tmp_path, monkeypatch, outcome):
