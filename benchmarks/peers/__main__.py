@@ -89,7 +89,10 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--python", type=Path, default=ROOT / ".venv-peers/bin/python", help="of the peers")
     parser.add_argument("--json", type=Path, help="file for all figures")
     parser.add_argument("--into", type=Path, help="document whose figures are replaced")
-    return parser.parse_args(arguments)
+    held = parser.parse_args(arguments)
+    if not held.python.exists() and not all(tool.startswith("ours") for tool in held.tools):
+        parser.error(f"the peers' environment is not there (--python {held.python}): `make peers` makes it")
+    return held
 
 
 def _machine(given: argparse.Namespace) -> dict[str, Any]:

@@ -378,3 +378,11 @@ def test_peer__links_rightly(files, tmp_path, script):
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures["versions"]["duckdb"].startswith("2.")
     assert sum(figures["phases"].values()) <= figures["seconds"]
+
+
+def test_main__without_the_peers_environment_says_what_makes_it(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--python", str(tmp_path / "none"), "--folder", str(tmp_path / "files")])
+    assert ended.value.code == 2
+    assert "`make peers` makes it" in capsys.readouterr().err
+    assert not (tmp_path / "files").exists()
