@@ -6,17 +6,14 @@ apostrophe in front (:func:`linkage.spreadsheet.guard`).
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from jobs.answers import guarded, review_text
 from jobs.store import AsideFile, aside, checked, damaged, make_folder, write_bytes, write_parquet
 from jobs.workspace import frame
 from linkage.queries import QUERIES
@@ -98,22 +95,32 @@ def _page(page: pl.DataFrame, *, header: bool = True) -> bytes:
 
 
 def table_page(table: pa.Table, *, header: bool = True) -> bytes:
-    """A table as a page: ids in hexadecimal, lists joined by blanks, texts guarded (:mod:`jobs.answers`)."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    if header:
-        writer.writerow(table.column_names)
-    for row in table.to_pylist():
-        writer.writerow([cell(v) for v in row.values()])
-    return (_BOM if header else b"") + text.getvalue().encode()
+    """A table as a page: ids as :func:`jobs.answers.review_text` writes them, numbers to six digits, lists
+    joined by blanks, texts guarded (:mod:`linkage.spreadsheet`), nothing for nothing.
+    """
+    page = frame(table)
+    shown = page.select(_shown(page[name]) for name in page.columns)
+    out = io.BytesIO()
+    shown.write_csv(out, include_bom=header, include_header=header, line_terminator="\r\n")
+    return out.getvalue()
 
 
-def cell(value: Any) -> str:
-    """A value as a page shows it."""
-    if value is None:
-        return ""
-    if isinstance(value, bytes):
-        return review_text(value)
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return guarded(" ".join(value) if isinstance(value, list) else str(value))
+def _shown(values: pl.Series) -> pl.Series:
+    """A column's values as a page shows them: texts, null for nothing."""
+    kind = values.dtype
+    if kind == pl.Binary:
+        return ("r" + values.bin.encode("hex")).alias(values.name)
+    if kind.is_float():
+        distinct = values.unique()
+        texts = pl.Series(
+            [None if v is None else f"{v or 0.0:.6g}" for v in distinct.to_list()], dtype=pl.String
+        )
+        return values.replace_strict(distinct, texts, return_dtype=pl.String)
+    texts = values.cast(pl.String) if not isinstance(kind, pl.List) else _joined(values)
+    guarded = texts.to_frame().select(guard(pl.col(values.name))).to_series()
+    # Polars writes an empty text as two quotes.
+    return guarded.replace("", None)
+
+
+def _joined(values: pl.Series) -> pl.Series:
+    return values.cast(pl.List(pl.String)).list.join(" ")

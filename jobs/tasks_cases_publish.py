@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from jobs.store import read_arrays, read_table, write_bytes, write_parquet, write_table
+from jobs.store import aside, read_arrays, read_table, write_parquet, write_table
 from jobs.tasks_correct import words_of
 from jobs.tasks_doubles import tied_records
 from jobs.voices import case_fields
@@ -28,6 +28,9 @@ from linkage.evidence import EVIDENCE, texts
 from linkage.render import identifier_texts, iso_dates, sex_texts
 from linkage.wording import field_name
 from linkage.words import Words, name_texts
+
+#: Cases of the page that are written together: as Python's objects they take some 5 kB each.
+PAGE_ROWS = 20_000
 
 #: Columns of a case while it is made, beside its id and the register's version.
 _COLUMNS: dict[str, Any] = {
@@ -93,7 +96,10 @@ def publish_register_cases(work: str, out: str, version: str) -> dict[str, Any]:
         )
     )
     write_parquet(Path(out) / "register_cases.parquet", table)
-    write_bytes(Path(out) / "register_cases.csv", _page(table), table.num_rows)
+    with aside(Path(out) / "register_cases.csv") as page:
+        page.write(_lines([[_HEADINGS[c] for c in table.column_names]], mark=True))
+        for at in range(0, table.num_rows, PAGE_ROWS):
+            page.write(_lines(_told_rows(table.slice(at, PAGE_ROWS))))
     counts = {
         f"{kind}.{field or ''}".rstrip("."): n
         for kind, field, n in whole.group_by("kind", "field").len().sort("kind", "field").iter_rows()
@@ -152,23 +158,20 @@ def _field_cases(space: Workspace, standard: str, words: Words) -> pl.DataFrame:
     if repaired.any():
         typed = np.flatnonzero(repaired)
         theirs = theirs.scatter(typed, submitted(space, standard, held["person"][typed]).str.strip_chars())
-    evidence = []
-    for case in range(n):
-        sources, confirmed = int(held["sources"][case]), int(held["confirmed"][case])
-        says, manner = int(held["says"][case]), int(held["manner"][case])
-        marks = {
-            "agencies_agree": sources > 1,
-            "agency_holds": sources == 1,
-            "no_agency_confirms": not confirmed and not repaired[case],
-            "agency_confirms": confirmed > 0,
-            "number_structure": says > 0,
-            "number_against": says < 0,
-            "register_incomplete": manner == FULLER,
-            "register_empty": manner == ALONE,
-            "register_spelling": held["spelling"][case] >= SPELLING_MIN,
-            "register_mistyped": bool(repaired[case]),
-        }
-        evidence.append([code for code in EVIDENCE if marks.get(code)])
+    sources, confirmed, says, manner = (held[c] for c in ("sources", "confirmed", "says", "manner"))
+    marks = {
+        "agencies_agree": sources > 1,
+        "agency_holds": sources == 1,
+        "no_agency_confirms": (confirmed == 0) & (repaired == 0),
+        "agency_confirms": confirmed > 0,
+        "number_structure": says > 0,
+        "number_against": says < 0,
+        "register_incomplete": manner == FULLER,
+        "register_empty": manner == ALONE,
+        "register_spelling": held["spelling"] >= SPELLING_MIN,
+        "register_mistyped": repaired != 0,
+    }
+    codes = [code for code in EVIDENCE if code in marks]
     return pl.DataFrame(
         {
             "kind": ["field"] * n,
@@ -177,9 +180,9 @@ def _field_cases(space: Workspace, standard: str, words: Words) -> pl.DataFrame:
             "field": [standard] * n,
             "register_value": theirs,
             "agency_value": _standard(space, standard, held["row"], words),
-            "agencies": [sorted(names[s] for s in np.flatnonzero(row)) for row in holders],
+            "agencies": _named(holders[:, : len(names)], names),
             "records": held["records"].astype(np.int32),
-            "evidence": evidence,
+            "evidence": _named(np.stack([marks[code] for code in codes], axis=1), codes, ordered=False),
             "confidence": held["confidence"].astype(np.float64),
         },
         schema=_COLUMNS,
@@ -213,9 +216,9 @@ def _number_cases(space: Workspace, words: Words) -> pl.DataFrame:
             "field": [names[f] for f in which],
             "register_value": [register[f][i] for i, f in enumerate(which)],
             "agency_value": [told[f][i] for i, f in enumerate(which)],
-            "agencies": [[] for _ in which],
+            "agencies": _named(np.zeros((persons.size, 0), np.bool_), []),
             "records": np.zeros(persons.size, np.int32),
-            "evidence": [["number_contradicts_holder"] for _ in which],
+            "evidence": _named(np.ones((persons.size, 1), np.bool_), ["number_contradicts_holder"]),
             "confidence": held["confidence"].astype(np.float64),
         },
         schema=_COLUMNS,
@@ -227,17 +230,11 @@ def _doubles(space: Workspace) -> pl.DataFrame:
     one, other = held["one"].astype(np.int64), held["other"].astype(np.int64)
     n = one.shape[0]
     codes = [c for c in EVIDENCE if f"evidence.{c}" in held]
-    agencies: list[list[str]] = [[] for _ in range(n)]
-    records = np.zeros(n, np.int32)
+    names = [s.name for s in space.sources]
+    tied = np.zeros((n, len(names)), np.int32)
     if n and held["evidence.records_fit_both"].any():
-        pair = {frozenset(p): i for i, p in enumerate(zip(one.tolist(), other.tolist(), strict=True))}
-        found: dict[int, set[str]] = {}
-        for source, both in _tied(space):
-            if both in pair:
-                found.setdefault(pair[both], set()).add(source)
-                records[pair[both]] += 1
-        for place, names in found.items():
-            agencies[place] = sorted(names)
+        _count_tied(space, one, other, tied)
+    shown = np.stack([held[f"evidence.{c}"] != 0 for c in codes], axis=1) if codes else np.zeros((n, 0), bool)
     return pl.DataFrame(
         {
             "kind": ["duplicate"] * n,
@@ -246,22 +243,47 @@ def _doubles(space: Workspace) -> pl.DataFrame:
             "field": pl.Series([None] * n, dtype=pl.String),
             "register_value": pl.Series([None] * n, dtype=pl.String),
             "agency_value": pl.Series([None] * n, dtype=pl.String),
-            "agencies": agencies,
-            "records": records,
-            "evidence": [[c for c in codes if held[f"evidence.{c}"][i]] for i in range(n)],
+            "agencies": _named(tied != 0, names),
+            "records": tied.sum(axis=1, dtype=np.int32),
+            "evidence": _named(shown, codes, ordered=False),
             "confidence": held["probability"].astype(np.float64),
         },
         schema=_COLUMNS,
     )
 
 
-def _tied(space: Workspace) -> Iterator[tuple[str, frozenset[int]]]:
-    """Source of every agency record that fits two register persons equally, and the two."""
+def _count_tied(space: Workspace, one: np.ndarray, other: np.ndarray, tied: np.ndarray) -> None:
+    """Count the agency records that fit two register persons equally, by pair of persons and source.
+
+    one, other : int64[n], the persons of each pair;  tied : int32[n, sources], filled
+    """
+    pairs = _both(one, other)
+    by = np.argsort(pairs)
     for start, _ in space.ranges(register=False):
         rows, person, runner_up = tied_records(space, start)
-        sources = np.asarray(space.coded.source[rows]).tolist()
-        for source, one, other in zip(sources, person.tolist(), runner_up.tolist(), strict=True):
-            yield space.sources[source].name, frozenset((one, other))
+        asked = _both(person.astype(np.int64), runner_up.astype(np.int64))
+        place = np.minimum(np.searchsorted(pairs[by], asked), by.size - 1)
+        known = pairs[by[place]] == asked
+        np.add.at(tied, (by[place[known]], np.asarray(space.coded.source[rows[known]])), 1)
+
+
+def _both(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """A number of each unordered pair of persons: uint64[n]."""
+    low, high = np.minimum(one, other), np.maximum(one, other)
+    return (low.astype(np.uint64) << np.uint64(32)) | high.astype(np.uint64)
+
+
+def _named(marks: np.ndarray, names: Sequence[str], *, ordered: bool = True) -> pl.Series:
+    """Lists of the names marked in each row of bool[n, names], sorted if ``ordered``.
+
+    Each distinct list is made once: Polars takes 5 kB and 10 us for every list of Python's.
+    """
+    distinct, which = np.zeros((1, 0), np.bool_), np.zeros(marks.shape[0], np.int64)
+    if marks.size:
+        distinct, which = np.unique(marks, axis=0, return_inverse=True)
+    lists = [[names[i] for i in np.flatnonzero(row).tolist()] for row in distinct]
+    lists = [sorted(own) for own in lists] if ordered else lists
+    return pl.Series(lists, dtype=pl.List(pl.String)).gather(pl.Series(which.ravel().astype(np.uint32)))
 
 
 #: Headings of the page: column -> Vietnamese.
@@ -284,14 +306,8 @@ _ISO = re.compile(r"[0-9]{4}(-[0-9]{2}){1,2}")
 _KINDS = {"field": "Giá trị có thể sai", "duplicate": "Có thể trùng người"}
 
 
-def _page(table: pa.Table) -> bytes:
-    """The cases in Vietnamese for a spreadsheet: UTF-8 with a byte order mark.
-
-    A text that a spreadsheet would run gets an apostrophe in front.
-    """
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(_HEADINGS[c] for c in table.column_names)
+def _told_rows(table: pa.Table) -> Iterator[list[str]]:
+    """The cases in Vietnamese for a spreadsheet; a text that one would run gets an apostrophe in front."""
     for row in table.to_pylist():
         row["case_id"] = row["case_id"].hex()
         if row["field"] in _DATES:
@@ -302,8 +318,14 @@ def _page(table: pa.Table) -> bytes:
         row["agencies"] = ", ".join(row["agencies"])
         row["evidence"] = " ".join(texts(row["evidence"], "vi"))
         row["confidence"] = f"{row['confidence']:.6g}"
-        writer.writerow(_safe("" if v is None else str(v)) for v in row.values())
-    return b"\xef\xbb\xbf" + out.getvalue().encode()
+        yield [_safe("" if v is None else str(v)) for v in row.values()]
+
+
+def _lines(rows: Iterable[list[str]], *, mark: bool = False) -> bytes:
+    """Rows of a page as CSV in UTF-8, with a byte order mark if ``mark``."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerows(rows)
+    return (b"\xef\xbb\xbf" if mark else b"") + out.getvalue().encode()
 
 
 def _day(text: str | None) -> str | None:
