@@ -113,9 +113,9 @@ def _counted(given: Arguments, rows: Any) -> Any:
 
 
 def _blocks_split(given: Arguments, _: Any) -> Any:
-    totals = given[11].tolist()
-    columns = zip(*(column[: totals[0]].tolist() for column in given[6:10]), strict=True)
-    return given[5][: totals[1]].tolist(), list(columns), given[10][: totals[4]].tolist(), totals
+    totals = given[12].tolist()
+    columns = zip(*(column[: totals[0]].tolist() for column in given[7:11]), strict=True)
+    return given[6][: totals[1]].tolist(), list(columns), given[11][: totals[4]].tolist(), totals
 
 
 def _unsettled(given: Arguments, found: Any) -> Any:

@@ -32,7 +32,7 @@ def block_records(stages: Tasks, space: Workspace, heavy: Mapping[str, int]) -> 
     """
     work = str(space.work)
     n = space.layout["rows"]
-    probed = _probe(stages, space)
+    probed, beyond = _probe(stages, space)
     stretches = space.stretches(LEAST_TASKS)
     ordinary = [i for i, r in enumerate(space.rules) if not r.near]
     results: dict[int, list[dict[str, Any]]] = {}
@@ -69,6 +69,7 @@ def block_records(stages: Tasks, space: Workspace, heavy: Mapping[str, int]) -> 
         "rules": by_rule,
         "refined": refined,
         "probed": probed,
+        "probed_given_up": beyond,
         "pairs": pairs,
         "register_pairs": sum(v["register_pairs"] for v in by_rule.values()),
         "rows_in": n,
@@ -84,8 +85,11 @@ def rows_passed(space: Workspace) -> int:
     return int(2 * rows * (len(space.rules) - near) + (rows - register) * near)
 
 
-def _probe(stages: Tasks, space: Workspace) -> int:
-    """Pair identifiers one slip apart; how many. Only corrections look at who holds what once more."""
+def _probe(stages: Tasks, space: Workspace) -> tuple[int, int]:
+    """Pair identifiers one slip apart; how many, and how many more were given up.
+
+    Only corrections look at who holds what once more.
+    """
     near = [
         (r, a, b) for r, rule in enumerate(space.rules) if rule.near for a, b in space.ranges(register=False)
     ]
@@ -95,7 +99,7 @@ def _probe(stages: Tasks, space: Workspace) -> int:
     probed = stages.tasks("block", calls, [b - a for _, a, b in near])
     if not space.loaded.project.corrections.make:
         stages.drop("holders")
-    return sum(p["pairs"] for p in probed)
+    return sum(p["pairs"] for p in probed), sum(p["given_up"] for p in probed)
 
 
 def rule_groups(rules: Sequence[int], rows: int) -> list[list[int]]:

@@ -57,6 +57,15 @@ class Outcome:
         return {"folder": str(self.folder), "exit_code": self.exit_code, **held}
 
 
+#: What the page, the summary and the gates of a finished run read of its ``run.json``.
+TOLD = frozenset(
+    {
+        "run_id", "fingerprints", "seconds", "peak_memory", "totals", "by_source", "decisions", "estimates",
+        "blocking", "warnings", "gates", "accepted", "withheld", "stages", "exit_code",
+    }
+)  # fmt: skip
+
+
 def run_record(
     loaded: LoadedProject,
     prints: dict[str, str],
@@ -124,6 +133,7 @@ def run_record(
             "rules": facts["block"]["rules"],
             "refined_keys": facts["block"]["refined"],
             "probed_pairs": facts["block"]["probed"],
+            "probed_given_up": facts["block"]["probed_given_up"],
             "lost_without_identifier": model["lost"],
             "lost_to_refinement": _parted(facts["train"], decide["without_holder"]),
             "key": f"{read_json(work / 'keys.json')['secret']:016x}",

@@ -73,8 +73,11 @@ def _refined(run: Mapping[str, Any]) -> list[str]:
         for name, rule in run["blocking"]["rules"].items()
         if keys[name]
     ]
+    beyond = run["blocking"].get("probed_given_up", 0)
+    told_near = f"Given up: {beyond:,} pairs of numbers one slip apart, of numbers with more than 64 of them."
+    near = [_wrapped(told_near)] if beyond else []
     if not rows:
-        return []
+        return near
     lost = run["blocking"]["lost_to_refinement"]
     told = "What that loses is not measured: no identifier finds matches to try it on."
     if lost is not None:
@@ -88,6 +91,7 @@ def _refined(run: Mapping[str, Any]) -> list[str]:
         "Blocks too large to compare whole: refined, see refinement.parquet",
         _table(head, rows),
         _wrapped(told),
+        *near,
     ]
 
 

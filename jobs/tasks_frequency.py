@@ -261,20 +261,20 @@ def terms_of(
 def probe_identifiers(work: str, rule: int, start: int, stop: int) -> dict[str, Any]:
     """Pairs of agency and register records whose identifiers are one slip apart.
 
-    Held identifiers are not looked for.
+    Held identifiers are not looked for. ``given_up``: pairs beyond those that one identifier may have.
     """
     space = Workspace.open(work)
     column = space.rules[rule].on[0].column
     holders = space.fresh(f"holders {column}", ("holders",), lambda: read_holders(space, column))
     codes = np.array(space.coded.arrays[column][start:stop])
     codes[np.asarray(space.coded.arrays[f"{column}.held"][start:stop]) != 0] = 0
-    left, right = neighbours(holders, codes)
+    left, right, given_up = neighbours(holders, codes)
     write_arrays(
         space.path("probe", f"{rule:02d}-{start:012d}.arrays"),
         left=(left + start).astype(np.uint32),
         right=right.astype(np.uint32),
     )
-    return {"rows_in": stop - start, "pairs": int(left.shape[0])}
+    return {"rows_in": stop - start, "pairs": int(left.shape[0]), "given_up": given_up}
 
 
 def terms_at(space: Workspace, rows: np.ndarray) -> np.ndarray:

@@ -283,6 +283,7 @@ def split_blocks(
     rows: NDArray[np.uint32],
     n_register: int,
     candidates: int,
+    most: int,
     among: bool,
     members: NDArray[np.uint32],
     sizes: NDArray[np.int64],
@@ -295,14 +296,14 @@ def split_blocks(
     """Part the blocks of sorted keys in those that have pairs, those that are too large, and the rest.
 
     keys : uint64[n] sorted;  rows : uint32[n];  a block's register rows are those below ``n_register``, or
-    with ``among`` all of its rows. It is too large with more of them than ``candidates``. Its pairs are those
-    of a register row with another row, and those of register rows.
+    with ``among`` all of its rows. It is too large with more of them than ``candidates``, or with more than
+    ``most`` pairs of a register row with another row. Its pairs are these, and those of register rows.
 
     members : uint32[n], rows of the blocks that have pairs;  sizes, registers, block_keys, numbers : int64,
     int32, uint64, int64, each at least n // 2 long, of each such block: rows, register rows, key, and its
     number among all blocks
-    burning : int64[at least n // (candidates + 1), 3], of each block that is too large its number, and where
-    it begins and ends
+    burning : int64[at least n // (min(candidates, most // candidates) + 1), 3], of each block that is too
+    large its number, and where it begins and ends
     totals  : int64[7]: blocks that have pairs, their members, their pairs with other rows, their register
     pairs, blocks that are too large, pairs of all blocks of both kinds, rows of the largest block. All are
     filled, from the front.
@@ -324,7 +325,7 @@ def split_blocks(
         own = np.int64(held) * (held - 1) // 2
         totals[5] += mixed + own
         totals[6] = max(totals[6], size)
-        if held > candidates:
+        if held > candidates or mixed > most:
             at = totals[4]
             burning[at, 0] = number
             burning[at, 1] = start

@@ -47,6 +47,7 @@ def probe_neighbours(
     shift: int,
     index: NDArray[np.int64],
     limit: int,
+    left_out: NDArray[np.int64],
     left: NDArray[np.int64],
     right: NDArray[np.int64],
 ) -> int:
@@ -55,11 +56,14 @@ def probe_neighbours(
     codes      : int64[n], identifiers to look for, 0 for none
     known      : int64[k] sorted;  known_rows : uint32[k], whose they are
     base, shift, index : int64[buckets + 1], where the codes of each bucket ``(known - base) >> shift`` begin
-    limit      : at most so many pairs a code; a code with more gives the first of them in order of ``known``
+    limit      : at most so many pairs a code. Its neighbours are taken by rising code, each with all of its
+    holders or with none, whatever the order of these
+    left_out   : int64[1], pairs beyond the limit
     left, right: int64[m], places in ``codes`` and rows, filled
     """
     neighbours = np.empty(512, np.int64)
     n = 0
+    left_out[0] = 0
     for i in range(codes.shape[0]):
         if codes[i] == 0:
             continue
@@ -76,12 +80,17 @@ def probe_neighbours(
             if code < base or bucket >= index.shape[0] - 1:
                 continue
             at = _first_at_least(known, code, index[bucket], index[bucket + 1])
-            while at < known.shape[0] and known[at] == code and taken < limit:
+            if at == known.shape[0] or known[at] != code:
+                continue
+            end = _first_at_least(known, code + 1, at, index[bucket + 1])
+            if taken + end - at > limit:
+                left_out[0] += end - at
+                continue
+            taken += end - at
+            for holder in range(at, end):
                 if n == left.shape[0]:
                     return -1
                 left[n] = i
-                right[n] = known_rows[at]
+                right[n] = known_rows[holder]
                 n += 1
-                taken += 1
-                at += 1
     return n

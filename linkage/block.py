@@ -1,7 +1,7 @@
 """Blocking: which records come together under a rule. Counts and the refinement plan only, no pairs.
 
-A block in which a record would meet more than ``candidates`` register records is refined: the rule's next
-``refine`` column joins the key, until the blocks are small enough.
+A block in which a record would meet more than ``candidates`` register records, or of a great many pairs, is
+refined: the rule's next ``refine`` column joins the key, until the blocks are small enough.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ from linkage.name_keys import fold_codes
 from linkage.rules import Rule, part_codes
 from linkage.scored import Blocks
 
+#: Pairs of register and agency records that a block may make. Where names and dates agree by chance, records
+#: of an agency are some sixty times those of the register at most: a block of so many pairs is one value
+#: that somebody keyed for want of another.
+MOST_PAIRS = 1_000_000
+
 
 def plan_blocks(
     keys: np.ndarray,
@@ -31,8 +36,10 @@ def plan_blocks(
     candidates: int,
     among: bool = False,
     spread: Spread | None = None,
+    most: int = MOST_PAIRS,
 ) -> Blocks:
-    """Blocks of one partition, refined until nobody meets more than ``candidates`` register records in one.
+    """Blocks of one partition, refined until nobody meets more than ``candidates`` register records in one,
+    and none makes more than ``most`` pairs of register and agency records.
 
     keys       : uint64[n], base keys;  rows : uint32[n], global rows (the register's below ``n_register``)
     coded_of   : callable(rows, columns) -> Coded, the records of given rows; of no columns with their order
@@ -67,12 +74,14 @@ def plan_blocks(
         members, totals = np.empty(n, np.uint32), np.empty(7, np.int64)
         sizes, registers = np.empty(n // 2 + 1, np.int64), np.empty(n // 2 + 1, np.int32)
         block_keys, numbers = np.empty(n // 2 + 1, np.uint64), np.empty(n // 2 + 1, np.int64)
-        burning = np.empty((n // (candidates + 1) + 1, 3), np.int64)
+        least = min(candidates, most // candidates) + 1
+        burning = np.empty((n // least + 1, 3), np.int64)
         partition_kernels.split_blocks(
             keys,
             rows,
             n_register,
             candidates,
+            most,
             among,
             members,
             sizes,

@@ -248,17 +248,23 @@ class Holders:
         return base, shift, np.searchsorted(self.codes, edges).astype(np.int64)
 
 
-def neighbours(holders: Holders, codes: np.ndarray, limit: int = 64) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs (place in ``codes``, register row) of identifiers one slip apart; at most ``limit`` a code."""
+def neighbours(holders: Holders, codes: np.ndarray, limit: int = 64) -> tuple[np.ndarray, np.ndarray, int]:
+    """Pairs (place in ``codes``, register row) of identifiers one slip apart, and how many more there are.
+
+    limit : at most so many pairs a code. An identifier that would exceed it is left out with all who hold it:
+    which of them stand first depends on the order of their files.
+    """
     if holders.codes.size == 0 or codes.size == 0:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        return np.zeros(0, np.int64), np.zeros(0, np.int64), 0
     base, shift, index = holders.buckets
     room = 1 << 16
+    left_out = np.zeros(1, np.int64)
     while True:
         left, right = np.empty(room, np.int64), np.empty(room, np.int64)
-        n = int(probe_neighbours(codes, holders.codes, holders.rows, base, shift, index, limit, left, right))
+        known = holders.codes, holders.rows, base, shift, index
+        n = int(probe_neighbours(codes, *known, limit, left_out, left, right))
         if n >= 0:
-            return left[:n].copy(), right[:n].copy()
+            return left[:n].copy(), right[:n].copy(), int(left_out[0])
         room *= 4
 
 

@@ -125,7 +125,7 @@ def _split(among: bool) -> Callable[[int], tuple[Any, ...]]:
         block_keys, numbers = np.empty(most, np.uint64), np.empty(most, np.int64)
         burning = np.empty((n // 5 + 1, 3), np.int64)
         out = np.empty(n, np.uint32), sizes, registers, block_keys, numbers, burning, np.empty(7, np.int64)
-        return keys, rows, n // 2, 4, among, *out
+        return keys, rows, n // 2, 4, 20, among, *out
 
     return make
 
@@ -281,8 +281,20 @@ def _probe(n: int) -> tuple[Any, ...]:
     shift = max(0, int(known[-1] - base).bit_length() - 20)
     edges = base + (np.arange((int(known[-1] - base) >> shift) + 2) << shift)
     index = np.searchsorted(known, edges).astype(np.int64)
+    left_out = np.zeros(1, np.int64)
     left, right = np.zeros(16 * n, np.int64), np.zeros(16 * n, np.int64)
-    return wanted, mapped(known), mapped(order.astype(np.uint32)), base, shift, index, 8, left, right
+    return (
+        wanted,
+        mapped(known),
+        mapped(order.astype(np.uint32)),
+        base,
+        shift,
+        index,
+        8,
+        left_out,
+        left,
+        right,
+    )
 
 
 EXAMPLES = (

@@ -207,7 +207,7 @@ def ranks(given: Arguments) -> tuple[list[int], list[int]]:
 
 def blocks_split(given: Arguments) -> tuple[Any, ...]:
     keys, rows = given[0].tolist(), given[1].tolist()
-    n_register, candidates, among = given[2:5]
+    n_register, candidates, most, among = given[2:6]
     members: list[int] = []
     useful, burning = [], []
     pairs = [0, 0, 0]
@@ -218,7 +218,7 @@ def blocks_split(given: Arguments) -> tuple[Any, ...]:
         mixed, inner = held * (len(own) - held), held * (held - 1) // 2
         pairs[2] += mixed + inner
         largest = max(largest, len(own))
-        if held > candidates:
+        if held > candidates or mixed > most:
             burning.append([number, start, start + len(own)])
         elif mixed or inner:
             useful.append((len(own), held, key, number))

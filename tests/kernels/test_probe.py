@@ -24,8 +24,33 @@ def probed(
     index = np.array([int((codes - base >> shift < b).sum()) for b in range(buckets + 1)], np.int64)
     left, right = np.zeros(room, np.int64), np.zeros(room, np.int64)
     wanted = np.array([twins.identifier_code(text) for text in asked], np.int64)
-    n = probe.probe_neighbours(wanted, codes, rows, base, shift, index, limit, left, right)
-    return None if n < 0 else list(zip(left[:n].tolist(), right[:n].tolist(), strict=True))
+    left_out = np.full(1, 7, np.int64)
+    n = probe.probe_neighbours(wanted, codes, rows, base, shift, index, limit, left_out, left, right)
+    if n < 0:
+        return None
+    beyond = probe.probe_neighbours(
+        wanted, codes, rows, base, shift, index, 10_000, np.zeros(1, np.int64), left.copy(), right.copy()
+    )
+    assert left_out[0] == beyond - n
+    return list(zip(left[:n].tolist(), right[:n].tolist(), strict=True))
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(numbers, max_size=8),
+    st.lists(numbers.filter(bool), min_size=1, max_size=12),
+    st.integers(1, 6),
+    st.randoms(use_true_random=False),
+)
+def test_probe_neighbours__takes_the_same_whatever_the_order_of_holders(
+    asked: list[str], known: list[str], limit: int, rng: random.Random
+) -> None:
+    """An identifier held by more than the limit gave those whose rows came first in their file."""
+    order = list(range(len(known)))
+    rng.shuffle(order)
+    found = {(i, row - 500) for i, row in probed(asked, known, 50, limit)}
+    other = {(i, order[row - 500]) for i, row in probed(asked, [known[at] for at in order], 50, limit)}
+    assert found == other
 
 
 @settings(deadline=None, max_examples=150)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels.partition import partition_rows
-from linkage.block import plan_blocks
+from linkage.block import MOST_PAIRS, plan_blocks
 from linkage.coded import Coded, Meaning
 from linkage.config import Blocking
 from linkage.match import (
@@ -43,6 +43,7 @@ def blocks_of(
     bits: int = 0,
     shuffle: random.Random | None = None,
     among: bool = False,
+    most: int = MOST_PAIRS,
 ) -> list[Blocks]:
     """The blocks of all partitions of a rule, of rows in any order."""
     keys = base_keys(coded, meaning, rule, SECRET)
@@ -58,7 +59,15 @@ def blocks_of(
     cut_rows = rows[places]
     return [
         plan_blocks(
-            cut_keys[a:b], cut_rows[a:b], coded.take, meaning, rule, coded.n_register, candidates, among=among
+            cut_keys[a:b],
+            cut_rows[a:b],
+            coded.take,
+            meaning,
+            rule,
+            coded.n_register,
+            candidates,
+            among=among,
+            most=most,
         )
         for a, b in itertools.pairwise(starts)
     ]
@@ -97,6 +106,7 @@ def twin_blocks(
     candidates: int,
     among: bool = False,
     kinds: dict[str, str] | None = None,
+    most: int = MOST_PAIRS,
 ) -> Twin:
     out = Twin([])
 
@@ -112,7 +122,7 @@ def twin_blocks(
     def split(rows: list[int], depth: int) -> int:
         counted = len(rows) if among else sum(row < registers for row in rows)
         mixed, inside = meets(rows)
-        if counted <= candidates:
+        if counted <= candidates and mixed <= most:
             if mixed + inside:
                 out.blocks.append(tuple(sorted(rows)))
                 out.pairs += mixed
@@ -161,16 +171,16 @@ RULES = [
 @pytest.mark.parametrize("among", [False, True])
 @pytest.mark.parametrize("number", range(len(RULES)))
 @settings(deadline=None, max_examples=15)
-@given(st.integers(0, 10**6), st.integers(1, 6), st.integers(0, 60))
+@given(st.integers(0, 10**6), st.integers(1, 6), st.integers(0, 60), st.sampled_from([3, 20, MOST_PAIRS]))
 def test_plan_blocks__equals_its_twin(
-    number: int, among: bool, seed: int, candidates: int, registers: int
+    number: int, among: bool, seed: int, candidates: int, registers: int, most: int
 ) -> None:
     rng = random.Random(seed)
     people = [small.random_person(rng) for _ in range(60)]
     coded, meaning = small.coded_nation(people[:registers], [people[registers:]])
     rule = compiled(RULES[number])[0]
-    wanted = twin_blocks(people, registers, rule, candidates, among)
-    (found,) = blocks_of(coded, meaning, rule, candidates, among=among)
+    wanted = twin_blocks(people, registers, rule, candidates, among, most=most)
+    (found,) = blocks_of(coded, meaning, rule, candidates, among=among, most=most)
     assert sorted(as_sets([found]).values()) == sorted(wanted.blocks)
     held = [sum(m < registers for m in own) for own in as_sets([found]).values()]
     assert found.n_register.tolist() == ([len(own) for own in as_sets([found]).values()] if among else held)
@@ -205,13 +215,13 @@ def test_plan_blocks__does_not_depend_on_the_order_or_the_cut() -> None:
     rng = random.Random(5)
     people = [small.random_person(rng) for _ in range(200)]
     coded, meaning = small.coded_nation(people[:80], [people[80:]])
-    for rule in compiled(*RULES):
-        (whole,) = blocks_of(coded, meaning, rule, 5)
-        (mixed,) = blocks_of(coded, meaning, rule, 5, shuffle=rng)
+    for rule, most in itertools.product(compiled(*RULES), (30, MOST_PAIRS)):
+        (whole,) = blocks_of(coded, meaning, rule, 5, most=most)
+        (mixed,) = blocks_of(coded, meaning, rule, 5, shuffle=rng, most=most)
         for name in ("members", "starts", "n_register", "keys", "hot"):
             assert np.array_equal(getattr(whole, name), getattr(mixed, name)), name
         assert whole.counts == mixed.counts
-        parts = blocks_of(coded, meaning, rule, 5, bits=3, shuffle=rng)
+        parts = blocks_of(coded, meaning, rule, 5, bits=3, shuffle=rng, most=most)
         assert as_sets(parts) == as_sets([whole])
         assert sorted(k for p in parts for k in p.hot.tolist()) == whole.hot.tolist()
         for name in ("pairs", "register_pairs", "refined_pairs", "given_up_pairs", "blocks"):

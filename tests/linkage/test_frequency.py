@@ -181,7 +181,7 @@ def test_holders__are_everybody_with_the_number_now_or_before(
     without = Holders.of(codes, rows, None)
     held, _ = held_and_repeated(without, wanted_codes, source)
     assert held.tolist() == [bool(v) and v in own for v in asked]
-    left, right = neighbours(holders, wanted_codes)
+    left, right, _ = neighbours(holders, wanted_codes)
     near = {
         (i, 100 + row)
         for i, text in enumerate(asked)
@@ -209,11 +209,12 @@ def test_neighbours__make_room_for_many() -> None:
     register = np.array([twins.identifier_code(f"0000000000{i:02d}") for i in range(100)], np.int64)
     holders = Holders.of(register, np.arange(100, dtype=np.uint32), None)
     asked = np.full(6000, twins.identifier_code("000000000011"), np.int64)
-    left, _ = neighbours(holders, asked)
+    left, _, _ = neighbours(holders, asked)
     each = len({f"0000000000{i:02d}" for i in range(100)} & twins.one_slip_away("000000000011"))
     assert each == 18
     assert left.tolist() == [i for i in range(6000) for _ in range(each)]
-    limited, _ = neighbours(holders, asked[:3], limit=5)
+    limited, _, beyond = neighbours(holders, asked[:3], limit=5)
+    assert beyond == 3 * (each - 5)
     assert limited.tolist() == [0] * 5 + [1] * 5 + [2] * 5
 
 
