@@ -3,11 +3,13 @@
     0           magic, filled with zeros to 64 bytes
     64          the arrays, each at a multiple of 64 bytes, zeros between them
     ...         directory: JSON with names, types, shapes, offsets and digests
-    last 32     length of the directory (8, little-endian), its xxh3-128 (16), magic (8)
+    last 32     length of the directory (8, little-endian), its digest (16), magic (8)
 
-An array has a digest (xxh3-128) for every MiB, the zeros behind it included; the directory has one of itself.
+An array has a digest (xxh3-128) for every MiB, the zeros behind it included; the directory has one of itself
+and of the file's place, its name and its folder's: a container in the place of another is damage.
 What is read is verified first, once a process and state of the file, and no more than is read: a task
-that takes a range of rows out of a large file does not pay for the rest. The same arrays give the same bytes.
+that takes a range of rows out of a large file does not pay for the rest. The same arrays in the same place
+give the same bytes.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import functools
 import json
 import mmap
 import os
+import stat
 import struct
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -79,13 +82,18 @@ class _Writer:
             }
         )
 
-    def close(self, rows: int) -> str:
-        """Write the directory; its digest in hex."""
+    def close(self, path: Path, rows: int) -> str:
+        """Write the directory of the container at ``path``; its digest in hex."""
         told = {"block": _BLOCK, "rows": rows, "arrays": self.held}
         text = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
-        digest = xxhash.xxh3_128_digest(text)
+        digest = _sealed(path, text)
         self.out.write(text + _TAIL.pack(len(text), digest, _MAGIC))
         return digest.hex()
+
+
+def _sealed(path: Path, text: bytes) -> bytes:
+    """Digest of the directory ``text`` of the container at ``path``, wherever the run's folder lies."""
+    return xxhash.xxh3_128_digest(f"{path.parent.name}/{path.name}\0".encode() + text)
 
 
 class _Region:
@@ -165,7 +173,7 @@ class Arrays(Mapping[str, NDArray[Any]]):
         if magic != _MAGIC or begin < _ALIGN:
             raise damaged(self.path)
         text = end[begin - place : -_TAIL.size] if begin >= place else read(length, begin)
-        if xxhash.xxh3_128_digest(text) != digest:
+        if _sealed(self.path, text) != digest:
             raise damaged(self.path)
         told = json.loads(text)
         return told["rows"], digest.hex(), {entry["name"]: entry for entry in told["arrays"]}
@@ -237,6 +245,8 @@ def _opened(path: Path) -> Iterator[tuple[int, mmap.mmap, tuple[int, ...]]]:
         raise damaged(path, fault) from None
     try:
         state = os.fstat(handle)
+        if not stat.S_ISREG(state.st_mode):
+            raise damaged(path, IsADirectoryError())
         try:
             held = mmap.mmap(handle, 0, access=mmap.ACCESS_READ)
         except ValueError as fault:  # nothing is in it
@@ -293,7 +303,7 @@ def write_each(path: Path, arrays: Iterable[tuple[str, NDArray[Any] | list[Buffe
             with writer.array(name, array.dtype, array.shape) as region:
                 if array.size:
                     region.write(array.reshape(-1).view(np.uint8).data)
-        digest = writer.close(rows)
+        digest = writer.close(path, rows)
     return Entry(path.name, out.size, digest, rows)
 
 
@@ -315,7 +325,7 @@ def join_arrays(path: Path, parts: Sequence[Path]) -> Entry:
                     array = one[name]
                     if array.size:
                         region.write(array.view(np.uint8).data)
-        digest = writer.close(rows)
+        digest = writer.close(path, rows)
     return Entry(path.name, out.size, digest, rows)
 
 
@@ -348,7 +358,7 @@ def write_table(path: Path, table: pa.Table, compression: str | None = None) -> 
                     column = pa.Table.from_arrays([table.column(number)], schema=pa.schema([kind]))
                     stream.write_table(column, max_chunksize=_BATCH)
                 region.write(sink.getvalue())
-        digest = writer.close(table.num_rows)
+        digest = writer.close(path, table.num_rows)
     return Entry(path.name, out.size, digest, table.num_rows)
 
 

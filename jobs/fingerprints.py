@@ -12,6 +12,7 @@ from jobs.kernel_cache import fingerprint as kernel_fingerprint
 from jobs.project import LoadedProject
 from jobs.source_files import unreadable
 from jobs.store import file_digest
+from linkage.errors import IntegrityError
 
 
 def fingerprints(
@@ -22,24 +23,43 @@ def fingerprints(
     ``config`` is of the project file, contracts and policies; ``inputs`` of every other file they name, by
     its SHA-256, as :func:`input_sums` gives them.
     """
-    config = hashlib.blake2b(digest_size=16)
-    for path in loaded.declarations:
-        config.update(file_digest(path).encode())
+    config = config_digest(loaded)
     inputs = hashlib.blake2b(digest_size=16)
     for digest in input_sums(loaded) if sums is None else sums:
         inputs.update(digest.encode())
     code = hashlib.blake2b(f"{linkage.__version__}\x1f{code_digest()}".encode(), digest_size=16).hexdigest()
     used = file_digest(model) if model is not None else ""
     whole = hashlib.blake2b(
-        f"{config.hexdigest()}\x1f{inputs.hexdigest()}\x1f{code}\x1f{used}".encode(), digest_size=16
+        f"{config}\x1f{inputs.hexdigest()}\x1f{code}\x1f{used}".encode(), digest_size=16
     ).hexdigest()
     return {
-        "config": config.hexdigest(),
+        "config": config,
         "inputs": inputs.hexdigest(),
         "code": code,
         "model": used,
         "run": whole,
     }
+
+
+def config_digest(loaded: LoadedProject) -> str:
+    """Digest of the project file, contracts and policies as they are now."""
+    config = hashlib.blake2b(digest_size=16)
+    for path in loaded.declarations:
+        config.update(file_digest(path).encode())
+    return config.hexdigest()
+
+
+def changed_meanwhile(name: str, more: str = "") -> IntegrityError:
+    """The error about a file that is not what it was when the run began.
+
+    more : what else it may have been
+    """
+    return IntegrityError(
+        "E-INPUT-009",
+        f"'{name}'{f' {more}' if more else ''} is not what it was when the run began:",
+        "the file changed while it was being read.",
+        "Leave the files alone during a run, and run again.",
+    )
 
 
 def input_sums(loaded: LoadedProject) -> list[str]:

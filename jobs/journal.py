@@ -68,11 +68,15 @@ def _check(name: str, value: Any) -> None:
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:
-    """The lines of a journal, in order; a line that was cut off by a crash is left out."""
+    """The lines of a journal, in order; one that was cut off by a crash, or is no task's, is left out."""
     if not path.exists():
         return []
     held: list[dict[str, Any]] = []
     for line in path.read_bytes().splitlines():
         with suppress(ValueError):
-            held.append(json.loads(line))
+            told = json.loads(line)
+            if isinstance(told, dict):
+                for name in told.keys() - {"at"}:
+                    _check(name, told[name])
+                held.append(told)
     return held

@@ -127,11 +127,15 @@ def seal(*, complete: bool = False) -> int:
     """List the files that are there now; call at the end of a process that may have compiled kernels.
 
     ``complete`` says that every kernel was compiled; without it the list keeps what it said before.
-    Returns the number of files listed. Nothing is written when nothing has changed.
+    Returns the number of files listed. Nothing is written when nothing has changed; what cannot be listed
+    now, for want of room, is compiled again by the next process: a run that has ended is no worse for it.
     """
     folder = prepare()
-    with _locked(folder):
-        return _seal(folder, complete=complete)
+    try:
+        with _locked(folder):
+            return _seal(folder, complete=complete)
+    except (OSError, ConfigError):
+        return 0
 
 
 def warmup(progress: Progress) -> int:
@@ -152,8 +156,11 @@ def warmup(progress: Progress) -> int:
         progress.stage("compiling kernels (once)")
         from jobs.warmup import compile_all
 
-        compile_all()
-        added = max(0, _seal(folder, complete=True) - state.kept)
+        try:
+            compile_all()
+            added = max(0, _seal(folder, complete=True) - state.kept)
+        except OSError as fault:
+            raise _unusable(folder, fault) from fault
         progress.message(f"{added} kernel files compiled in {time.monotonic() - begun:.0f} s")
         return added
 
@@ -180,7 +187,9 @@ def _seal(folder: Path, *, complete: bool) -> int:
         path = folder / name
         digest = _digest(path)
         held = before.get(name, digest)
-        if digest and (digest == held or path.stat().st_mtime >= _verified):
+        # Two processes compile all kernels together; after that only this one's writing explains a change.
+        written = complete or str(path) in _written()
+        if digest and (digest == held or (written and path.stat().st_mtime >= _verified)):
             now[name] = digest
         else:  # it changed without having been written since it was verified
             path.unlink(missing_ok=True)
@@ -195,6 +204,12 @@ def _seal(folder: Path, *, complete: bool) -> int:
     aside.replace(folder / _MANIFEST)
     _forget_old(folder.parent, folder)
     return len(now)
+
+
+def _written() -> set[str]:
+    """Files of the folder that this process has written."""
+    kernels = sys.modules.get("kernels._jit")
+    return set() if kernels is None else kernels.WRITTEN
 
 
 def _read_manifest(folder: Path) -> tuple[dict[str, str], bool]:
@@ -250,7 +265,10 @@ def _locked(folder: Path) -> Iterator[None]:
     with _hold:
         handle = None
         if _depth == 0:
-            handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+            except OSError as fault:
+                raise _unusable(folder, fault) from fault
         _depth += 1
         try:
             if handle is not None:
@@ -305,28 +323,32 @@ def _private(folder: Path) -> Path:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         state = folder.lstat()
-    except OSError as error:
-        raise ConfigError(
-            "E-CACHE-003",
-            f"the kernel cache '{folder}' cannot be made: {error.strerror}.",
-            "A folder that this user can write is wanted.",
-            "Set LINKAGE_CACHE_DIR to one.",
-        ) from error
-    fault = ""
+    except OSError as fault:
+        raise _unusable(folder, fault) from fault
+    wrong = ""
     if not stat.S_ISDIR(state.st_mode):
-        fault = "is a link or no folder"
+        wrong = "is a link or no folder"
     elif state.st_uid != os.geteuid():
-        fault = "belongs to another user"
+        wrong = "belongs to another user"
     elif state.st_mode & 0o022:
-        fault = "can be written by others"
-    if fault:
+        wrong = "can be written by others"
+    if wrong:
         raise ConfigError(
             "E-CACHE-001",
-            f"the kernel cache '{folder}' {fault}.",
+            f"the kernel cache '{folder}' {wrong}.",
             "Compiled kernels are code: the folder must be this user's alone.",
             "Remove it, run chmod 700 on it, or set LINKAGE_CACHE_DIR to another folder.",
         )
     return folder
+
+
+def _unusable(folder: Path, fault: OSError) -> ConfigError:
+    return ConfigError(
+        "E-CACHE-003",
+        f"the kernel cache '{folder}' cannot be made or written: {fault.strerror}.",
+        "A folder that this user can write, on a disk with room for 20 MB, is wanted.",
+        "Make room, or set LINKAGE_CACHE_DIR to one; the cache itself may be removed at any time.",
+    )
 
 
 def _processor() -> str:

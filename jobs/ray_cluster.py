@@ -57,7 +57,8 @@ def start(workers: int, memory: int | None) -> Path:
     # Where its start was interrupted, Ray ends its processes when this one ends: what they write until then
     # goes after them, as what is registered first is done last.
     atexit.register(remove, folder)
-    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    os.environ["RAY_AUTH_TOKEN"] = os.environ.get("RAY_AUTH_TOKEN") or secrets.token_hex(32)
+    os.environ.pop("RAY_ADDRESS", None)  # of a cluster: Ray would refuse to start another one
     settings = environment()
     if "NUMBA_CACHE_DIR" in os.environ:
         settings["NUMBA_CACHE_DIR"] = os.environ["NUMBA_CACHE_DIR"]
@@ -276,7 +277,11 @@ def _clear(folder: Path) -> None:
             left.unlink(missing_ok=True)
     if {place.name for place in folder.iterdir()} <= {_OWNER}:
         (folder / _OWNER).unlink(missing_ok=True)
-        folder.rmdir()
+        try:
+            folder.rmdir()
+        except OSError:  # what is left of a killed Ray still writes: the next sweep finds it by this file
+            os.close(os.open(folder / _OWNER, os.O_WRONLY | os.O_CREAT, 0o600))
+            raise
 
 
 def remove(folder: Path) -> None:

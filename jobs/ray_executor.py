@@ -310,7 +310,7 @@ class _Flight:
         with the code of a gate that failed ("Tried to complete task that was not pending").
         """
         if self.end_file is not None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, LinkageError):  # a full disk among them
                 write_bytes(self.end_file, str(behind).encode())
 
     def cancel(self) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from jobs import input_digests
 from jobs.attempts import other_cut
 from jobs.cuts import LEAST_SHARE, PROCESS, cut_of, share_of, workers_within
 from jobs.executor import make_executor
-from jobs.fingerprints import fingerprints, input_files, input_sums
+from jobs.fingerprints import changed_meanwhile, fingerprints, input_files, input_sums
 from jobs.gates import check_acceptance, settle, unaccepted
 from jobs.held_memory import rest
 from jobs.intake import input_bytes, take_in
@@ -28,8 +29,8 @@ from jobs.plan_record import compare, folder_bytes, read_plan, refuse_stale
 from jobs.progress import Progress
 from jobs.project import LoadedProject, check_plan, load_project
 from jobs.room import check_room, wanted_room
-from jobs.run_folder import RUN, RunFolder
-from jobs.run_record import Outcome, run_record
+from jobs.run_folder import RUN, RunFolder, read_run
+from jobs.run_record import TOLD, Outcome, run_record
 from jobs.stages import Stages
 from jobs.store import read_json, write_json
 from jobs.workspace import Workspace
@@ -99,12 +100,18 @@ def run_project(
             "project": str(loaded.path),
             "parts": parts,
             "model": str(model.resolve()) if model else None,
+            "config": prints["config"],
             "share": share_of(most, threads, processes=engine == "ray"),
             "asked": asked,
         }
         room = threads * int(settings["share"])
         if (folder.work / "settings.json").exists():
-            settings = read_json(folder.work / "settings.json")
+            # The same project and model may lie elsewhere than an earlier attempt found them.
+            here = {name: settings[name] for name in ("project", "model", "config")}
+            held = read_json(folder.work / "settings.json")
+            settings = held | here
+            if settings != held:
+                write_json(folder.work / "settings.json", settings)
             if (told := other_cut(settings["asked"], asked)) is not None:
                 progress.message(told)
         else:
@@ -156,6 +163,7 @@ def run_project(
 
 def _settled(out: Path, accept: Sequence[str], reason: str, progress: Progress) -> Outcome:
     """The outcome of the finished run in ``out``, once what was accepted has been released."""
+    read_run(out, TOLD)
     run = settle(out, accept, reason)
     for left in run.get("left_out", []):
         progress.message(f"left out: source {left['source']}: {left['code']}: {left['message']}")
@@ -202,16 +210,25 @@ def _check_model(path: Path) -> None:
         ) from None
 
 
-def _refuse_changed(loaded: LoadedProject, sums: Sequence[str]) -> None:
-    """Raise IntegrityError ``E-INPUT-009`` if an input that was read is not as its digest was taken."""
-    for path, before, now in zip(input_files(loaded), sums, input_sums(loaded), strict=True):
-        if before != now:
-            raise IntegrityError(
-                "E-INPUT-009",
-                f"'{path.name}' is not what it was when the run began:",
-                "the file changed while it was being read.",
-                "Leave the files alone during a run, and run again.",
-            )
+@contextlib.contextmanager
+def _refusing_changed(
+    folder: RunFolder, loaded: LoadedProject, sums: Sequence[str], after: int = 0
+) -> Iterator[None]:
+    """Raise IntegrityError ``E-INPUT-009`` if an input that was read in here is not as its digest was taken.
+
+    Nothing that was made of it may be kept: the same command begins anew. ``after`` : the first of
+    :func:`jobs.fingerprints.input_files` that was
+    """
+    try:
+        yield
+        looked = zip(input_files(loaded), sums, input_sums(loaded), strict=True)
+        for path, before, now in itertools.islice(looked, after, None):
+            if before != now:
+                raise changed_meanwhile(path.name)
+    except IntegrityError as fault:
+        if fault.code == "E-INPUT-009":
+            (folder.work / RUN).unlink(missing_ok=True)
+        raise
 
 
 def _walk(
@@ -227,21 +244,18 @@ def _walk(
     facts: dict[str, Any] = {}
 
     def take() -> dict[str, Any]:
-        try:
-            found = take_in(stages, loaded, space, folder.artefacts, settings["parts"], threads)
-            _refuse_changed(loaded, sums)
-        except IntegrityError as fault:
-            if fault.code == "E-INPUT-009":  # nothing that was read may be kept: the same command begins anew
-                (folder.work / RUN).unlink()
-            raise
-        return found
+        with _refusing_changed(folder, loaded, sums):
+            return take_in(stages, loaded, space, folder.artefacts, settings["parts"], threads)
 
     facts["intake"] = stages.stage("intake", take, input_bytes(loaded), what="bytes")
     layout = _lay_out(facts["intake"]["layout"], folder, settings, threads)
     from jobs.walk import walk_on
 
     gc.freeze()  # what was imported and prepared meanwhile: seven looks through it took 0.1 s of a run of 6 s
-    return walk_on(stages, loaded, space, folder, layout, facts)
+    extracts = sum(len(files) for files in loaded.files.values())
+    # What the other files say is read where it is wanted: constraints, former communes, a model.
+    with _refusing_changed(folder, loaded, sums, after=extracts):
+        return walk_on(stages, loaded, space, folder, layout, facts)
 
 
 def _import_rest() -> None:

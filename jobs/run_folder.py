@@ -22,7 +22,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -98,6 +98,7 @@ class RunFolder:
                 raise self._other("a finished run", done)
             self.finished = done
             self._clear()
+            self._tidy()
             return self
         try:
             held = sorted(p.name for p in self.path.iterdir()) if self.path.exists() else []
@@ -155,6 +156,7 @@ class RunFolder:
             raise self._other("an unfinished run", begun)
         self.restarted = lost
         self.resumed = begun is not None and not lost
+        self._tidy()
         if self.resumed:
             for left in self.work.rglob("*.tmp-*"):
                 _remove(left)
@@ -232,6 +234,12 @@ class RunFolder:
                 self.work.replace(ended)
         shutil.rmtree(ended, ignore_errors=True)
 
+    def _tidy(self) -> None:
+        """Remove what an attempt that was killed had begun to write beside the artefacts."""
+        for name in (RUN, "metrics.prom"):
+            for left in self.path.glob(f"{name}.tmp-*"):
+                _remove(left)
+
     def _check_artefacts(self) -> dict[str, dict[str, Any]]:
         """Bytes and digest (BLAKE2b-256) of every artefact by name, once each is as it was written.
 
@@ -266,15 +274,18 @@ class RunFolder:
             self._lock = None
 
 
-def read_run(folder: Path) -> dict[str, Any] | None:
-    """The ``run.json`` of a folder, None if there is none. Raises IntegrityError if it is damaged."""
+def read_run(folder: Path, wanted: Collection[str] = ()) -> dict[str, Any] | None:
+    """The ``run.json`` of a folder, None if there is none.
+
+    Raises IntegrityError ``E-INTEGRITY-001`` if it is damaged: no JSON, or without what is ``wanted`` of it.
+    """
     try:
         held = json.loads((folder / RUN).read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError):
         held = None
-    if not isinstance(held, dict):
+    if not isinstance(held, dict) or not held.keys() >= set(wanted):
         raise IntegrityError(
             "E-INTEGRITY-001",
             f"'{folder.name}/{RUN}' is damaged;",

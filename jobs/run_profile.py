@@ -51,12 +51,13 @@ def profile_run(folder: Path) -> dict[str, Any]:
 def _once(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The last line of every task, in the order of the first ones."""
     place = ("stage", "task", "round", "part", "parts")
-    return list({tuple(line.get(field) for field in place): line for line in lines}.values())
+    whole = [line for line in lines if {"stage", "seconds", "peak_memory"} <= line.keys()]
+    return list({tuple(line.get(field) for field in place): line for line in whole}.values())
 
 
 def _walls(folder: Path) -> dict[str, float]:
     """Seconds of the stages that have happened."""
-    done = read_run(folder)
+    done = read_run(folder, ("stages",))
     if done is not None:
         return {held["stage"]: held["seconds"] for held in done["stages"]}
     places = sorted((folder / "work" / "stages").glob("*"))

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from data import reference
 from jobs import coded_parts
 from jobs.broadcast import RECEIVED, Mark
+from jobs.fingerprints import changed_meanwhile, config_digest
 from jobs.project import LoadedProject, load_project
 from jobs.record_files import read_present, read_records
 from jobs.store import read_arrays, read_json
@@ -140,8 +141,14 @@ class Workspace:
 
     @once
     def loaded(self) -> LoadedProject:
-        """The project and its contracts."""
-        return load_project(Path(self.settings["project"]))
+        """The project and its contracts, as they were when the run began.
+
+        Raises IntegrityError ``E-INPUT-009`` if one of these files has changed since.
+        """
+        loaded = load_project(Path(self.settings["project"]))
+        if config_digest(loaded) != self.settings.get("config", config_digest(loaded)):
+            raise changed_meanwhile(loaded.path.name, "or a contract or policy that it names")
+        return loaded
 
     @once
     def sources(self) -> tuple[SourceInfo, ...]:

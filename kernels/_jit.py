@@ -170,6 +170,10 @@ class _Library(JITCodeLibrary):  # type: ignore[misc] # Numba is untyped
         return super()._get_module_for_linking()
 
 
+#: Files of the cache that this process has written.
+WRITTEN: set[str] = set()
+
+
 class _Cache(FunctionCache):  # type: ignore[misc] # Numba is untyped
     """The cache on disk of a function, read without what only a compiler needs.
 
@@ -183,13 +187,23 @@ class _Cache(FunctionCache):  # type: ignore[misc] # Numba is untyped
         rtsys.initialize(target_context)
         with self._guard_against_spurious_io_errors():
             codegen = target_context.codegen()
-            held = self._cache_file.load(self._index_key(sig, codegen))
+            try:
+                held = self._cache_file.load(self._index_key(sig, codegen))
+            except Exception:  # noqa: BLE001 - damaged since it was verified: a pickle may raise anything
+                self._cache_file.flush()
+                return None
             if held is None:
                 return None
             names = (held[1].llvm_func_name, held[1].llvm_cpython_wrapper_name)
             codegen._engine._defined_symbols.update(names)
             with _made_as(target_context, _Library, None):
                 return self._impl.rebuild(target_context, held)
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        super().save_overload(sig, data)
+        held = self._cache_file
+        name = held._load_index().get(self._index_key(sig, data.codegen))
+        WRITTEN.update([held._index_path] if name is None else [held._index_path, held._data_path(name)])
 
 
 def jit(function: F) -> F:

@@ -41,7 +41,8 @@ def slow_read(path: Path) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
     text = data[-32 - length : -32]
     assert magic == data[:8] == b"LNKARR1\n"
     assert data[8:64] == bytes(56)
-    assert xxhash.xxh3_128_digest(text) == digest
+    place = "/".join(path.parts[-2:])
+    assert xxhash.xxh3_128_digest(place.encode() + b"\0" + text) == digest
     out, at = {}, 64
     for entry in json.loads(text)["arrays"]:
         assert entry["offset"] == at
@@ -60,10 +61,11 @@ def test_write_each__bytes_in_pieces_are_the_file_of_their_whole(tmp_path: Path,
     pieces = [rng.bytes(size) for size in sizes]
     given = [memoryview(piece) if n % 2 else piece for n, piece in enumerate(pieces)]
     rows = np.arange(4)
-    write_each(tmp_path / "pieces", [("rows", rows), ("bytes", given), ("after", rows)])
-    write_arrays(tmp_path / "whole", rows=rows, bytes=np.frombuffer(b"".join(pieces), np.uint8), after=rows)
-    assert (tmp_path / "pieces").read_bytes() == (tmp_path / "whole").read_bytes()
-    assert slow_read(tmp_path / "pieces")["bytes"] == ("|u1", (sum(sizes),), b"".join(pieces))
+    one, other = tmp_path / "pieces" / "stage" / "x", tmp_path / "whole" / "stage" / "x"
+    write_each(one, [("rows", rows), ("bytes", given), ("after", rows)])
+    write_arrays(other, rows=rows, bytes=np.frombuffer(b"".join(pieces), np.uint8), after=rows)
+    assert one.read_bytes() == other.read_bytes()
+    assert slow_read(one)["bytes"] == ("|u1", (sum(sizes),), b"".join(pieces))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=80)
@@ -89,11 +91,32 @@ def test_arrays__come_back_mapped_and_unchanged(tmp_path: Path, arrays: dict[str
 
 def test_arrays__same_values_same_bytes_whatever_their_order_in_memory(tmp_path: Path):
     values = np.arange(12, dtype=np.int32).reshape(3, 4)
-    write_arrays(tmp_path / "a", x=values)
-    write_arrays(tmp_path / "b", x=np.asfortranarray(values))
-    write_arrays(tmp_path / "c", x=values.astype(">i4"))
-    write_arrays(tmp_path / "d", x=np.repeat(values, 2, axis=0)[::2])
-    assert len({(tmp_path / n).read_bytes() for n in "abcd"}) == 1
+    made = [values, np.asfortranarray(values), values.astype(">i4"), np.repeat(values, 2, axis=0)[::2]]
+    for n, array in enumerate(made):
+        write_arrays(tmp_path / str(n) / "stage" / "x", x=array)
+    assert len({(tmp_path / str(n) / "stage" / "x").read_bytes() for n in range(len(made))}) == 1
+
+
+@pytest.mark.parametrize("other", ["stage/b", "b/a"])
+def test_arrays__in_the_place_of_others_are_damaged(tmp_path: Path, other: str):
+    """Two parts of a run that were exchanged, or one that was copied over another, went unnoticed."""
+    write_arrays(tmp_path / "stage" / "a", x=np.arange(3))
+    write_arrays(tmp_path / other, x=np.arange(3, 6))
+    (tmp_path / "stage" / "a").replace(tmp_path / other)
+    with pytest.raises(IntegrityError, match=r"E-INTEGRITY-001"):
+        open_arrays(tmp_path / other)
+
+
+def test_arrays__of_a_folder_that_was_moved_are_whole(tmp_path: Path):
+    write_arrays(tmp_path / "run" / "stage" / "a", x=np.arange(3))
+    (tmp_path / "run").replace(tmp_path / "moved")
+    assert open_arrays(tmp_path / "moved" / "stage" / "a")["x"].tolist() == [0, 1, 2]
+
+
+def test_arrays__a_folder_in_their_place_is_damage(tmp_path: Path):
+    (tmp_path / "stage" / "a").mkdir(parents=True)
+    with pytest.raises(IntegrityError, match=r"E-INTEGRITY-001"):
+        open_arrays(tmp_path / "stage" / "a")
 
 
 def test_arrays__file_is_private_and_its_folder_is_made(tmp_path: Path):

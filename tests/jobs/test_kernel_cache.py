@@ -46,6 +46,12 @@ if "heal" in sys.argv:
 import numpy as np
 from probe import total
 assert total(np.arange(5)) == 10
+if "during" in sys.argv:
+    import os
+    from pathlib import Path
+    for path in Path(os.environ["NUMBA_CACHE_DIR"]).rglob("*.nb?"):
+        os.truncate(path, 100)
+    kernel_cache.seal()
 if "more" in sys.argv:
     assert total(np.arange(5.0)) == 10.0
     kernel_cache.seal()
@@ -135,12 +141,33 @@ def test_cache__one_file_of_any_kind_damaged_or_gone_is_healed(probe, tmp_path, 
         assert (probe("heal").stdout.strip(), probe().stdout.strip()) == ("1", "1")
 
 
-def test_cache__without_healing_such_damage_ends_the_program(probe):
-    """Why all this is needed; the day Numba heals itself, this test says so."""
+@pytest.mark.parametrize("kind", ["*.nbi", "*.nbc", "*.nb?"])
+def test_cache__damage_after_it_was_verified_has_the_kernel_compiled_anew(probe, tmp_path, kind):
+    """Numba alone ends the program with what its unpickling raises."""
     assert probe("heal").returncode == 0
-    for path in probe.files():
+    for path in (tmp_path / "cache").rglob(kind):
         truncate(path, 0.5)
-    assert probe().returncode != 0
+    met = probe()
+    assert (met.returncode, met.stdout.strip()) == (0, "0"), met.stderr
+    assert probe().stdout.strip() == "1"
+
+
+def test_cache__damage_while_a_process_runs_is_not_sealed_in(probe):
+    """What was cut short under a running process was listed as good, and no later one healed it."""
+    assert probe("heal").returncode == 0
+    held = [path.stat().st_size for path in probe.files()]
+    assert probe("heal", "during").returncode == 0
+    assert probe("heal").returncode == 0
+    assert [path.stat().st_size for path in probe.files()] == held
+    assert probe("heal").stdout.strip() == "1"
+
+
+def test_cache__that_cannot_be_written_says_which_folder_it_is(home):
+    folder = kernel_cache.prepare()
+    (folder / "lock").mkdir()
+    with pytest.raises(ConfigError, match=r"E-CACHE-003: the kernel cache '.*' cannot be .* written"):
+        kernel_cache.heal()
+    assert kernel_cache.seal() == 0
 
 
 def test_cache__what_a_run_compiled_later_is_kept_if_it_was_sealed(probe):

@@ -1,107 +1,76 @@
-"""The private folder of a local Ray goes with its owner, however that one ended."""
+"""The private folder and the settings of a local Ray, without one."""
+
+from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
 from jobs import ray_cluster
 
-ROOT = Path(__file__).resolve().parents[2]
-
-OWNER = """
-import sys, time
-from jobs.ray_cluster import private_folder
-folder = private_folder()
-(folder / "r" / "session").mkdir(parents=True)
-(folder / "r" / "session" / "log").write_text("x")
-print(folder, flush=True)
-time.sleep(60)
-"""
-
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A temporary folder of the system's own for this test."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(ray_cluster.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(ray_cluster.tempfile, "tempdir", str(tmp_path))
     return tmp_path
 
 
-def test_folder__of_a_driver_that_was_killed_is_removed_at_the_next_start(place: Path):
-    """It stayed in the system's temporary folder, of every driver that was ever killed."""
-    settings = os.environ | {"TMPDIR": str(place), "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        [sys.executable, "-c", OWNER], env=settings, stdout=subprocess.PIPE, text=True
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        folder = Path(process.stdout.readline().strip())
-        assert folder.parent == place
-        ray_cluster.sweep()
-        assert (folder / "r" / "session" / "log").exists()
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    assert folder.exists()
-    ray_cluster.sweep()
-    assert not folder.exists()
-
-
-def test_folder__of_this_process_stays_until_it_is_removed(place: Path):
+def abandoned() -> Path:
+    """A folder whose owner was killed: nobody holds its lock."""
     folder = ray_cluster.private_folder()
-    assert folder.stat().st_mode & 0o777 == 0o700
-    assert (folder / "owner").read_text() == f"{os.getpid()}\n"
-    ray_cluster.sweep()
-    assert folder.exists()
+    os.close(ray_cluster._held.pop(folder))
     (folder / "r").mkdir()
-    (folder / "owner").unlink()
-    ray_cluster.remove(folder)
-    assert list(place.iterdir()) == []
-    assert folder not in ray_cluster._held
+    return folder
 
 
-@pytest.mark.ray
-def test_folder__whose_path_is_too_long_for_sockets_is_told(tmp_path: Path):
-    place = tmp_path / ("long" * 20)
-    place.mkdir(mode=0o700)
-    ended = subprocess.run(
-        [sys.executable, "-c", "from jobs.ray_executor import RayExecutor; RayExecutor(1)"],
-        env=os.environ | {"TMPDIR": str(place), "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
-    )  # fmt: skip
-    assert "E-RAY-001" in ended.stderr
-    assert "TMPDIR" in ended.stderr
-    assert list(place.iterdir()) == []
-
-
-def test_sweep__leaves_what_is_not_surely_one_of_its_own(place: Path):
-    other = place / "lk-of-another-program"
-    other.mkdir(mode=0o700)
-    (other / "file").touch()
-    opened = place / "lk-opened"
-    opened.mkdir(mode=0o700)
-    (opened / "owner").touch()
-    opened.chmod(0o755)
-    aim = place / "aim"
-    aim.mkdir(mode=0o700)
-    (aim / "owner").touch()
-    (place / "lk-link").symlink_to(aim)
-    (place / "lk-file").touch()
-    before = sorted(place.rglob("*"))
+def test_sweep__removes_what_killed_owners_left_and_nothing_else(place: Path):
+    left, held = abandoned(), ray_cluster.private_folder()
+    (place / "lk-other").mkdir(mode=0o700)
     ray_cluster.sweep()
-    assert sorted(place.rglob("*")) == before
+    assert not left.exists()
+    assert held.exists()
+    assert (place / "lk-other").exists()
+    ray_cluster.remove(held)
+    assert not held.exists()
 
 
-def test_sweep__leaves_folders_of_other_users(place: Path, monkeypatch: pytest.MonkeyPatch):
-    left = place / "lk-left"
-    left.mkdir(mode=0o700)
-    (left / "owner").touch()
+def test_sweep__what_is_still_written_to_is_found_again(place: Path, monkeypatch: pytest.MonkeyPatch):
+    """Processes of a killed Ray made a file as the folder went: it stayed, with nothing to know it by."""
+    left = abandoned()
+    real = Path.rmdir
+
+    def late(self: Path) -> None:
+        (self / "r").mkdir()
+        real(self)
+
     with monkeypatch.context() as patch:
-        patch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+        patch.setattr(Path, "rmdir", late)
         ray_cluster.sweep()
     assert left.exists()
     ray_cluster.sweep()
     assert not left.exists()
+
+
+@pytest.mark.parametrize("token", ["", None, "own" * 20])
+def test_start__has_a_token_and_heeds_no_address_of_a_cluster(
+    place: Path, monkeypatch: pytest.MonkeyPatch, token: str | None
+):
+    """With RAY_ADDRESS Ray refuses to start one; with an empty token it writes a token to the home folder."""
+    for name in ("RAY_AUTH_TOKEN", "RAY_ADDRESS"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    if token is None:
+        monkeypatch.delenv("RAY_AUTH_TOKEN")
+    else:
+        monkeypatch.setenv("RAY_AUTH_TOKEN", token)
+    seen = []
+    monkeypatch.setattr(ray_cluster, "_init", lambda options: seen.append((options, dict(os.environ))))
+    folder = ray_cluster.start(2, None)
+    [(options, environment)] = seen
+    assert "RAY_ADDRESS" not in environment
+    assert environment["RAY_AUTH_TOKEN"] == (token or environment["RAY_AUTH_TOKEN"])
+    assert len(environment["RAY_AUTH_TOKEN"]) >= 60
+    assert options["_temp_dir"] == f"{folder}/r"
+    ray_cluster.remove(folder)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from data.generator import generate
-from jobs import closing, input_digests, publishing, walk
+from jobs import blocking, closing, input_digests, publishing, walk
 from jobs import run as room
 from jobs.evaluation import evaluate_run
 from jobs.executor import Done, ThreadExecutor
@@ -213,6 +213,49 @@ def test_run__an_input_that_changes_after_its_digest_is_refused(copy, tmp_path, 
     again = run_project(copy / "project.toml", tmp_path / "run")
     assert again.run["fingerprints"] == prints(copy)
     assert again.run["sources"]["tax"]["rows"] == len(whole.splitlines()) - 1
+
+
+@pytest.mark.parametrize("what", ["policy", "constraint"])
+def test_run__what_a_project_names_and_is_changed_while_it_runs_is_refused(copy, tmp_path, monkeypatch, what):
+    """A process that began later, as one of Ray's does, read the changed file, and the run told nothing."""
+    project, listed = copy / "project.toml", copy / "apart.csv"
+    listed.write_text("source_l,record_id_l,source_r,record_id_r\n")
+    project.write_text(project.read_text() + '\n[constraints]\ncannot_link = ["apart.csv"]\n')
+    changed = copy / "policies" / "tax.toml" if what == "policy" else listed
+    held = changed.read_text()
+    real = blocking.block_records
+
+    def late(stages, space, heavy):
+        changed.write_text(held + "\n")
+        room.Workspace.open.cache_clear()
+        space.__dict__.pop("loaded")
+        return real(stages, space, heavy)
+
+    with monkeypatch.context() as patch, pytest.raises(IntegrityError, match=r"E-INPUT-009") as refused:
+        patch.setattr(blocking, "block_records", late)
+        run_project(project, tmp_path / "run")
+    assert ("project.toml" if what == "policy" else "apart.csv") in str(refused.value)
+    changed.write_text(held)
+    again = run_project(project, tmp_path / "run")
+    assert again.run["fingerprints"] == prints(copy)
+
+
+def test_run__that_goes_on_from_another_place_takes_the_files_that_lie_there(copy, tmp_path, monkeypatch):
+    """It went on with the project file of the first place, whatever that had become."""
+    publish = publishing.publish_run
+    first = shutil.copytree(copy, tmp_path / "first")
+
+    def break_off(*_):
+        raise LinkageError("E-RAY-002", "A task was lost", "", "")
+
+    monkeypatch.setattr(publishing, "publish_run", break_off)
+    with pytest.raises(LinkageError):
+        run_project(first / "project.toml", tmp_path / "run")
+    shutil.rmtree(first)
+    monkeypatch.setattr(publishing, "publish_run", publish)
+    done = run_project(copy / "project.toml", tmp_path / "run")
+    assert done.run["project_file"] == str(copy / "project.toml")
+    assert done.run["attempts"] == 2
 
 
 def test_fingerprint__of_a_file_that_cannot_be_read_says_which(copy, monkeypatch):

@@ -229,6 +229,23 @@ def test_run_folder__leaves_what_is_not_its_own_alone(tmp_path: Path):
         pass
 
 
+def test_run_folder__what_a_kill_left_of_its_record_goes(tmp_path: Path):
+    out = tmp_path / "a"
+    left = [out / "run.json.tmp-7-ab", out / "metrics.prom.tmp-7-ab"]
+    with RunFolder(out, "f1"):
+        pass
+    for path in left:
+        path.write_bytes(b"half")
+    with RunFolder(out, "f1") as run:
+        assert not any(path.exists() for path in left)
+        run.finish({"exit_code": 0})
+    left[0].write_bytes(b"half")
+    (out / "own.tmp-x").write_bytes(b"of the user's")
+    with RunFolder(out, "f1"):
+        pass
+    assert names(out) == ["own.tmp-x", "run.json"]
+
+
 def test_run_folder__a_damaged_run_json_is_refused(tmp_path: Path):
     for held in ("", "[1]", "{"):
         (tmp_path / "run.json").write_text(held)

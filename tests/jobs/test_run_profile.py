@@ -80,6 +80,16 @@ def test_folder__without_a_journal_is_refused(tmp_path: Path):
         profile_run(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "line", ["1", "[]", "null", '{"stage": "block"}', '{"stage": [], "seconds": 1}', "{"]
+)
+def test_profile__passes_over_a_line_that_is_no_tasks(run: Path, line: str):
+    before = profile_run(run)
+    with (run / "journal.jsonl").open("a") as stream:
+        stream.write(f"{line}\n")
+    assert profile_run(run) == before
+
+
 def test_profile__counts_a_task_once_though_it_was_noted_twice(run: Path):
     """The task was journalled, and killed before it was remembered: it was done again."""
     before = profile_run(run)
