@@ -62,13 +62,14 @@ def changed_meanwhile(name: str, more: str = "") -> IntegrityError:
     )
 
 
-def input_sums(loaded: LoadedProject) -> list[str]:
-    """SHA-256 of :func:`input_files`, which receipts say too (see :mod:`jobs.input_digests`).
+def input_sums(loaded: LoadedProject, first: int = 0) -> list[str]:
+    """SHA-256 of :func:`input_files`, which receipts say too (see :mod:`jobs.input_digests`); of those from
+    place ``first`` on.
 
     Raises ContractError ``E-INPUT-001`` for a file that cannot be read.
     """
     try:
-        return sha256_of_all(input_files(loaded))
+        return sha256_of_all(input_files(loaded)[first:])
     except OSError as fault:
         raise unreadable(Path(fault.filename or "an input").name, fault) from None
 

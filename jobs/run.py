@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import itertools
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -221,8 +220,9 @@ def _refusing_changed(
     """
     try:
         yield
-        looked = zip(input_files(loaded), sums, input_sums(loaded), strict=True)
-        for path, before, now in itertools.islice(looked, after, None):
+        for path, before, now in zip(
+            input_files(loaded)[after:], sums[after:], input_sums(loaded, after), strict=True
+        ):
             if before != now:
                 raise changed_meanwhile(path.name)
     except IntegrityError as fault:

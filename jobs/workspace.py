@@ -146,7 +146,8 @@ class Workspace:
         Raises IntegrityError ``E-INPUT-009`` if one of these files has changed since.
         """
         loaded = load_project(Path(self.settings["project"]))
-        if config_digest(loaded) != self.settings.get("config", config_digest(loaded)):
+        begun = self.settings.get("config")
+        if begun is not None and config_digest(loaded) != begun:
             raise changed_meanwhile(loaded.path.name, "or a contract or policy that it names")
         return loaded
 

@@ -240,6 +240,20 @@ def test_run__what_a_project_names_and_is_changed_while_it_runs_is_refused(copy,
     assert again.run["fingerprints"] == prints(copy)
 
 
+def test_run__an_extract_may_go_once_it_is_taken_in(copy, tmp_path, monkeypatch, outcome):
+    """A night's extracts are replaced by the next ones while the run goes on."""
+    real = blocking.block_records
+
+    def late(stages, space, heavy):
+        (copy / "tax.csv").unlink()
+        return real(stages, space, heavy)
+
+    monkeypatch.setattr(blocking, "block_records", late)
+    done = run_project(copy / "project.toml", tmp_path / "run")
+    assert done.run["fingerprints"] == outcome.run["fingerprints"]
+    assert done.run["artefacts"]["decisions.parquet"] == outcome.run["artefacts"]["decisions.parquet"]
+
+
 def test_run__that_goes_on_from_another_place_takes_the_files_that_lie_there(copy, tmp_path, monkeypatch):
     """It went on with the project file of the first place, whatever that had become."""
     publish = publishing.publish_run
