@@ -5,6 +5,9 @@ an unhandled exception, and the files are pickles, so whoever can write them can
 a folder of the user's own that nobody else can write, whose name changes with any kernel file, with Numba,
 Python and the processor, and a list of SHA-256 digests that is verified before the first kernel is loaded.
 What does not fit the list is removed and compiled anew.
+
+A complete folder may also lie where nothing can be written, as in a container's image: it is verified, and
+used as it is.
 """
 
 from __future__ import annotations
@@ -71,7 +74,8 @@ def prepare() -> Path:
     """Choose and create the folder, and tell Numba; call before the first import of a kernel.
 
     ``LINKAGE_CACHE_DIR`` names another parent folder; else it is ``linkage`` in the user's cache folder, or a
-    private temporary folder where that cannot be written. Cheap: hashes about twenty small files, once.
+    private temporary folder where that cannot be written and has nothing for this code. Cheap: hashes about
+    twenty small files, once.
 
     Raises
     ------
@@ -81,8 +85,8 @@ def prepare() -> Path:
     global _prepared  # noqa: PLW0603 - the environment of the process is global too
     if _prepared is not None and os.environ.get("NUMBA_CACHE_DIR") == str(_prepared):
         return _prepared
-    parent = _parent()
-    folder = _private(parent / f"kernels-{fingerprint()}")
+    name = f"kernels-{fingerprint()}"
+    folder = _private(_parent(name) / name)
     os.environ["NUMBA_CACHE_DIR"] = str(folder)
     numba = sys.modules.get("numba")
     if numba is not None:  # imported already: its copy of the setting is what kernels look at
@@ -117,8 +121,15 @@ def heal() -> Healing:
 
     Files that the list does not name are removed too: a process that died before it could seal them may have
     left them half-written. Numba compiles what is missing.
+
+    Raises
+    ------
+    ConfigError
+        ``E-CACHE-003``: the folder cannot be written, and has not every kernel undamaged.
     """
     folder = prepare()
+    if not _writable(folder):
+        return _as_it_is(folder)
     with _locked(folder):
         return _heal(folder)
 
@@ -131,6 +142,8 @@ def seal(*, complete: bool = False) -> int:
     now, for want of room, is compiled again by the next process: a run that has ended is no worse for it.
     """
     folder = prepare()
+    if not _writable(folder):
+        return 0
     try:
         with _locked(folder):
             return _seal(folder, complete=complete)
@@ -142,9 +155,12 @@ def warmup(progress: Progress) -> int:
     """Have every kernel compiled and listed; returns how many files that added.
 
     One process compiles, others that come meanwhile wait for it. A complete and undamaged folder costs a
-    verification only.
+    verification only. Raises as :func:`heal`.
     """
     folder = prepare()
+    if not _writable(folder):
+        _as_it_is(folder)
+        return 0
     with _locked(folder):
         state = _heal(folder)
         if state.removed:
@@ -163,6 +179,24 @@ def warmup(progress: Progress) -> int:
             raise _unusable(folder, fault) from fault
         progress.message(f"{added} kernel files compiled in {time.monotonic() - begun:.0f} s")
         return added
+
+
+def _writable(folder: Path) -> bool:
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+def _as_it_is(folder: Path) -> Healing:
+    """What :func:`heal` says of a folder that cannot be written: every kernel is there, and fits."""
+    listed, complete = _read_manifest(folder)
+    found = {name: _digest(folder / name) for name in _files(folder)}
+    if not complete or found != listed:
+        raise ConfigError(
+            "E-CACHE-003",
+            f"the kernel cache '{folder}' cannot be written, and has not every kernel undamaged.",
+            "A folder that this user can write, or one that 'linkage warmup' has filled, is wanted.",
+            "Run 'linkage warmup' where it can be written, or set LINKAGE_CACHE_DIR to another folder.",
+        )
+    return Healing(kept=len(found), removed=0, complete=True)
 
 
 def _heal(folder: Path) -> Healing:
@@ -301,8 +335,8 @@ def _acquire(handle: int, folder: Path) -> None:
             return
 
 
-def _parent() -> Path:
-    """The folder that holds the folders of all versions."""
+def _parent(name: str) -> Path:
+    """The folder that holds the folders of all versions; that of this code is ``name``."""
     stated = os.environ.get("LINKAGE_CACHE_DIR")
     if stated:
         return _private(Path(stated).absolute())
@@ -311,7 +345,7 @@ def _parent() -> Path:
         cache = cache if cache.is_absolute() else Path.home() / ".cache"  # the standard ignores relative ones
         parent = cache / "linkage"
         parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if os.access(parent, os.W_OK | os.X_OK):
+        if _writable(parent) or (parent / name).is_dir():
             return _private(parent)
     except (OSError, RuntimeError):  # no home, or one that cannot be written: a service's account
         pass
@@ -319,7 +353,7 @@ def _parent() -> Path:
 
 
 def _private(folder: Path) -> Path:
-    """``folder``, created if need be, once it is certain that only this user can write to it."""
+    """``folder``, created if need be, once it is certain that only this user, or root, can write to it."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         state = folder.lstat()
@@ -328,7 +362,7 @@ def _private(folder: Path) -> Path:
     wrong = ""
     if not stat.S_ISDIR(state.st_mode):
         wrong = "is a link or no folder"
-    elif state.st_uid != os.geteuid():
+    elif state.st_uid not in (os.geteuid(), 0):
         wrong = "belongs to another user"
     elif state.st_mode & 0o022:
         wrong = "can be written by others"
@@ -336,7 +370,7 @@ def _private(folder: Path) -> Path:
         raise ConfigError(
             "E-CACHE-001",
             f"the kernel cache '{folder}' {wrong}.",
-            "Compiled kernels are code: the folder must be this user's alone.",
+            "Compiled kernels are code: the folder must be this user's or root's alone.",
             "Remove it, run chmod 700 on it, or set LINKAGE_CACHE_DIR to another folder.",
         )
     return folder

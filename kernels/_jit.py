@@ -15,7 +15,7 @@ import numba
 import numpy as np
 from numba import _dynfunc
 from numba.core import types
-from numba.core.caching import FunctionCache
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, UserProvidedCacheLocator
 from numba.core.codegen import JITCodeLibrary, ll
 from numba.core.compiler import Compiler
 from numba.core.errors import NumbaTypeError
@@ -174,6 +174,20 @@ class _Library(JITCodeLibrary):  # type: ignore[misc] # Numba is untyped
 WRITTEN: set[str] = set()
 
 
+class _Locator(UserProvidedCacheLocator):  # type: ignore[misc] # Numba is untyped
+    """The folder that the process has chosen, even if it can only be read."""
+
+    def ensure_cache_path(self) -> None:
+        with contextlib.suppress(OSError):
+            super().ensure_cache_path()
+
+
+class _CacheFiles(CompileResultCacheImpl):  # type: ignore[misc] # Numba is untyped
+    """Names and contents of a kernel's files."""
+
+    _locator_classes = (_Locator, *CompileResultCacheImpl._locator_classes)
+
+
 class _Cache(FunctionCache):  # type: ignore[misc] # Numba is untyped
     """The cache on disk of a function, read without what only a compiler needs.
 
@@ -182,6 +196,8 @@ class _Cache(FunctionCache):  # type: ignore[misc] # Numba is untyped
     Numba's allocator; a function that is not in the cache has the compiler fill its tables itself. Reading
     LLVM's form of every function, and the names in it, took as long as all the rest of loading.
     """
+
+    _impl_class = _CacheFiles
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         rtsys.initialize(target_context)
@@ -213,10 +229,10 @@ def jit(function: F) -> F:
     kernel. Numba checks only the file a function stands in, not the files it calls, so that folder's name
     must change with any file of this package (see :func:`jobs.kernel_cache.prepare`).
     """
-    made = _compiled(function, _KernelCompiler, cache=True)
+    made = _compiled(function, _KernelCompiler)
     if isinstance(made, CPUDispatcher):  # not where Numba is told to compile nothing
         made.__class__ = _Kernel
-        made._cache.__class__ = _Cache
+        made._cache = _Cache(function)
     return cast("F", made)
 
 

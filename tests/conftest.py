@@ -6,6 +6,7 @@ Its name changes with any kernel file, so a test never runs stale code, and it i
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 
@@ -13,6 +14,8 @@ from jobs import kernel_cache
 
 os.environ.setdefault("POLARS_MAX_THREADS", "2")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+# A shell's background jobs ignore Ctrl-C, and so would the programs that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 kernel_cache.prepare()
 kernel_cache.heal()
 

@@ -1,5 +1,6 @@
 """The kernel cache: private, bound to this very code, and healed whatever happens to its files."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -87,10 +88,28 @@ def probe(tmp_path):
         return subprocess.run(
             [sys.executable, str(tmp_path / "program.py"), *words],
             env=environment, capture_output=True, text=True, timeout=120,
+            preexec_fn=under_modes if "modes" in words else None,
         )  # fmt: skip
 
     run.files = lambda: sorted(p for p in (tmp_path / "cache").rglob("*") if p.suffix in (".nbi", ".nbc"))
     return run
+
+
+def under_modes():
+    """Have modes of files hold for root too, who else writes wherever it wants."""
+    drop_from_bounding_set, dac_override = 24, 1
+    ctypes.CDLL(None).prctl(drop_from_bounding_set, dac_override, 0, 0, 0)
+
+
+def unwritable(folder):
+    """Take the right to write from a folder and all that is in it."""
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o500 if path.is_dir() else 0o400)
+
+
+def writable(folder):
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o700 if path.is_dir() else 0o600)
 
 
 def truncate(path, share):
@@ -170,6 +189,64 @@ def test_cache__that_cannot_be_written_says_which_folder_it_is(home):
     assert kernel_cache.seal() == 0
 
 
+def test_cache__complete_where_nothing_can_be_written_is_used_as_it_is(probe, tmp_path):
+    assert probe("heal").returncode == 0
+    held = {path: path.stat() for path in (tmp_path / "cache").rglob("*")}
+    unwritable(tmp_path / "cache")
+    again = probe("heal", "modes")
+    assert (again.returncode, again.stdout.strip()) == (0, "1"), again.stderr
+    now = {path: path.stat() for path in (tmp_path / "cache").rglob("*")}
+    assert {p: (s.st_ino, s.st_mtime_ns) for p, s in now.items()} == {
+        p: (s.st_ino, s.st_mtime_ns) for p, s in held.items()
+    }
+
+
+@pytest.mark.parametrize("wrong", ["damaged", "gone", "more", "incomplete"])
+def test_cache__where_nothing_can_be_written_it_must_be_whole(probe, tmp_path, wrong):
+    assert probe("heal").returncode == 0
+    one = probe.files()[0]
+    if wrong == "damaged":
+        flip(one)
+    elif wrong == "gone":
+        one.unlink()
+    elif wrong == "more":
+        one.with_suffix(".9.nbc").write_bytes(b"unknown")
+    else:
+        next((tmp_path / "cache").rglob("manifest.json")).unlink()
+    unwritable(tmp_path / "cache")
+    refused = probe("heal", "modes")
+    assert refused.returncode != 0
+    assert "E-CACHE-003" in refused.stderr
+    assert "has not every kernel undamaged" in refused.stderr
+    writable(tmp_path / "cache")
+    assert probe("heal", "modes").returncode == 0
+
+
+def test_cache__a_home_that_can_only_be_read_serves_if_it_has_this_codes_kernels(home, monkeypatch, tmp_path):
+    monkeypatch.delenv("LINKAGE_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    held = kernel_cache.prepare()
+    monkeypatch.setattr(kernel_cache, "_writable", lambda folder: False)
+    monkeypatch.setattr(kernel_cache, "_prepared", None)
+    assert kernel_cache.prepare() == held
+    held.rmdir()
+    monkeypatch.setattr(kernel_cache, "_prepared", None)
+    assert kernel_cache.prepare().parent == tmp_path / f"linkage-{os.geteuid()}"
+
+
+def test_prepare__takes_what_belongs_to_root(home, monkeypatch):
+    """Kernels that were compiled when a container's image was made, used by an account of its own."""
+    folder = kernel_cache.prepare()
+    monkeypatch.setattr(kernel_cache, "_prepared", None)
+    monkeypatch.setattr(os, "geteuid", lambda: 4243)
+    if folder.stat().st_uid == 0:
+        assert kernel_cache.prepare() == folder
+    else:
+        with pytest.raises(ConfigError, match="another user"):
+            kernel_cache.prepare()
+
+
 def test_cache__what_a_run_compiled_later_is_kept_if_it_was_sealed(probe):
     assert probe("heal").returncode == 0
     few = len(probe.files())
@@ -214,6 +291,8 @@ def test_prepare__refuses_a_link(home, tmp_path):
 
 def test_prepare__refuses_a_folder_of_somebody_else(home, monkeypatch):
     home.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        os.chown(home, 4242, -1)
     monkeypatch.setattr(os, "geteuid", lambda: home.stat().st_uid + 1)
     with pytest.raises(ConfigError, match="another user"):
         kernel_cache.prepare()
