@@ -31,6 +31,7 @@ from jobs.tasks_standardise import build_vocabulary, code_part, standardise_part
 from jobs.workload import forecast_work, stages_of
 from jobs.workspace import SourceInfo, Workspace, slice_of
 from linkage import costs
+from linkage.block import MOST_PAIRS
 from linkage.forecast import Lost, RuleForecast, Sample, forecast_rules
 from linkage.frequency import Holders, neighbours
 from linkage.ingest import Intake
@@ -269,7 +270,7 @@ def _forecast(space: Workspace, taken: Sequence[Taken], threads: int) -> tuple[l
     identifier = groups[0] if groups else -1
     with ThreadPoolExecutor(max(1, threads)) as pool:
         rules, lost = forecast_rules(
-            sample, space.rules, space.key_secret, BLOCK_CANDIDATES, identifier, pool.map
+            sample, space.rules, space.key_secret, BLOCK_CANDIDATES, MOST_PAIRS, identifier, pool.map
         )
         for rule, found in zip(space.rules, rules, strict=True):
             if rule.near:

@@ -115,12 +115,13 @@ def forecast_rules(
     rules: Sequence[Rule],
     secret: int,
     candidates: int,
+    most: int,
     identifier: int = -1,
     each: Callable[[Callable[[int], Any], Iterable[int]], Iterable[Any]] = map,
 ) -> tuple[list[RuleForecast], Lost]:
     """Forecast every ordinary rule (those that probe are left empty).
 
-    candidates : register records a block may hold before it is refined
+    candidates : register records a block may hold before it is refined;  most : pairs of these with others
     identifier : rule whose pairs are taken for true ones, -1 for none
     each       : ``map``, or what does the same on several threads
     """
@@ -131,7 +132,7 @@ def forecast_rules(
         if rule.near:
             return np.zeros((len(coded), 0), np.uint64), RuleForecast(rule.name)
         own = base_keys(coded, meaning, rule, secret)
-        return own, _forecast(sample, rule, own, candidates)
+        return own, _forecast(sample, rule, own, candidates, most)
 
     done = list(each(one, range(len(rules))))
     found = [d[1] for d in done]
@@ -160,7 +161,7 @@ def forecast_rules(
     return found, lost[0]
 
 
-def _forecast(sample: Sample, rule: Rule, own: np.ndarray, candidates: int) -> RuleForecast:
+def _forecast(sample: Sample, rule: Rule, own: np.ndarray, candidates: int, most: int) -> RuleForecast:
     """Follow a rule's blocks through their refinement."""
     out = RuleForecast(rule.name)
     first, rate = sample.coded.n_register, float(sample.rate[0])
@@ -196,7 +197,8 @@ def _forecast(sample: Sample, rule: Rule, own: np.ndarray, candidates: int) -> R
         if depth:
             out.refined_pairs += entering - float(((cross + inner) * likely).sum())
         weighing = cross * likely if cross.any() else inner * likely
-        burning = hot_chance(seen, weighing, rate, candidates)
+        limits = np.where(agency > 0, most // np.maximum(agency, 1.0), candidates)
+        burning = hot_chance(seen, weighing, rate, candidates, limits)
         out.pairs += float((cross * likely * (1 - burning)).sum())
         out.register_pairs += float((inner * likely * (1 - burning)).sum())
         np.add.at(after_of, root_of, cross * likely * (1 - burning))
@@ -296,21 +298,25 @@ def _error(
     return math.sqrt(variance) / total
 
 
-def hot_chance(seen: np.ndarray, pairs: np.ndarray, rate: float, candidates: int) -> np.ndarray:
-    """Probability that each block holds more than ``candidates`` register records.
+def hot_chance(
+    seen: np.ndarray, pairs: np.ndarray, rate: float, candidates: int, limits: np.ndarray
+) -> np.ndarray:
+    """Probability that each block holds more than ``candidates`` register records, or more than its limit.
 
-    seen  : int64[blocks], register members in the sample;  pairs : float64[blocks], what the block weighs
-    rate  : share of the register in the sample; with 1 the answer is certain
+    seen   : int64[blocks], register members in the sample;  pairs : float64[blocks], what the block weighs
+    rate   : share of the register in the sample; with 1 the answer is certain
+    limits : float64[blocks], whole numbers: what each may hold that meets so many records of agencies
     """
+    limits = np.minimum(limits, candidates).astype(np.int64)
     if rate >= 1.0:
-        return (seen > candidates).astype(np.float64)
+        return (seen > limits).astype(np.float64)
     spread = 8 * math.sqrt(candidates * rate) + 10
     enough = math.ceil(candidates * rate + spread)
     most = min(enough, int(seen.max(initial=0)) + 1)
     others = np.clip(seen - 1, 0, most).astype(np.int64)
     histogram = np.bincount(others, np.maximum(pairs, 0.0), most + 1)
     if histogram.sum() <= 0:
-        return (seen / rate > candidates).astype(np.float64)
+        return (seen / rate > limits).astype(np.float64)
     top = max(candidates * 4, int(2 * enough / rate))
     # Every size near the threshold, then fewer and fewer; of a large threshold not every one below it.
     low = np.unique(np.linspace(0, 2 * candidates + 1, min(2 * candidates + 2, 300)).astype(np.int64))
@@ -322,13 +328,13 @@ def hot_chance(seen: np.ndarray, pairs: np.ndarray, rate: float, candidates: int
         mixed = np.maximum(density @ share, 1e-300)
         share = share * ((told / mixed) @ density)
         share /= share.sum()
-    # ``sizes`` are the others of a block; with the one that was seen they are one more.
-    above = sizes + 1 > candidates
-    mixed = np.maximum(density @ share, 1e-300)
-    chance = np.clip((density[:, above] @ share[above]) / mixed, 0.0, 1.0)
+    # Of each number seen: the probability of each size and all above it.
+    above = np.cumsum((density * share)[:, ::-1], axis=1)[:, ::-1]
+    above = np.concatenate([above / np.maximum(above[:, :1], 1e-300), np.zeros((most + 1, 1))], axis=1)
     if most == enough:
-        chance[most] = 1.0
-    out = chance[others]
+        above[most] = 1.0
+    # ``sizes`` are the others of a block; with the one that was seen they are one more.
+    out = above[others, np.searchsorted(sizes, limits)]
     out[seen == 0] = 0.0
     return np.asarray(out)
 

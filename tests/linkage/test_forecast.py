@@ -18,6 +18,9 @@ from tests.linkage import small
 
 SECRET = 815
 
+#: More pairs than any block here makes.
+MOST = 1_000_000
+
 
 def compiled(*rules: tuple[list[str], list[str]]) -> tuple[Rule, ...]:
     written = [
@@ -31,7 +34,7 @@ def split(part: str) -> tuple[str, str]:
     return column, form
 
 
-def counted(people, n_register, on, refine, candidates):
+def counted(people, n_register, on, refine, candidates, most=MOST):
     """What becomes of a rule's pairs, by following every block: the slow and obvious way."""
     out = dict.fromkeys(("pairs", "register_pairs", "refined", "given_up", "before", "hot"), 0)
     blocks = defaultdict(list)
@@ -45,7 +48,7 @@ def counted(people, n_register, on, refine, candidates):
 
     def follow(rows, depth):
         cross, inner = count(rows)
-        if sum(row < n_register for row in rows) <= candidates:
+        if sum(row < n_register for row in rows) <= candidates and cross <= most:
             out["pairs"] += cross
             out["register_pairs"] += inner
             return
@@ -83,19 +86,19 @@ RULES = [
 ]
 
 
-@given(seed=st.integers(0, 10_000), candidates=st.integers(1, 6))
-@settings(max_examples=25, deadline=None)
-def test_forecast__of_everything_is_the_count_itself(seed, candidates):
+@given(seed=st.integers(0, 10_000), candidates=st.integers(1, 6), most=st.sampled_from([0, 5, 12, 40, MOST]))
+@settings(max_examples=40, deadline=None)
+def test_forecast__of_everything_is_the_count_itself(seed, candidates, most):
     rng = random.Random(seed)
     register = [small.random_person(rng, 2) for _ in range(30)]
     agencies = [[small.random_person(rng, 2) for _ in range(n)] for n in (25, 10)]
     coded, meaning = small.coded_nation(register, agencies)
     people = [*register, *itertools.chain(*agencies)]
     rules = compiled(*RULES)
-    found, _ = forecast_rules(whole(coded, meaning), rules, SECRET, candidates)
+    found, _ = forecast_rules(whole(coded, meaning), rules, SECRET, candidates, most)
     for rule, forecast in zip(rules, found, strict=True):
         on, refine = RULES[int(rule.name[-1])]
-        want = counted(people, len(register), on, refine, candidates)
+        want = counted(people, len(register), on, refine, candidates, most)
         assert forecast.pairs == want["pairs"]
         assert forecast.register_pairs == want["register_pairs"]
         assert forecast.refined_pairs == want["refined"]
@@ -113,7 +116,7 @@ def test_compared__is_every_pair_once_under_the_first_rule_that_brings_it(seed):
     agency = [small.random_person(rng) for _ in range(20)]
     coded, meaning = small.coded_nation(register, [agency])
     rules = compiled(*RULES)
-    found, _ = forecast_rules(whole(coded, meaning), rules, SECRET, 1000)
+    found, _ = forecast_rules(whole(coded, meaning), rules, SECRET, 1000, MOST)
     want = dict.fromkeys((r.name for r in rules), 0)
     for a, b in itertools.product(register, agency):
         for rule in rules:
@@ -156,7 +159,9 @@ def forecasts(register, agency, rate, stretch, candidates, rng, times=30):
         (some, others), marks = sampled(register, agency, rate, stretch, rng)
         coded, meaning = small.coded_nation(some, [others])
         rates = np.array([len(some) / len(register), len(others) / len(agency)])
-        found.append(forecast_rules(Sample(coded, meaning, rates, marks), rules, SECRET, candidates)[0][0])
+        found.append(
+            forecast_rules(Sample(coded, meaning, rates, marks), rules, SECRET, candidates, MOST)[0][0]
+        )
     return counted([*register, *agency], len(register), ["birth_date"], ["sex"], candidates), found
 
 
@@ -213,7 +218,8 @@ def test_error__is_about_as_large_as_the_estimates_differ(nation, request):
 
 def test_hot_chance__is_certain_when_everything_is_seen():
     seen = np.array([0, 1, 50, 51, 400])
-    assert hot_chance(seen, np.ones(5), 1.0, 50).tolist() == [0, 0, 0, 1, 1]
+    assert hot_chance(seen, np.ones(5), 1.0, 50, np.full(5, 1e6)).tolist() == [0, 0, 0, 1, 1]
+    assert hot_chance(seen, np.ones(5), 1.0, 50, np.array([0.0, 0, 50, 60, 3])).tolist() == [0, 1, 0, 1, 1]
 
 
 @pytest.mark.parametrize("rate", [0.5, 0.2, 0.05])
@@ -223,17 +229,33 @@ def test_hot_chance__says_as_many_pairs_hot_as_there_are(rate):
     seen = rng.binomial(size, rate)
     agency = rng.binomial(size, 0.5)
     weight = seen / rate * agency
-    chance = hot_chance(seen, weight, rate, 50)
+    chance = hot_chance(seen, weight, rate, 50, np.full(size.shape, 1e6))
     truly = float((size * agency)[size > 50].sum() / (size * agency).sum())
     assert float((chance * weight).sum() / weight.sum()) == pytest.approx(truly, abs=0.1 + 0.02 / rate * 0.1)
     assert ((chance >= 0) & (chance <= 1)).all()
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.2, 0.05])
+def test_hot_chance__knows_blocks_that_few_of_the_register_and_many_others_are_in(rate):
+    """What a block may hold falls with the records of agencies that each of it meets."""
+    rng = np.random.default_rng(4)
+    size = rng.integers(1, 40, 40_000)
+    agency = np.where(rng.random(size.shape) < 0.1, 100_000, 100)
+    seen = rng.binomial(size, rate)
+    weight = seen / rate * agency
+    chance = hot_chance(seen, weight, rate, 50, 1_000_000 // agency)
+    hot = size * agency > 1_000_000
+    truly = float((size * agency)[hot].sum() / (size * agency).sum())
+    assert 0.5 < truly < 0.99
+    assert float((chance * weight).sum() / weight.sum()) == pytest.approx(truly, abs=0.06)
+    assert chance[agency == 100].max() < 0.2
 
 
 def test_hot_chance__rises_with_what_was_seen():
     rng = np.random.default_rng(5)
     size = np.concatenate([rng.integers(1, 20, 20_000), rng.integers(30, 150, 1_000)])
     seen = rng.binomial(size, 0.2)
-    chance = hot_chance(seen, seen * 5.0, 0.2, 50)
+    chance = hot_chance(seen, seen * 5.0, 0.2, 50, np.full(size.shape, 1e6))
     by_seen = [chance[seen == k].max() for k in np.unique(seen)]
     assert all(a <= b + 1e-9 for a, b in itertools.pairwise(by_seen))
     assert by_seen[0] < 0.01
@@ -252,12 +274,12 @@ def test_lost__counts_true_pairs_that_refinement_parts():
     agency += [couple(numbers[10], "Lan", 1980, "F"), couple(numbers[11], "Chi", 1991)]
     coded, meaning = small.coded_nation(register, [agency])
     rules = compiled((["personal_number"], []), (["full_name.given.ascii", "birth_date"], ["sex"]))
-    found, lost = forecast_rules(whole(coded, meaning), rules, SECRET, 11, identifier=0)
+    found, lost = forecast_rules(whole(coded, meaning), rules, SECRET, 11, MOST, identifier=0)
     # The twelve of one name and day are refined by sex: twelve remain together, and are given up.
     assert found[1].given_up_pairs == 12 * 10 + 12 * 11 // 2
     assert (lost.pairs, lost.unfound, lost.parted) == (11, 0, 11)
     assert found[1].lost == 1.0
-    found, lost = forecast_rules(whole(coded, meaning), rules, SECRET, 12, identifier=0)
+    found, lost = forecast_rules(whole(coded, meaning), rules, SECRET, 12, MOST, identifier=0)
     assert (lost.pairs, lost.unfound, lost.parted) == (11, 0, 0)
     assert found[0].lost == -1.0
 
@@ -267,7 +289,7 @@ def test_lost__is_only_of_records_that_agree_beyond_the_number():
     agency = [couple("012345678901", "Chi", 1991)]
     coded, meaning = small.coded_nation(register, [agency])
     rules = compiled((["personal_number"], []), (["full_name.given.ascii"], []))
-    _, lost = forecast_rules(whole(coded, meaning), rules, SECRET, 10, identifier=0)
+    _, lost = forecast_rules(whole(coded, meaning), rules, SECRET, 10, MOST, identifier=0)
     assert lost.pairs == 0
 
 
@@ -276,7 +298,7 @@ def test_largest__are_told_by_size_and_what_becomes_of_them():
     agency = [couple(f"0{n:011d}", "Lan", 1980, "MF"[n % 2]) for n in range(8)]
     coded, meaning = small.coded_nation(register, [agency])
     rules = compiled((["full_name.given.ascii"], ["sex"]))
-    block = forecast_rules(whole(coded, meaning), rules, SECRET, 5)[0][0].largest[0]
+    block = forecast_rules(whole(coded, meaning), rules, SECRET, 5, MOST)[0][0].largest[0]
     assert (block.register, block.agency, block.before) == (10, 8, 80)
     assert (block.after, block.given_up, block.refined) == (40, 0, 1)
 
@@ -284,6 +306,6 @@ def test_largest__are_told_by_size_and_what_becomes_of_them():
 def test_forecast__of_no_records_is_nothing():
     coded, meaning = small.coded_nation([], [[]])
     sample = Sample(coded, meaning, np.ones(2), np.zeros(0, np.int64))
-    found, lost = forecast_rules(sample, compiled(*RULES), SECRET, 5, identifier=0)
+    found, lost = forecast_rules(sample, compiled(*RULES), SECRET, 5, MOST, identifier=0)
     assert sum(f.pairs + f.compared + f.refined_blocks for f in found) == 0
     assert lost.pairs == 0
