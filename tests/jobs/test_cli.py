@@ -379,7 +379,8 @@ def test_signals__a_second_one_ends_at_once_and_silently(number, tmp_path):
     program.send_signal(number)
     told = ""
     while "the same command goes on" not in told:
-        told += program.stderr.readline()
+        told += (line := program.stderr.readline())
+        assert line, told
     time.sleep(0.2)
     assert program.poll() is None
     program.send_signal(signal.SIGINT)
