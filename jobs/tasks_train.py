@@ -300,7 +300,8 @@ def count_rule(work: str, rule: int, first: int, stop: int, share: float) -> dic
         places = trained_parts(space.programme, fixed_columns(space, rule))
     programme = some_parts(space.programme, places, space.kinds)
     blocks = sampled_blocks(space, rule, range(first, stop), share)
-    blocks = pick_blocks(blocks, (blocks.n_register > 0) & (blocks.n_register < np.diff(blocks.starts)))
+    some = (blocks.n_register > 0) & (blocks.n_register < np.diff(blocks.starts)) & bool(places)
+    blocks = pick_blocks(blocks, some)
     counted = count_block_patterns(
         space.coded,
         space.meaning,

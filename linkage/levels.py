@@ -112,6 +112,8 @@ class Programme:
 
     def levels_of(self, patterns_: np.ndarray) -> np.ndarray:
         """Levels, int64[n, parts], of n pattern numbers."""
+        if not self.parts:
+            return np.zeros((patterns_.shape[0], 0), np.int64)
         return np.stack(np.unravel_index(patterns_.astype(np.int64), self.shape), axis=1)
 
 

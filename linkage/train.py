@@ -195,6 +195,7 @@ def train(programme: Programme, evidence: Evidence, *, iterations: int = 200) ->
     m = [_start_m(p) for p in parts]
     trained: list[RuleTraining] = []
     warnings: list[str] = []
+    idle: list[str] = []
     chance: dict[str, list[np.ndarray]] = {}
     pooled = [np.zeros(len(p.levels)) for p in parts]
     seen_m: list[list[np.ndarray]] = [[] for _ in parts]
@@ -250,10 +251,14 @@ def train(programme: Programme, evidence: Evidence, *, iterations: int = 200) ->
 
     start = [_share_of(p) if p.sum() > 100 else m[i] for i, p in enumerate(pooled)]
     for rule, counted in evidence.rules.items():
+        on = trained_parts(programme, evidence.rule_columns[rule])
+        if not on:
+            idle.append(rule)
+            warnings.append(f"training rule '{rule}' trains nothing: it reads columns of every comparison")
+            continue
         if counted.counts.sum() == 0:
             warnings.append(f"training rule '{rule}' has no pairs")
             continue
-        on = trained_parts(programme, evidence.rule_columns[rule])
         levels = programme.levels_of(counted.patterns)
         flat, inverse = np.unique(levels[:, on], axis=0, return_inverse=True)
         slim = np.zeros((flat.shape[0], len(parts)), np.int64)
@@ -317,7 +322,7 @@ def train(programme: Programme, evidence: Evidence, *, iterations: int = 200) ->
             mean_frequency={k: float(v) for k, v in evidence.mean_frequency.items()},
             lost=float(evidence.lost),
             training=trained,
-            converged=all(t.converged for t in trained),
+            converged=all(t.converged for t in trained) and not (idle and not trained),
             warnings=warnings,
         )
     )

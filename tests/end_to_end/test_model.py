@@ -97,3 +97,47 @@ def test_model__that_did_not_converge_says_so_everywhere(nation, tmp_path):
     assert model["converged"] is False
     assert not all(rule["converged"] for rule in model["training"])
     assert done.returncode == record["exit_code"]
+
+
+NAME_AND_BIRTH = """
+[[blocking]]
+name = "name"
+on = ["full_name.ascii"]
+
+[[blocking]]
+name = "birth"
+on = ["birth_date"]
+
+[[blocking]]
+name = "exactly"
+on = ["full_name.set", "birth_date"]
+
+[[comparison]]
+name = "full_name"
+columns = ["full_name"]
+levels = [ { name = "exact", when = "exact" }, { name = "near", when = "jaro_winkler >= 0.92" } ]
+
+[[comparison]]
+name = "birth_date"
+columns = ["birth_date"]
+levels = [ { name = "same", when = "exact" }, { name = "year", when = "year_equal" } ]
+"""
+
+
+@pytest.mark.parametrize("rules", ["all", "exactly"])
+def test_rule__that_reads_columns_of_every_comparison_trains_nothing_and_ends_no_run(nation, tmp_path, rules):
+    other = copy_nation(nation, tmp_path / "nation")
+    written = NAME_AND_BIRTH
+    if rules == "exactly":  # then nothing can be learned
+        name, birth = (written.index(f'[[blocking]]\nname = "{rule}"') for rule in ("name", "exactly"))
+        written = written[:name] + written[birth:]
+    extend(other, written)
+    assert call("run", other, "--out", tmp_path / "run").returncode in (0, 1)
+    model = json.loads((tmp_path / "run" / "model.json").read_text())
+    assert any("'exactly' trains nothing" in warning for warning in model["warnings"])
+    assert [t["rule"] for t in model["training"]] == (["name", "birth"] if rules == "all" else [])
+    assert model["converged"] or rules == "exactly" or "did not converge" in str(model["warnings"])
+    gates = {g["name"]: g["holds"] for g in json.loads((tmp_path / "run" / "run.json").read_text())["gates"]}
+    assert gates["converged"] == model["converged"]
+    if rules == "exactly":
+        assert not model["converged"]

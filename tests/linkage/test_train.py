@@ -255,6 +255,23 @@ def test_train__says_that_a_rule_has_no_pairs() -> None:
     assert "training rule 'by name' has no pairs" in made.warnings
 
 
+def test_train__says_that_a_rule_reads_columns_of_every_comparison() -> None:
+    every = [column for part in PARTS for column in part.columns]
+    columns = {**evidence().rule_columns, "by name": every}
+    made = train(PROGRAMME, evidence(rule_columns=columns))
+    assert "training rule 'by name' trains nothing: it reads columns of every comparison" in made.warnings
+    assert [t.rule for t in made.training] == ["identifier:same", "by birth", "by unit"]
+    assert made.converged
+
+
+def test_train__from_which_nothing_is_learned_has_not_converged() -> None:
+    every = [column for part in PARTS for column in part.columns]
+    idle = evidence(groups={}, rules={"by name": evidence().rules["by name"]}, rule_columns={"by name": every})
+    made = train(PROGRAMME, idle)
+    assert made.training == []
+    assert not made.converged
+
+
 def test_train__keeps_what_is_fixed() -> None:
     name = PARTS[1]
     levels = (
