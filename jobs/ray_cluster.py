@@ -11,6 +11,8 @@ import shutil
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -25,6 +27,21 @@ from linkage.errors import LinkageError
 
 #: How long a cluster may take to answer a connection.
 _KNOCK_SECONDS = 5.0
+
+#: How long the head of a cluster may take to say what it is, and the program that asks it. Where somebody
+#: else listens, Ray's own start waits without end and hears no signal; of a wrong token it tells for long.
+_PROBE_SECONDS = 20.0
+_WRONG_TOKEN = 3
+_PROBE = f"""
+import sys
+from ray._private.services import canonicalize_bootstrap_address
+from ray._raylet import GcsClient
+from ray.exceptions import AuthenticationError
+try:
+    GcsClient(address=canonicalize_bootstrap_address(sys.argv[1])).get_all_node_info(timeout=5)
+except AuthenticationError:
+    sys.exit({_WRONG_TOKEN})
+"""
 
 #: Object store of a local Ray: what is broadcast and the results of tasks are a few megabytes.
 _STORE_BYTES = 200 << 20
@@ -88,10 +105,11 @@ def connect(address: str) -> None:
 
     Its token is where Ray looks for it: ``RAY_AUTH_TOKEN``, ``RAY_AUTH_TOKEN_PATH`` or ``~/.ray/auth_token``.
     """
-    if "://" in address:
+    host, _, port = address.rpartition(":")
+    if address != "auto" and ("/" in address or not host or not port.isdigit()):
         raise LinkageError(
             "E-RAY-001",
-            "The address is one of Ray's client or of its jobs.",
+            "The address is none of a cluster's head.",
             "A cluster's own address was wanted: host:port, or auto, given on one of its nodes.",
             "Give the command on a node of the cluster, with --address auto.",
         )
@@ -106,11 +124,14 @@ def _init(options: dict[str, Any]) -> None:
     try:
         if "address" in options:
             _knock(options["address"])
+            _ask(options["address"])
         import ray
 
         _keep_off_stdout()
         with _signals_kept(), contextlib.nullcontext() if "address" in options else _alone():
             ray.init(log_to_driver=False, configure_logging=False, **options)
+    except LinkageError:
+        raise
     except Exception as fault:
         if "Version mismatch" in str(fault):
             raise other_program("its Ray or its Python is of another version") from fault
@@ -224,6 +245,34 @@ def _knock(address: str) -> None:
     host, colon, port = address.rpartition(":")
     if colon and port.isdigit():
         socket.create_connection((host, int(port)), timeout=_KNOCK_SECONDS).close()
+
+
+def _ask(address: str) -> None:
+    """LinkageError ``E-RAY-001`` unless the head of a cluster answers there, and takes the token."""
+    why = "No cluster of Ray's answers at the address."
+    quiet = {**os.environ, "RAY_BACKEND_LOG_LEVEL": "fatal"}
+    try:
+        asked = subprocess.run(  # noqa: S603 - this very Python
+            [sys.executable, "-c", _PROBE, address],
+            env=quiet,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=_PROBE_SECONDS,
+            check=False,
+        )
+        if asked.returncode == 0:
+            return
+        if asked.returncode == _WRONG_TOKEN:
+            why = "The token is missing, or is not the cluster's."
+    except subprocess.TimeoutExpired:
+        why = f"What listens at the address has not answered as a cluster of Ray's does ({_PROBE_SECONDS:.0f} s)."
+    raise LinkageError(
+        "E-RAY-001",
+        why,
+        "A cluster at --address, and its token, were wanted.",
+        "Look at the address and the token; or run with --engine threads.",
+    )
 
 
 def answers(address: str) -> bool:

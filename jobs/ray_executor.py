@@ -164,8 +164,7 @@ class RayExecutor:
             if address is not None:
                 self.workers = max(1, int(ray.cluster_resources().get("CPU", 0)))
                 if work is not None:
-                    self.standing = expect(work.resolve())
-                    self._prove(self.standing)
+                    self._prove(work.resolve())
             self.look()
         except BaseException:
             self.close()
@@ -239,10 +238,29 @@ class RayExecutor:
         """A node's number in the order in which nodes were first heard of."""
         return self._numbers.setdefault(node, len(self._numbers))
 
-    def _prove(self, standing: Standing) -> None:
-        """Have every node show that it is the driver's like and shares the work folder."""
+    def _prove(self, work: Path) -> None:
+        """Have every node show that it is the driver's like and shares the work folder.
+
+        A node that is lost meanwhile, or was a moment ago and is still listed, leaves it to the others.
+        """
+        until = time.monotonic() + self.patience
+        while True:
+            self.standing = expect(work)
+            try:
+                self._prove_once(self.standing)
+            except self.ray.exceptions.RayError as fault:
+                dismiss(self.standing)
+                if time.monotonic() > until:
+                    raise _lost(type(fault).__name__, 1) from None
+                time.sleep(PAUSE)
+            else:
+                return
+
+    def _prove_once(self, standing: Standing) -> None:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+        if not ray_cluster.answers(self.head):
+            raise _given_up(0.0, "the head is lost")
         nodes = [n["NodeID"] for n in self.ray.nodes() if n["Alive"]]
 
         def everywhere(function: Any, *arguments: Any) -> list[dict[str, str]]:
@@ -261,8 +279,6 @@ class RayExecutor:
                 if isinstance(fault.cause, LinkageError):
                     raise fault.cause from None
                 raise other_program(f"it ends with {type(fault.cause).__name__} when asked") from None
-            except self.ray.exceptions.RayError as fault:
-                raise _lost(type(fault).__name__, 1) from None
 
         names = {n: f"node{i}" for i, n in enumerate(nodes)}
         for found in everywhere(introduce, names):
@@ -396,7 +412,8 @@ class _Flight:
         # A worker that the kernel ended for want of memory looks like any that died.
         self.needs[index] *= 2
         self.again.append((time.monotonic() + PAUSE * 2 ** (attempt - 1), index))
-        self.owner.look()
+        if ray_cluster.answers(self.owner.head):  # else what asks it would wait
+            self.owner.look()
 
     def _fail(self, index: int, fault: BaseException) -> None:
         """Keep the failure that comes first in the order of the calls, and end what stands behind it."""
@@ -416,7 +433,8 @@ class _Flight:
             self.active = now
         patience = self.owner.patience
         if now - self.active > patience or (lost and now - self.ended > SLACK * patience):
-            raise _given_up(now - self.ended, f"{lost} of its nodes were lost")
+            why = f"{lost} of its nodes were lost" if self.owner.living or lost else "no node has a processor"
+            raise _given_up(now - self.ended, why)
         if lost and self.owner.living and now - self.active > self.owner.orphaned:
             self.active = now
             for reference, index in list(self.under_way.items()):

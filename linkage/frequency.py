@@ -257,12 +257,13 @@ def neighbours(holders: Holders, codes: np.ndarray, limit: int = 64) -> tuple[np
     if holders.codes.size == 0 or codes.size == 0:
         return np.zeros(0, np.int64), np.zeros(0, np.int64), 0
     base, shift, index = holders.buckets
+    # As mapped files are: compiled once for both.
+    known = reading(holders.codes, np.int64, "codes"), reading(holders.rows, holders.rows.dtype, "rows")
     room = 1 << 16
     left_out = np.zeros(1, np.int64)
     while True:
         left, right = np.empty(room, np.int64), np.empty(room, np.int64)
-        known = holders.codes, holders.rows, base, shift, index
-        n = int(probe_neighbours(codes, *known, limit, left_out, left, right))
+        n = int(probe_neighbours(codes, *known, base, shift, index, limit, left_out, left, right))
         if n >= 0:
             return left[:n].copy(), right[:n].copy(), int(left_out[0])
         room *= 4

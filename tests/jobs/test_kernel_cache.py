@@ -1,6 +1,5 @@
 """The kernel cache: private, bound to this very code, and healed whatever happens to its files."""
 
-import ctypes
 import os
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import pytest
 from jobs import kernel_cache
 from jobs.progress import Progress
 from linkage.errors import ConfigError
+from tests.modes import under_modes, unwritable, writable
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -93,23 +93,6 @@ def probe(tmp_path):
 
     run.files = lambda: sorted(p for p in (tmp_path / "cache").rglob("*") if p.suffix in (".nbi", ".nbc"))
     return run
-
-
-def under_modes():
-    """Have modes of files hold for root too, who else writes wherever it wants."""
-    drop_from_bounding_set, dac_override = 24, 1
-    ctypes.CDLL(None).prctl(drop_from_bounding_set, dac_override, 0, 0, 0)
-
-
-def unwritable(folder):
-    """Take the right to write from a folder and all that is in it."""
-    for path in [folder, *folder.rglob("*")]:
-        path.chmod(0o500 if path.is_dir() else 0o400)
-
-
-def writable(folder):
-    for path in [folder, *folder.rglob("*")]:
-        path.chmod(0o700 if path.is_dir() else 0o600)
 
 
 def truncate(path, share):

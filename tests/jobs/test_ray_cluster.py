@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from jobs import broadcast, ray_executor, standing
+from jobs import broadcast, ray_cluster, ray_executor, standing
 from jobs.ray_executor import ATTEMPTS, RayExecutor
 from linkage.errors import ConfigError, ContractError, LinkageError
 from tests.jobs.nodes import MEGABYTE, Nodes
@@ -335,9 +338,104 @@ def test_nodes__that_do_not_see_the_folder_are_refused(nodes, connection, tmp_pa
     assert (caught.value.code, caught.value.exit_code) == ("E-RAY-004", 5)
 
 
-def test_address__of_a_client_is_refused():
-    with pytest.raises(LinkageError, match="E-RAY-001"):
-        RayExecutor(1, "ray://127.0.0.1:10001")
+@pytest.mark.parametrize(
+    "address",
+    ["ray://127.0.0.1:10001", "http://127.0.0.1:8265", "local", "", "127.0.0.1", ":6379", "head:port"],
+)
+def test_address__that_is_none_of_a_clusters_head_is_refused(address):
+    """Of ``local`` Ray would start one of its own, open to the network."""
+    with pytest.raises(LinkageError, match="E-RAY-001") as caught:
+        RayExecutor(1, address)
+    assert caught.value.exit_code == 5
+
+
+@pytest.fixture
+def listener():
+    """Somebody who listens, and says nothing; or hangs up at once."""
+    opened = []
+
+    def listen(manner):
+        server = socket.create_server(("127.0.0.1", 0))
+        opened.append(server)
+        held = []
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    one, _ = server.accept()
+                    held.append(one)
+                    if manner == "hangs up":
+                        one.close()
+
+        threading.Thread(target=serve, daemon=True).start()
+        return f"127.0.0.1:{server.getsockname()[1]}"
+
+    yield listen
+    for server in opened:
+        server.close()
+
+
+@pytest.mark.parametrize("manner", ["is silent", "hangs up"])
+def test_address__where_no_ray_listens_is_told_in_time(listener, manner, monkeypatch, capfd):
+    """Ray itself waited without end, and heard no signal."""
+    monkeypatch.setattr(ray_cluster, "_PROBE_SECONDS", 4.0)
+    begun = time.monotonic()
+    with pytest.raises(LinkageError, match="E-RAY-001") as caught:
+        RayExecutor(1, listener(manner))
+    assert caught.value.exit_code == 5
+    assert time.monotonic() - begun < 15
+    assert capfd.readouterr().err == ""
+
+
+def test_token__that_is_not_the_clusters_is_told_without_rays_own_lines(
+    nodes, connection, monkeypatch, capfd
+):
+    connection.close()
+    nodes.fill(1)
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "0" * 64)
+    capfd.readouterr()
+    with pytest.raises(LinkageError, match=r"E-RAY-001.* token .*not the cluster's"):
+        RayExecutor(1, nodes.address)
+    assert capfd.readouterr().err == ""
+
+
+def test_proof__that_a_node_was_lost_in_is_asked_of_the_others(nodes, connection, tmp_path, monkeypatch):
+    """A node that died a moment ago is still listed, and cannot be asked."""
+    from ray.exceptions import NodeDiedError  # Ray reads its settings when it is imported
+
+    connection.close()
+    nodes.fill(2)
+    real, asked = RayExecutor._prove_once, []
+
+    def once(self, held):
+        asked.append(held.nonce)
+        if len(asked) == 1:
+            raise NodeDiedError("gone")
+        real(self, held)
+
+    monkeypatch.setattr(RayExecutor, "_prove_once", once)
+    executor = RayExecutor(1, nodes.address, work=tmp_path, patience=120)
+    try:
+        assert results(executor, [call("square", 3)]) == [{"value": 9}]
+    finally:
+        executor.close()
+    assert len(set(asked)) == 2
+    assert not list((tmp_path / standing.FOLDER).iterdir())
+
+
+def test_proof__that_nodes_are_lost_in_again_and_again_is_given_up(nodes, connection, tmp_path, monkeypatch):
+    from ray.exceptions import NodeDiedError  # Ray reads its settings when it is imported
+
+    connection.close()
+    nodes.fill(1)
+
+    def once(_self, _held):
+        raise NodeDiedError("gone")
+
+    monkeypatch.setattr(RayExecutor, "_prove_once", once)
+    with pytest.raises(LinkageError, match="E-RAY-002") as caught:
+        RayExecutor(1, nodes.address, work=tmp_path, patience=1)
+    assert caught.value.exit_code == 5
 
 
 @pytest.mark.parametrize("given", ["soon", "-3", "0", "nan", "inf"])
@@ -359,7 +457,9 @@ nodes.fill(1)
 executor = RayExecutor(1, nodes.address, work=Path(sys.argv[1]))
 taken = executor.map([("tests.jobs.test_ray_cluster:late", (n, 1.0)) for n in range(200)])
 next(taken)
-for process in nodes.cluster.head_node.all_processes["gcs_server"]:
+kinds = ("gcs_server",) if sys.argv[2] == "head" else ("gcs_server", "raylet")
+lost = [nodes.cluster.head_node, *(nodes.cluster.worker_nodes if sys.argv[2] == "all" else ())]
+for process in [p for node in lost for kind in kinds for p in node.all_processes.get(kind, ())]:
     process.process.kill()
 try:
     list(taken)
@@ -371,10 +471,11 @@ except LinkageError as fault:
 
 
 @pytest.mark.slow
-def test_head__that_is_lost_ends_the_run_resumably_before_ray_ends_the_process(cache, tmp_path):
+@pytest.mark.parametrize("lost", ["head", "all"])
+def test_head__that_is_lost_ends_the_run_resumably_before_ray_ends_the_process(cache, tmp_path, lost):
     settings = {**os.environ, "LINKAGE_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)}
     ended = subprocess.run(
-        [sys.executable, "-c", _HEAD_LOST, str(tmp_path)],
+        [sys.executable, "-c", _HEAD_LOST, str(tmp_path), lost],
         env=settings, cwd=ROOT, capture_output=True, text=True, timeout=180,
     )  # fmt: skip
     assert ended.stdout.splitlines()[-1] == "E-RAY-003", ended.stderr[-2000:]

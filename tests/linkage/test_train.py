@@ -266,7 +266,9 @@ def test_train__says_that_a_rule_reads_columns_of_every_comparison() -> None:
 
 def test_train__from_which_nothing_is_learned_has_not_converged() -> None:
     every = [column for part in PARTS for column in part.columns]
-    idle = evidence(groups={}, rules={"by name": evidence().rules["by name"]}, rule_columns={"by name": every})
+    idle = evidence(
+        groups={}, rules={"by name": evidence().rules["by name"]}, rule_columns={"by name": every}
+    )
     made = train(PROGRAMME, idle)
     assert made.training == []
     assert not made.converged
