@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from jobs.evaluation_feeds import judge_feeds
-from jobs.evaluation_sample import Sample, read_sample, whole
-from jobs.gates import orders_path
-from jobs.run_folder import read_run
+from jobs.evaluation_sample import Sample, all_strangers, read_sample, whole
+from jobs.files import damaged, file_digest
+from jobs.gates import WITHHELD, orders_path
+from jobs.run_folder import RUN, read_run
 from linkage.errors import ConfigError
 from linkage.evaluate import SUBGROUPS, Evidence, evaluate, judge, unseen_true_pairs
 
 #: Says of true pairs (source, record_id, person_id) why they were no candidates: adds ``stage``.
 Explain = Callable[[pl.DataFrame], pl.DataFrame]
+
+#: What is read of ``run.json``.
+_TOLD = frozenset(
+    {
+        "run_id", "artefacts", "estimates", "blocking", "register", "records_per_person", "policies",
+        "project_file", "left_out",
+    }
+)  # fmt: skip
+
+#: Artefacts of every run that are judged, and those that are read where a run has them.
+_JUDGED = frozenset({"decisions.parquet", "duplicates.parquet", "pairs.parquet", "entities.parquet"})
+_BESIDE = frozenset({"subgroups.parquet", "refinement.parquet", "register_cases.parquet"})
 
 
 def evaluate_run(
@@ -29,13 +42,14 @@ def evaluate_run(
 
     Reads ``decisions``, ``duplicates``, ``pairs``, ``entities`` (.parquet) and ``run.json`` of the run and,
     where they are there, ``subgroups`` and ``candidates_lost``; ``entities.parquet`` of the truth. Of
-    ``run.json`` it uses ``estimates``, ``blocking``, ``register`` and ``records_per_person`` (by source).
+    ``run.json`` it uses ``estimates``, ``blocking``, ``register`` and ``records_per_person`` (by source), and
+    ``artefacts``: each is held against its size and digest before it is read.
     ``explain`` takes the place of ``candidates_lost``; without either, the project's files are read again for
     it. Raises ConfigError: ``E-EVALUATE-001`` no finished run, ``E-EVALUATE-002`` no truth,
-    ``E-EVALUATE-003`` the truth is of other sources, ``E-EVALUATE-004`` a file lacks a column;
+    ``E-EVALUATE-003`` the truth is of other sources or records, ``E-EVALUATE-004`` a file lacks a column;
     IntegrityError ``E-INTEGRITY-001`` for a file that is damaged or missing.
     """
-    held = read_run(run)
+    held = read_run(run, _TOLD)
     if held is None:
         raise ConfigError(
             "E-EVALUATE-001",
@@ -50,6 +64,7 @@ def evaluate_run(
             "a folder with an entities.parquet (source, record_id, true_person_id) was wanted.",
             "Give the folder that 'linkage generate' wrote as truth/.",
         )
+    _intact(run, held["artefacts"], _JUDGED if share == 1 else _JUDGED - {"entities.parquet"})
     _wanted(truth / "entities.parquet", ["source", "record_id", "true_person_id"])
     sample = read_sample(truth / "entities.parquet", share)
     known = sample.truth
@@ -61,6 +76,16 @@ def evaluate_run(
         ["source", "record_id", "decision", "person_id", "probability"],
         ["number_usable"],
     )
+    register = _register(held, known, decisions)
+    record = [pl.col(name).cast(pl.String) for name in ("source", "record_id")]
+    met = decisions.join(known, on=record, how="semi")
+    if met.is_empty() and all_strangers(run / "decisions.parquet", truth / "entities.parquet"):
+        raise ConfigError(
+            "E-EVALUATE-003",
+            f"None of the records that '{run.name}' decided about is in the truth;",
+            "the truth of the same records was wanted.",
+            "Give the truth of this run's own inputs.",
+        )
     per_person = held.get("records_per_person") or {}
     evidence = Evidence(
         decisions=decisions,
@@ -77,7 +102,7 @@ def evaluate_run(
             by=("source_l", "record_id_l"),
         ),
         truth=known,
-        register=_register(held, known, decisions),
+        register=register,
         entities=None
         if sample.share < 1
         else _columns(sample, run / "entities.parquet", ["source", "record_id", "entity_id"]),
@@ -101,6 +126,30 @@ def evaluate_run(
         "share": share,
         "feeds": judge_feeds(run, held, truth, judged, evidence.register, sample),
     }
+
+
+def _intact(run: Path, artefacts: Any, judged: Collection[str]) -> None:
+    """Hold what is read of a run against its ``artefacts`` in ``run.json``, which must name all ``judged``.
+
+    Raises IntegrityError ``E-INTEGRITY-001`` naming the file whose size or digest is another, or that is not
+    there.
+    """
+    names = artefacts if isinstance(artefacts, dict) else {}
+    places = {name.removeprefix(f"{WITHHELD}/"): name for name in sorted(names)}
+    if not places.keys() >= set(judged):
+        raise damaged(run / RUN)
+    for name, place in places.items():
+        corrections = name.startswith("feeds/") and name.endswith("/corrections.parquet")
+        if name not in judged and name not in _BESIDE and not corrections:
+            continue
+        # A release that was stopped has moved files that run.json still tells as withheld.
+        path = run / name if (run / name).exists() else run / place
+        try:
+            found = {"bytes": path.stat().st_size, "digest": file_digest(path)}
+        except FileNotFoundError as fault:
+            raise damaged(path, fault) from None
+        if found != names[place]:
+            raise damaged(path)
 
 
 def _explanation(run: Path, held: Mapping[str, Any]) -> Explain | None:

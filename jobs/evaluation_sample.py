@@ -80,6 +80,20 @@ def read_sample(path: Path, share: float) -> Sample:
         return Sample(share, rows.collect(engine="streaming"))
 
 
+def all_strangers(records: Path, truth: Path) -> bool:
+    """Whether a file has records (source, record_id) and the truth knows none of them, drawn or not.
+
+    Raises IntegrityError as :func:`whole` does.
+    """
+    named = ["source", "record_id"]
+    texts = [pl.col(name).cast(pl.String) for name in named]
+    rows, known = (pl.scan_parquet(path).select(texts) for path in (records, truth))
+    with whole(records):
+        if rows.head(1).collect().is_empty():
+            return False
+        return rows.join(known, on=named, how="semi").head(1).collect(engine="streaming").is_empty()
+
+
 def _drawn(ids: pl.Series, share: float) -> pl.Series:
     """Whether each id is drawn: a hash of its text lies in the lowest part of all, as large as ``share``."""
     texts = Texts.of(ids.fill_null(""))

@@ -38,7 +38,7 @@ def explain_lost(run: Path, project: Path, pairs: pl.DataFrame) -> pl.DataFrame:
         work = Path(folder)
         write_json(work / "settings.json", {"project": str(project)})
         space = Workspace(work)
-        record = read_run(run) or {}
+        record = read_run(run, ("blocking", "left_out")) or {}
         left_out = {entry["source"] for entry in record.get("left_out", [])}
         write_json(work / "keys.json", {"secret": int(record["blocking"]["key"], 16)})
         rows = _take_in(space, pairs, left_out)
@@ -104,8 +104,8 @@ def read_some(files: Sequence[Path], contract: Contract, ids: pa.Array) -> pa.Ta
 
 
 def _stages(space: Workspace, held: pl.DataFrame, rows: np.ndarray) -> Sequence[str]:
-    known = (rows >= 0).all(axis=1)
-    left, right = np.where(known, rows[:, 0], 0), np.where(known, rows[:, 1], 0)
+    known = np.flatnonzero((rows >= 0).all(axis=1))
+    left, right = rows[known, 0], rows[known, 1]
     together = np.zeros(rows.shape[0], bool)
     before = np.zeros(rows.shape[0], bool)
     coded, meaning = slice_of(space.coded, 0, len(space.coded), tuple(space.coded.arrays)), space.meaning
@@ -114,17 +114,16 @@ def _stages(space: Workspace, held: pl.DataFrame, rows: np.ndarray) -> Sequence[
             continue
         if rule.near:
             values = np.asarray(coded.arrays[rule.on[0].column])
-            bits = np.empty(rows.shape[0], np.uint32)
+            bits = np.empty(known.size, np.uint32)
             identifier_bits_pairs(values, values, left, right, bits)
-            together |= (bits & np.uint32(ONE_DIGIT | ADJACENT_SWAP | ONE_EDIT)) != 0
+            together[known] |= (bits & np.uint32(ONE_DIGIT | ADJACENT_SWAP | ONE_EDIT)) != 0
             continue
         hot = np.sort(held.filter(pl.col("rule").cast(pl.String) == rule.name)["key"].to_numpy())
         keys = base_keys(coded, meaning, rule, space.key_secret)
-        before |= _share(keys, left, right)
-        together |= _share(refine_keys(coded, meaning, rule, keys, hot), left, right)
+        before[known] |= _share(keys, left, right)
+        together[known] |= _share(refine_keys(coded, meaning, rule, keys, hot), left, right)
     return [
-        "floor" if t else "refinement" if b else "blocking"
-        for t, b in zip(together & known, before & known, strict=True)
+        "floor" if t else "refinement" if b else "blocking" for t, b in zip(together, before, strict=True)
     ]
 
 

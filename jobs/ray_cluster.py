@@ -266,7 +266,7 @@ def _ask(address: str) -> None:
         if asked.returncode == _WRONG_TOKEN:
             why = "The token is missing, or is not the cluster's."
     except subprocess.TimeoutExpired:
-        why = f"What listens at the address has not answered as a cluster of Ray's does ({_PROBE_SECONDS:.0f} s)."
+        why = f"What listens at the address has not answered as Ray does for {_PROBE_SECONDS:.0f} s."
     raise LinkageError(
         "E-RAY-001",
         why,

@@ -1,4 +1,4 @@
-"""Every command finds its kernels in a complete cache that cannot be written: none compiles one for itself."""
+"""Commands find their kernels in a complete cache that cannot be written: none compiles one for itself."""
 
 from __future__ import annotations
 

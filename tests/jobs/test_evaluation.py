@@ -9,10 +9,21 @@ import pyarrow as pa
 import pytest
 
 from jobs.evaluation import evaluate_run, render
-from jobs.store import write_json, write_parquet
+from jobs.store import file_digest, write_json, write_parquet
 from linkage.errors import ConfigError, IntegrityError
 
 ID = pa.binary(16)
+
+
+def write_record(folder: Path, **told: Any) -> None:
+    """``run.json`` of a run whose artefacts are the Parquet files of its folder."""
+    nothing = ("estimates", "blocking", "register", "records_per_person", "policies", "project_file")
+    artefacts = {
+        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "digest": file_digest(path)}
+        for path in sorted(folder.rglob("*.parquet"))
+    }
+    record = {"run_id": "r7", "fingerprint": "f", "exit_code": 0, **dict.fromkeys(nothing), "left_out": []}
+    write_json(folder / "run.json", {**record, "artefacts": artefacts, **told})
 
 
 def write_run(folder: Path, truth: Path, **run: Any) -> None:
@@ -53,7 +64,7 @@ def write_run(folder: Path, truth: Path, **run: Any) -> None:
     write_parquet(folder / "duplicates.parquet", pa.table({**orders, "probability": [0.999]}))
     pairs = {"source_l": ["register"], "record_id_l": ["p1"], "source_r": ["tax"], "record_id_r": ["t1"]}
     write_parquet(folder / "pairs.parquet", pa.table(pairs))
-    write_json(folder / "run.json", {"run_id": "r7", "fingerprint": "f", "exit_code": 0, **run})
+    write_record(folder, **run)
 
 
 def test_evaluate_run__reads_the_artefacts(tmp_path: Path):
@@ -168,11 +179,122 @@ def test_evaluate_run__a_damaged_file_is_named(tmp_path: Path, name: str, harm: 
         assert f"'{name}' is {'missing' if harm == 'lose' else 'damaged'}" in str(caught.value)
 
 
+@pytest.mark.parametrize("below", ["", "withheld/"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "decisions", "entities", "duplicates", "pairs", "subgroups", "refinement", "register_cases",
+        "feeds/tax/corrections",
+    ],
+)  # fmt: skip
+def test_evaluate_run__an_artefact_of_another_digest_is_named_and_never_read(
+    tmp_path: Path, name: str, below: str
+):
+    """Files that Parquet reads without complaint gave other figures, and nobody was told."""
+    run = tmp_path / "run"
+    write_run(run, tmp_path / "truth")
+    path = run / f"{below}{name}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if (run / f"{name}.parquet").exists():
+        (run / f"{name}.parquet").replace(path)
+    else:
+        write_parquet(path, pa.table({"source": ["tax"]}))
+    write_record(run, register="register")
+    whole = path.read_bytes()
+    for damage in (whole[:20] + bytes([whole[20] ^ 1]) + whole[21:], whole + b"P", b"", None):
+        if damage is None:
+            path.unlink()
+        else:
+            path.write_bytes(damage)
+        with pytest.raises(IntegrityError, match="E-INTEGRITY-001") as caught:
+            evaluate_run(run, tmp_path / "truth")
+        harm = "is missing" if damage is None else "is damaged"
+        assert f"'{path.parent.name}/{path.name}' {harm}" in str(caught.value)
+
+
+def test_evaluate_run__withheld_artefacts_are_found_though_their_release_was_stopped(tmp_path: Path):
+    """``run.json`` says that they are withheld until all of them have moved."""
+    run = tmp_path / "run"
+    write_run(run, tmp_path / "truth")
+    figures = evaluate_run(run, tmp_path / "truth")
+    (run / "withheld").mkdir()
+    (run / "duplicates.parquet").replace(run / "withheld" / "duplicates.parquet")
+    write_record(run)
+    assert evaluate_run(run, tmp_path / "truth") == figures
+    (run / "withheld" / "duplicates.parquet").replace(run / "duplicates.parquet")
+    assert evaluate_run(run, tmp_path / "truth") == figures
+
+
+def test_evaluate_run__a_share_does_not_ask_for_entities(tmp_path: Path):
+    """They are not read then, and digests of a nation's entities would take time for nothing."""
+    write_run(tmp_path / "run", tmp_path / "truth", register="register")
+    (tmp_path / "run" / "entities.parquet").unlink()
+    assert evaluate_run(tmp_path / "run", tmp_path / "truth", share=0.999)["entities"] is None
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a": NaN}', '{"totals": {}}', "[]", "{", '{"run_id": "r7", "artefacts": {}}']
+)
+def test_evaluate_run__a_damaged_record_of_the_run_is_named(tmp_path: Path, text: str):
+    """One that was JSON, but not what a run writes, was judged as a run that says nothing of itself."""
+    write_run(tmp_path / "run", tmp_path / "truth")
+    (tmp_path / "run" / "run.json").write_text(text)
+    with pytest.raises(IntegrityError, match=r"E-INTEGRITY-001: 'run/run\.json' is damaged"):
+        evaluate_run(tmp_path / "run", tmp_path / "truth")
+
+
+@pytest.mark.parametrize("artefacts", [[], None, {}, {"decisions.parquet": {}}])
+def test_evaluate_run__a_record_without_its_artefacts_is_damaged(tmp_path: Path, artefacts: Any):
+    write_run(tmp_path / "run", tmp_path / "truth")
+    write_record(tmp_path / "run", artefacts=artefacts)
+    with pytest.raises(IntegrityError, match=r"E-INTEGRITY-001: 'run/run\.json' is damaged"):
+        evaluate_run(tmp_path / "run", tmp_path / "truth")
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_evaluate_run__refuses_the_truth_of_other_records_of_the_same_sources(tmp_path: Path, share: float):
+    """Another nation has the same sources: it ended as a fault of the program, or with figures of nothing."""
+    run, truth = tmp_path / "run", tmp_path / "truth"
+    write_run(run, truth, register="register")
+    people = [f"person {i}" for i in range(400)]
+    other = {"source": ["register"] * 400 + ["tax"] * 400, "true_person_id": people * 2}
+    other["record_id"] = [f"p9{i}" for i in range(400)] + [f"t9{i}" for i in range(400)]
+    write_parquet(truth / "entities.parquet", pa.table(other))
+    with pytest.raises(ConfigError, match="E-EVALUATE-003"):
+        evaluate_run(run, truth, share=share)
+
+
+def test_evaluate_run__a_truth_that_knows_one_record_is_enough(tmp_path: Path):
+    run, truth = tmp_path / "run", tmp_path / "truth"
+    write_run(run, truth)
+    known = {"source": ["register", "tax"], "record_id": ["p1", "t1"], "true_person_id": ["A", "A"]}
+    write_parquet(truth / "entities.parquet", pa.table(known))
+    figures = evaluate_run(run, truth)
+    assert (figures["overall"]["records"], figures["without_truth"]) == (1, 3)
+
+
+def test_evaluate_run__ids_of_a_truth_may_be_numbers(tmp_path: Path):
+    """A truth that was put together by hand has them so."""
+    run, truth = tmp_path / "run", tmp_path / "truth"
+    write_run(run, truth)
+    decisions = run / "decisions.parquet"
+    numbered = pl.read_parquet(decisions).with_columns(pl.col("record_id").str.strip_prefix("t"))
+    write_parquet(decisions, pa.table(numbered.to_arrow()))
+    write_record(run, register="register")
+    known = {"source": ["register", "tax"], "record_id": [1, 3], "true_person_id": ["A", "A"]}
+    write_parquet(truth / "entities.parquet", pa.table(known))
+    assert evaluate_run(run, truth)["without_truth"] == 3
+    write_parquet(truth / "entities.parquet", pa.table({**known, "record_id": [1, 30]}))
+    with pytest.raises(ConfigError, match="E-EVALUATE-003"):
+        evaluate_run(run, truth)
+
+
 def test_render__an_empty_run_reads_without_figures(tmp_path: Path):
     write_run(tmp_path / "run", tmp_path / "truth", register="register")
     for name in ("decisions", "duplicates", "pairs", "entities"):
         path = tmp_path / "run" / f"{name}.parquet"
         write_parquet(path, pa.table(pl.read_parquet(path).clear().to_arrow()))
+    write_record(tmp_path / "run", register="register")
     truth = tmp_path / "truth" / "entities.parquet"
     write_parquet(truth, pa.table({"source": ["register"], "record_id": ["p1"], "true_person_id": ["A"]}))
     assert "0 agency records" in render(evaluate_run(tmp_path / "run", tmp_path / "truth"))

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from jobs.evaluation import evaluate_run, render
-from jobs.evaluation_sample import read_sample
-from jobs.store import write_json
+from jobs.evaluation_sample import all_strangers, read_sample
+from tests.jobs.test_evaluation import write_record
 
 PEOPLE = 600
 
@@ -68,7 +68,7 @@ def write(folder: Path, frames: dict[str, pl.DataFrame]) -> None:
         path = folder / f"{name}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         frame.write_parquet(path, row_group_size=101)
-    write_json(folder / "run" / "run.json", {"run_id": "r", "fingerprint": "f", "exit_code": 0})
+    write_record(folder / "run")
 
 
 def test_sample__draws_people_whole_and_more_of_them_with_the_share(made: Path) -> None:
@@ -116,3 +116,24 @@ def test_share__gives_the_figures_of_a_run_of_just_those_records(made: Path, tmp
 def test_render__says_what_share_was_judged(made: Path) -> None:
     assert "of 25 % of the people" in render(evaluate_run(made / "run", made / "truth", share=0.25))
     assert "of the people;" not in render(evaluate_run(made / "run", made / "truth"))
+
+
+def test_all_strangers__means_that_there_are_records_and_the_truth_knows_none(
+    made: Path, tmp_path: Path
+) -> None:
+    path, truth = made / "run" / "decisions.parquet", made / "truth" / "entities.parquet"
+    rows, known = pl.read_parquet(path), pl.read_parquet(truth)
+    assert not all_strangers(path, truth)
+    frames = {
+        "one": rows.tail(1),
+        "none": rows.clear(),
+        "other_source": rows.with_columns(source=pl.lit("bank")),
+        "other_ids": rows.with_columns(record_id="x" + pl.col("record_id")),
+    }
+    said = {}
+    for name, frame in frames.items():
+        frame.with_columns(pl.col("source").cast(pl.Categorical)).write_parquet(tmp_path / name)
+        said[name] = all_strangers(tmp_path / name, truth)
+    assert said == {"one": False, "none": False, "other_source": True, "other_ids": True}
+    known.clear().write_parquet(tmp_path / "no_truth")
+    assert all_strangers(path, tmp_path / "no_truth")
