@@ -73,7 +73,10 @@ QUERIES: dict[str, tuple[str, str]] = {
         "No telephone number in use in Vietnam looks so.",
         "Số điện thoại không đúng dạng đang dùng tại Việt Nam.",
     ),
-    "unreadable_name": ("The name holds no letters.", "Họ tên không có chữ cái."),
+    "unreadable_name": (
+        "The name holds no letters, or has more than 256 characters.",
+        "Họ tên không có chữ cái, hoặc dài hơn 256 ký tự.",
+    ),
     "name_with_digits": ("The name holds digits.", "Họ tên có chữ số."),
     "name_of_one_word": ("The name is a single word.", "Họ tên chỉ có một từ."),
     "name_lost_letters": (

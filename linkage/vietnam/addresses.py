@@ -26,6 +26,9 @@ from linkage.vietnam.units import PROVINCE_ALIASES, REFORM, UnitTable
 MAX_MEMBERS = 6
 """Present communes that an address may mean at most."""
 
+_END_OF_ADDRESS = 500
+"""Characters at the end of an address that are looked at: the units that name a place stand there."""
+
 _Entry = tuple[str, str, str, tuple[int, ...], bool]
 """Type of the commune, its key with diacritics, type of its district, its set, whether it is a new one."""
 _Found = tuple[int, str | None]
@@ -376,6 +379,8 @@ def _with_unions(
 
 def _components(values: pl.Series) -> pl.Series:
     """The last components of each address that can name a unit, in order, as lists."""
+    if (values.str.len_bytes() > _END_OF_ADDRESS).any():
+        values = values.str.tail(_END_OF_ADDRESS)
     text = pl.col("text").str.normalize("NFC").str.to_lowercase().str.replace_all(r"\([^()]*\)?", " ")
     text = text.str.replace_all(r"[\s\u{a0}]+", " ").str.replace(_COUNTRY, "")
     for pattern, other in (*_HYPHENATED, *_TWO_WORDS):

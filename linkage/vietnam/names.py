@@ -62,6 +62,9 @@ KINDS = (
 )
 """Every kind of repair of a name."""
 
+LONGEST_NAME = 256
+"""Characters of a name at most. What is longer is no name, and looking at each of its words took minutes."""
+
 _VIQR_TRACE = r"(?i)[aeo]\^|a\(|[ou]\+|[aeiouy][`'~?.]"
 _LATIN_1 = "^[\x00-\u00ff]*[\u0080-\u00ff][\x00-\u00ff]*$"
 _UTF8_LETTERS = "\u00e1\u00ba"
@@ -240,12 +243,13 @@ def parse_names(values: pl.Series) -> ParsedNames:
     where the older school puts it; abbreviations kept without their dots; H', K' and R' joined to the name
     that follows; an order with the surname last, or second behind the given name, turned to surname first
     where the surname is almost never a given name. A newborn entered under the mother's name and texts
-    without letters have no tokens.
+    without letters, or of more than :data:`LONGEST_NAME` characters, have no tokens.
 
     Parsing the canonical text again gives the same tokens and no repairs. A million distinct names take
     about two seconds on one core.
     """
-    values = values.clone()
+    long = values.str.len_chars() > LONGEST_NAME
+    values = values.set(long, "") if long.any() else values.clone()
     plain = values.str.contains(PLAIN)
     odd_rows, decoded, odd_repairs = _decoded(values, (~plain).arg_true())
     if odd_rows:

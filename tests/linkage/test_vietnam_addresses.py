@@ -145,6 +145,8 @@ def test_addresses__of_every_commune_of_today(book, writing):
         ("xã Ea H'leo, huyện Ea H’leo, Dak Lak", {24184}, None),
         ("Xã Càng Long, Trà Vinh", {29266}, None),
         ("Phường Ba Đình (nay), Hà Nội, Việt Nam", {4}, None),
+        ("nhà số " + "9" * 20_000 + ", Phường 01, Quận 3, SG", {27154}, None),
+        ("a, b - (c); " * 4_000 + ", Phường 01, Quận 3, SG", {27154}, None),
         ("Phường 1, TPHCM", None, "ambiguous"),
         ("Hà Đông, Hà Nội", None, "no_commune"),
         ("12 Trần Phú, Hà Đông, Hà Nội", None, "no_commune"),

@@ -1,4 +1,5 @@
 import random
+import time
 import unicodedata
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linkage.vietnam.names import KINDS, parse_names
+from linkage.vietnam.names import KINDS, LONGEST_NAME, parse_names
 from linkage.vietnam.syllables import canonical_syllables
 
 EXAMPLES = [
@@ -144,6 +145,22 @@ def test_parse_names__layout():
     assert parsed.tokens.tolist() == [2, 3, 0, 2, 3, 0, 1, 0]
     assert parsed.repairs.schema == {"value": pl.UInt32, "kind": pl.String, "confidence": pl.Float32}
     assert parsed.repairs["value"].to_list() == [1, 1, 2]
+
+
+def test_parse_names__longer_than_any_name_is_unreadable():
+    longest = "Lê " + "a" * (LONGEST_NAME - 3)
+    parsed = parse_names(pl.Series([longest, longest + "b", "Trần Văn An"]))
+    assert parsed.texts().to_list() == [longest.lower(), "", "trần văn an"]
+    assert parsed.repairs.select("value", "kind").rows() == [(1, "unreadable")]
+
+
+def test_parse_names__of_whole_books_in_little_time():
+    """Fifty megabytes that look like names: every word of them was looked at, for most of a minute."""
+    book = "Nguyen Van1 An, Tran? Thi Bich. " * 800
+    begun = time.perf_counter()
+    parsed = parse_names(pl.Series([f"{book}{n}" for n in range(2_000)]))
+    assert time.perf_counter() - begun < 10
+    assert len(parsed.tokens) == 0
 
 
 def test_parse_names__leaves_the_values_as_they_came():
