@@ -51,16 +51,24 @@ Sample = tuple[str, Mapping[str, str], float]
 
 
 class Metrics:
-    """The metrics file of a run; every method may be called from any thread."""
+    """The metrics file of a run; every method may be called from any thread.
+
+    ago : seconds since this attempt of the run began
+    """
 
     def __init__(
-        self, folder: Path, info: Mapping[str, str], *, clock: Callable[[], float] = time.time
+        self,
+        folder: Path,
+        info: Mapping[str, str],
+        *,
+        ago: float = 0.0,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.path = folder / NAME
         self._clock = clock
         self._lock = threading.Lock()
         self._info = dict(info)
-        self._began = clock()
+        self._began = clock() - ago
         self._written = 0.0
 
     def write(self, samples: Callable[[], Iterable[Sample]], *, now: bool = False) -> None:

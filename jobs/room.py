@@ -5,49 +5,29 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from jobs.progress import Progress, size
 from jobs.project import LoadedProject, check_plan
-from jobs.workload import declared_work, stages_of
+from jobs.spool import foresee
+from jobs.workload import declared_work, foresee_files, stages_of
 from linkage import costs
+from linkage.contract import Contract
 from linkage.errors import LinkageError
-
-#: Bytes of a record in a file, on the large side, by how the file begins. Of generated extracts of 9 to 13
-#: fields gzip took 29 to 38, zstd 31 to 42; the others are guessed.
-_BYTES = ((b"\x1f\x8b", 45), (b"\x28\xb5\x2f\xfd", 50), (b"PK\x03\x04", 75), (b"ARROW1", 140))
-
-#: Bytes at the beginning of a text whose lines say how long one is.
-_HEAD = 1 << 18
 
 #: A run that has less room than this part of the estimate is not begun: the estimate may be wrong that much.
 _CERTAIN = 0.75
 
 
-def count_records(path: Path, bytes_: int) -> int:
-    """About how many records a file has; a Parquet file says it, of what is packed rather too few."""
-    with path.open("rb") as stream:
-        start = stream.read(_HEAD)
-    if start.startswith(b"PAR1"):
-        try:
-            return int(pq.read_metadata(path).num_rows)
-        except (pa.ArrowException, OSError):
-            return 0  # what is wrong with it is the intake's to say
-    for magic, each in _BYTES:
-        if start.startswith(magic):
-            return bytes_ // each
-    return start.count(b"\n") * bytes_ // max(1, len(start))
+def count_records(path: Path, bytes_: int, contract: Contract) -> int:
+    """About how many records a file has, whatever its columns: a Parquet file says it, others begin so."""
+    return foresee(path, bytes_, contract).records
 
 
 def wanted_room(loaded: LoadedProject) -> int:
     """About how many bytes a run's folder has at its fullest, by the records of the project's files."""
-    rows = {
-        source.name: float(sum(count_records(file.path, file.size) for file in loaded.files[source.name]))
-        for source in loaded.project.sources
-    }
+    files = foresee_files(loaded)
+    rows = {name: float(sum(file.records for file in many)) for name, many in files.items()}
     _, rules, _ = check_plan(loaded)
-    work = declared_work(loaded, rows, sum(not rule.near for rule in rules))
+    work = declared_work(loaded, rows, sum(not rule.near for rule in rules), files)
     return costs.disk(work, stages_of(loaded))["fullest"]
 
 

@@ -70,7 +70,8 @@ class Stages:
         }
         self.wanted: int | None = None
         self.need = 0
-        self.metrics = Metrics(folder.path, info)
+        ago = 0.0 if began is None else time.perf_counter() - began
+        self.metrics = Metrics(folder.path, info, ago=ago)
         self.attempts = Attempts(folder.work, began=began)
         self._logs: dict[str, TaskLog] = {}
         self._freed: list[str] = []
@@ -170,9 +171,10 @@ class Stages:
         known = disk_full("a file could not grow", fault) if isinstance(fault, OSError) else fault
         if known is None or known.code != "E-DISK-001":
             return fault
-        free = size(shutil.disk_usage(self.folder.path).free)
-        told = f"{free} are free there; the stage had written {size(self._reach.written)}"
-        if self.wanted is not None:
+        free = shutil.disk_usage(self.folder.path).free
+        told = f"{size(free)} are free there; the stage had written {size(self._reach.written)}"
+        # What has not sufficed with all that was free was estimated too low: it would mislead.
+        if self.wanted is not None and folder_bytes(self.folder.path) + free < self.wanted:
             told += f", and the whole run wants about {size(self.wanted)}"
         return LinkageError(known.code, f"stage {name}: {known.what}", f"{known.wanted} {told}.", known.do)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import pyarrow as pa
 
@@ -21,6 +21,10 @@ Packing = Literal["none", "gzip", "zstd"]
 #: Unpacked bytes up to which no ratio is asked for: a small file harms nobody.
 FREE_BYTES = 64 << 20
 _GIB = 1 << 30
+
+#: Bytes of a packed file that are given to its decoder at once where it is asked how many it has used up; so
+#: many of them at least are looked at, but no more than make so many unpacked.
+_STEP, _LEAST_USED, _MOST_UNPACKED = 512, 32 << 10, 8 << 20
 
 _MAGIC: tuple[tuple[bytes, Packing], ...] = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"))
 
@@ -117,3 +121,47 @@ def unpacked(path: Path, packing: Packing, contract: Contract) -> Iterator[Unpac
         finally:
             with contextlib.suppress(OSError, pa.ArrowException):
                 stream.close()
+
+
+class _InSteps:
+    """A stream that gives little at a time: a decoder reads ahead, which hides how much it has used up."""
+
+    closed = False
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.used = 0
+
+    def read(self, count: int) -> bytes:
+        """At most ``count`` bytes."""
+        piece = self._stream.read(min(count, _STEP))
+        self.used += len(piece)
+        return piece
+
+    def close(self) -> None:
+        """Nothing: the stream is another's."""
+
+
+def beginning(path: Path, packing: Packing, wanted: int) -> tuple[bytes, int]:
+    """The first bytes of a file, unpacked: ``wanted`` or more, all if there are fewer; and how many of the
+    file's own bytes hold them, to within some hundreds.
+
+    Of a file that is packed very small there are more than ``wanted``, at most 8 MiB: else the second number
+    would say little. Of one that is damaged or cut off further in, what can be unpacked is given.
+    """
+    with path.open("rb") as stream:
+        if packing == "none":
+            start = stream.read(wanted)
+            return start, len(start)
+        fed = _InSteps(stream)
+        pieces: list[bytes] = []
+        held = 0
+        with contextlib.suppress(OSError, pa.ArrowException), pa.PythonFile(fed, "r") as given:
+            opened = pa.CompressedInputStream(given, packing)
+            while held < wanted or (fed.used < _LEAST_USED and held < _MOST_UNPACKED):
+                piece = bytes(opened.read(1 << 18))
+                if not piece:
+                    break
+                pieces.append(piece)
+                held += len(piece)
+        return b"".join(pieces), fed.used

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from jobs.project import LoadedProject
+from jobs.spool import Foreseen, foresee
 from jobs.workspace import Workspace
 from linkage import costs
 from linkage.forecast import RuleForecast
@@ -36,10 +37,25 @@ def stages_of(loaded: LoadedProject) -> tuple[str, ...]:
     return tuple(stage.name for stage in STAGES if stage.name not in left_out)
 
 
-def declared_work(loaded: LoadedProject, rows: Mapping[str, float], rules: int) -> dict[str, float]:
+def foresee_files(loaded: LoadedProject) -> dict[str, list[Foreseen]]:
+    """What the beginnings of every source's files say of them, see :func:`jobs.spool.foresee`."""
+    return {
+        source.name: [
+            foresee(file.path, file.size, loaded.contracts[source.name]) for file in loaded.files[source.name]
+        ]
+        for source in loaded.project.sources
+    }
+
+
+def declared_work(
+    loaded: LoadedProject,
+    rows: Mapping[str, float],
+    rules: int,
+    files: Mapping[str, Sequence[Foreseen]] | None = None,
+) -> dict[str, float]:
     """What is to be done for so many accepted records of each source, by what is declared and what is usual.
 
-    rules : that make keys
+    rules : that make keys;  files : by source, if they have been looked at already
     """
     from jobs.blocking import rule_groups
     from jobs.intake import FAST_BYTES, PLAIN_BYTES
@@ -48,13 +64,15 @@ def declared_work(loaded: LoadedProject, rows: Mapping[str, float], rules: int) 
     every = sum(rows.values())
     register = sum(rows.get(s.name, 0.0) for s in loaded.project.sources if s.role == "register")
     agency = every - register
-    size = float(sum(f.size for files in loaded.files.values() for f in files))
+    looked = [f for many in (foresee_files(loaded) if files is None else files).values() for f in many]
+    size = sum(f.size for f in looked)  # unpacked, as intake sees it when it asks whether to spare the disk
     cells = sum(n * len(loaded.contracts[name].fields) for name, n in rows.items())
     keys = _KEYS_A_RULE * rules * every
     group = max((len(g) for g in rule_groups(range(rules), int(every))), default=0)
     return dict.fromkeys(costs.DRIVERS, 0.0) | {
         "one": 1.0,
-        "bytes": size,
+        "bytes": float(sum(f.size for many in loaded.files.values() for f in many)),
+        "spooled": float(sum(f.spooled for f in looked)),
         "rows": every,
         "register": register,
         "agency": agency,

@@ -276,3 +276,31 @@ def test_parts__heads_are_of_the_first_part_only(tmp_path: Path):
     specs = readers.plan_parts([path], contract(), 3, spool=tmp_path / "spool")
     assert [(s.head_lines, s.head_bytes) for s in specs] == [(3, 8), (0, 0), (0, 0)]
     assert [s.stop for s in specs[:-1]] == [b.start for _, b in itertools.pairwise(specs)]
+
+
+@pytest.mark.parametrize("packing", ["gzip", "zstd"])
+@pytest.mark.parametrize("members", [1, 40])
+def test_beginning__says_how_many_of_the_files_own_bytes_it_took(tmp_path: Path, packing: str, members: int):
+    """A decoder reads 64 KiB ahead: of a file packed fifty to one, three times what it needs."""
+    line = b"%d,Nguyen Van An," + b"x" * 600 + b"\n"
+    data = b"".join(line % (n * 7919 % 1_000_003) for n in range(40_000))
+    share = len(data) // members + 1
+    whole = b"".join(pack(data[n : n + share], packing) for n in range(0, len(data), share))
+    path = tmp_path / "a"
+    path.write_bytes(whole)
+    head, used = unpack.beginning(path, packing, 1 << 20)  # type: ignore[arg-type]
+    assert data.startswith(head)
+    assert 1 << 20 <= len(head) <= (8 << 20) + (1 << 18)
+    assert used / len(whole) == pytest.approx(len(head) / len(data), rel=0.06)
+    assert unpack.beginning(path, packing, len(data) + 1)[1] == len(whole)  # type: ignore[arg-type]
+
+
+def test_beginning__of_a_file_that_is_cut_off_is_what_can_be_unpacked(tmp_path: Path):
+    data = bytes(range(256)) * 4000
+    whole = gzip.compress(data)
+    (tmp_path / "a").write_bytes(whole[: len(whole) // 2])
+    head, used = unpack.beginning(tmp_path / "a", "gzip", 1 << 20)
+    assert data.startswith(head)
+    assert used == len(whole) // 2
+    (tmp_path / "a").write_bytes(data)
+    assert unpack.beginning(tmp_path / "a", "none", 1000) == (data[:1000], 1000)

@@ -16,7 +16,7 @@ MILLION = {
     "one": 1.0, "bytes": 1.5e8, "rows": 2.2e6, "register": 1e6, "agency": 1.2e6, "corrected": 1.2e6,
     "far": 7.7e5, "cells": 2.1e7, "plain": 0.0, "loose": 2.1e7, "round": 2.2e6, "fed": 1.2e6,
     "keys": 1.9e7, "at_once": 1.9e7, "pairs": 1.5e7, "sampled": 2.6e5, "random": 1e7, "trained": 5e6,
-    "compared": 5e6,
+    "compared": 5e6, "spooled": 0.0,
 }  # fmt: skip
 
 
@@ -44,6 +44,17 @@ def test_disk__is_that_of_the_fullest_stage_the_run_has_and_more_than_what_stays
     fullest = max(lies, key=lambda name: lies[name])
     less = costs.disk(MILLION, [name for name in names if name != fullest])["fullest"]
     assert whole["artefacts"] < less < whole["fullest"]
+
+
+def test_disk__of_files_that_are_written_out_first_is_full_in_that_stage_only():
+    names = [s.name for s in STAGES]
+    lies = {name: cost.of(MILLION) for name, cost in costs.DISK.items()}
+    room = max(lies.values()) - lies[costs.SPOOLING]
+    assert room > 1e6  # other stages are fuller
+    for more in (0.0, room - 1e6, room + 1e6):
+        found = costs.disk(MILLION | {"spooled": more}, names)
+        assert found["fullest"] == int(costs.MARGIN * max(*lies.values(), lies[costs.SPOOLING] + more))
+        assert found["artefacts"] == costs.disk(MILLION, names)["artefacts"]
 
 
 def test_disk__of_a_large_run_is_spared():
