@@ -19,8 +19,10 @@ from typing import Any, TextIO
 #: Seconds between two drawings of the line; faster is not read by anybody.
 _REDRAW = 0.1
 
-#: No time left is shown before this many seconds: the first rates are of cold caches.
+#: No time left is shown before this many seconds, and this share of what is to be done: the first rates are
+#: of cold caches, and of processes that yet begin.
 _SETTLE = 1.0
+_LEAST = 0.02
 
 #: Seconds between two lines about one stage where no line is rewritten.
 _LOG = 60.0
@@ -61,7 +63,8 @@ class Reach:
     """How far a stage is: rows, pairs, bytes written and tasks done; what earlier attempts did of them.
 
     ``rows`` and their ``total`` are of the whole stage, and of something else than rows if ``what`` says so.
-    ``round_tasks`` and ``round_done`` are of the present round of tasks.
+    ``round_tasks`` and ``round_done`` are of the present round of tasks, ``round_at`` the stage's seconds
+    when it began; ``counted_at`` those when the first round began that did any rows.
     """
 
     name: str
@@ -74,6 +77,8 @@ class Reach:
     tasks: int = 0
     round_tasks: int = 0
     round_done: int = 0
+    round_at: float = 0.0
+    counted_at: float | None = None
 
     def advance(
         self, rows: int, *, pairs: int = 0, written: int = 0, tasks: int = 0, kept: bool = False
@@ -86,16 +91,21 @@ class Reach:
         self.round_done += tasks
         if kept:
             self.kept_rows += rows
+        elif rows and self.counted_at is None:
+            self.counted_at = self.round_at
 
     def left(self, seconds: float) -> float | None:
         """Seconds left of the stage, at its rate so far; None: unknown, as where its total is reached.
 
-        Tasks say nothing of it: how many further rounds have is not known.
+        Tasks say nothing of it: how many further rounds have is not known. Nor do rounds that do no rows:
+        before candidates are matched, a third of the time goes into what settles records.
         """
         done = self.rows - self.kept_rows
-        if seconds < _SETTLE or not self.total or done <= 0 or self.rows >= self.total:
+        if seconds < _SETTLE or not self.total or self.rows >= self.total:
             return None
-        return (self.total - self.rows) * seconds / done
+        if done <= 0 or done < _LEAST * (self.total - self.kept_rows):
+            return None
+        return (self.total - self.rows) * (seconds - (self.counted_at or 0.0)) / done
 
     def figures(self, seconds: float) -> dict[str, Any]:
         """The same as numbers, those that are known."""
@@ -153,6 +163,7 @@ class TerminalProgress(Progress):
         """See :meth:`Progress.tasks`."""
         with self._lock:
             self._reach.round_tasks, self._reach.round_done = count, 0
+            self._reach.round_at = self._clock() - self._begun
 
     def advance(
         self, rows: int, *, pairs: int = 0, written: int = 0, tasks: int = 0, kept: bool = False

@@ -153,6 +153,32 @@ def test_time_left__is_not_told_by_what_an_earlier_attempt_did():
     assert "20 rows/s" in describe(reach, 5.0)
 
 
+def test_time_left__is_at_the_rate_of_rounds_that_do_rows():
+    """What settles records does no candidates: counted in, matching was to take three times as long."""
+    out, clock = io.StringIO(), Clock()
+    progress = TerminalProgress(out, live=True, clock=clock)
+    progress.stage("match", 1_000, what="candidates")
+    progress.tasks(4)
+    clock.now = 20.0
+    progress.advance(0, tasks=4)
+    progress.tasks(10)
+    clock.now = 24.0
+    progress.advance(100, tasks=1)
+    assert "100 of 1,000 candidates (10 %)  36 s left" in out.getvalue()
+    clock.now = 44.0
+    progress.advance(500, tasks=5)
+    assert "600 of 1,000 candidates (60 %)  16 s left" in out.getvalue()
+
+
+def test_time_left__is_not_told_before_a_fiftieth_is_done():
+    """A worker that yet compiled made hours of minutes."""
+    reach = Reach("intake", 10_000)
+    reach.advance(199)
+    assert reach.left(20.0) is None
+    reach.advance(1)
+    assert reach.left(20.0) == 980.0
+
+
 def test_total_that_no_task_counts__is_not_shown_as_nothing_done():
     reach = Reach("match", 5000, round_tasks=4)
     reach.advance(0, tasks=1)
