@@ -253,7 +253,7 @@ def _ask(address: str) -> None:
     quiet = {**os.environ, "RAY_BACKEND_LOG_LEVEL": "fatal"}
     try:
         asked = subprocess.run(  # noqa: S603 - this very Python
-            [sys.executable, "-c", _PROBE, address],
+            [sys.executable, "-P", "-c", _PROBE, address],
             env=quiet,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
