@@ -7,19 +7,12 @@ from pathlib import Path
 
 from jobs.progress import Progress, size
 from jobs.project import LoadedProject, check_plan
-from jobs.spool import foresee
 from jobs.workload import declared_work, foresee_files, stages_of
 from linkage import costs
-from linkage.contract import Contract
 from linkage.errors import LinkageError
 
 #: A run that has less room than this part of the estimate is not begun: the estimate may be wrong that much.
 _CERTAIN = 0.75
-
-
-def count_records(path: Path, bytes_: int, contract: Contract) -> int:
-    """About how many records a file has, whatever its columns: a Parquet file says it, others begin so."""
-    return foresee(path, bytes_, contract).records
 
 
 def wanted_room(loaded: LoadedProject) -> int:

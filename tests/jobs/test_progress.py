@@ -154,7 +154,7 @@ def test_time_left__is_not_told_by_what_an_earlier_attempt_did():
 
 
 def test_time_left__is_at_the_rate_of_rounds_that_do_rows():
-    """What settles records does no candidates: counted in, matching was to take three times as long."""
+    """What settles records does no candidates: counted in, matching was to take several times as long."""
     out, clock = io.StringIO(), Clock()
     progress = TerminalProgress(out, live=True, clock=clock)
     progress.stage("match", 1_000, what="candidates")

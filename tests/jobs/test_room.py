@@ -131,7 +131,7 @@ def test_records__of_a_text_are_counted_whatever_columns_it_has(tmp_path: Path, 
     plain = text(table(*COLUMNS[columns]))
     path = tmp_path / "a.csv"
     path.write_bytes(plain if kind == "none" else packed(plain, kind))
-    assert room.count_records(path, path.stat().st_size, CONTRACT) == pytest.approx(ROWS, rel=0.04)
+    assert foresee(path, path.stat().st_size, CONTRACT).records == pytest.approx(ROWS, rel=0.04)
     found = foresee(path, path.stat().st_size, CONTRACT)
     assert found.spooled == pytest.approx(true_spool(path, CONTRACT, tmp_path / "spool"), rel=0.04)
     assert found.spooled == (0 if kind == "none" else pytest.approx(len(plain), rel=0.04))
@@ -146,7 +146,7 @@ def test_records__of_a_text_end_with_any_line_end(tmp_path: Path, end: str, quot
     plain = text(table(), end, quoting)
     path = tmp_path / "a.csv"
     path.write_bytes(plain if kind == "none" else packed(plain, kind))
-    assert room.count_records(path, path.stat().st_size, CONTRACT) == pytest.approx(ROWS, rel=0.02)
+    assert foresee(path, path.stat().st_size, CONTRACT).records == pytest.approx(ROWS, rel=0.02)
 
 
 def test_records__behind_a_quote_that_is_never_closed_are_counted(tmp_path: Path):
@@ -156,7 +156,7 @@ def test_records__behind_a_quote_that_is_never_closed_are_counted(tmp_path: Path
             head + b"".join(rows[:place]) + b'1,"open,x,y\n' + b"".join(rows[place:])
         )
         size = (tmp_path / "a.csv").stat().st_size
-        assert room.count_records(tmp_path / "a.csv", size, CONTRACT) == pytest.approx(ROWS, rel=0.02)
+        assert foresee(tmp_path / "a.csv", size, CONTRACT).records == pytest.approx(ROWS, rel=0.02)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "cp1258", "auto"])
@@ -230,7 +230,7 @@ def test_records__of_tables_are_counted_too(tmp_path: Path):
 def test_records__of_a_damaged_file_are_none_and_no_error(tmp_path: Path, kind: str, data: bytes):
     """What is wrong with a file is said by the intake, with its own code."""
     (tmp_path / "a").write_bytes(data)
-    assert room.count_records(tmp_path / "a", len(data), declared(format=kind)) <= 1
+    assert foresee(tmp_path / "a", len(data), declared(format=kind)).records <= 1
 
 
 def test_wanted__grows_with_the_records_of_all_sources(tmp_path: Path):
