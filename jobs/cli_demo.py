@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from jobs.cli_commands import Console, limit_threads, reconcile
-from linkage.errors import ConflictError
+from linkage.errors import ConflictError, IntegrityError
 
 
 @click.command()
@@ -48,7 +48,7 @@ def demo(people: int, out: Path, threads: int | None, as_json: bool) -> int:
     console.progress.message(f"2 of 3  reconciling {nation / 'project.toml'} -> {run}")
     try:
         outcome = reconcile(console, nation / "project.toml", run, threads=threads)
-    except ConflictError:  # a run of another nation, or of other code; the folder is the demonstration's own
+    except (ConflictError, IntegrityError):  # of another nation or code, or damaged: the folder is our own
         shutil.rmtree(run)
         outcome = reconcile(console, nation / "project.toml", run, threads=threads)
     seconds["run"] = _lap(console, begun)

@@ -10,9 +10,9 @@ import polars as pl
 
 from jobs.evaluation_feeds import judge_feeds
 from jobs.evaluation_sample import Sample, all_strangers, read_sample, whole
-from jobs.files import damaged, file_digest
-from jobs.gates import WITHHELD, orders_path
-from jobs.run_folder import RUN, read_run
+from jobs.files import damaged
+from jobs.finished_run import RUN, WITHHELD, check_artefact, read_run
+from jobs.gates import orders_path
 from linkage.errors import ConfigError
 from linkage.evaluate import SUBGROUPS, Evidence, evaluate, judge, unseen_true_pairs
 
@@ -142,14 +142,7 @@ def _intact(run: Path, artefacts: Any, judged: Collection[str]) -> None:
         corrections = name.startswith("feeds/") and name.endswith("/corrections.parquet")
         if name not in judged and name not in _BESIDE and not corrections:
             continue
-        # A release that was stopped has moved files that run.json still tells as withheld.
-        path = run / name if (run / name).exists() else run / place
-        try:
-            found = {"bytes": path.stat().st_size, "digest": file_digest(path)}
-        except FileNotFoundError as fault:
-            raise damaged(path, fault) from None
-        if found != names[place]:
-            raise damaged(path)
+        check_artefact(run, names, place)
 
 
 def _explanation(run: Path, held: Mapping[str, Any]) -> Explain | None:

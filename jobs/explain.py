@@ -13,9 +13,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.finished_run import read_run
 from jobs.readers import PART_BYTES, find_repeats, intake_part, plan_parts
 from jobs.record_files import write_records
-from jobs.run_folder import read_run
 from jobs.store import make_folder, read_parquet, write_json
 from jobs.tasks_standardise import build_vocabulary, code_part, standardise_part
 from jobs.workspace import Workspace, slice_of

@@ -17,10 +17,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jobs.finished_run import WITHHELD, read_run, released, write_run
 from jobs.metrics import tell_exit_code
 from jobs.policies import decision_settings
 from jobs.project import LoadedProject
-from jobs.run_folder import RUN, read_run, released
 from jobs.store import make_folder, move, sync, write_bytes, write_json
 from linkage.errors import ConfigError, ConflictError, did_you_mean
 from linkage.gates import (
@@ -36,8 +36,6 @@ from linkage.gates import (
     reasons_text,
 )
 from linkage.receipt_page import receipt_text
-
-WITHHELD = "withheld"
 
 #: What goes to agencies, whose systems act on it by themselves: withheld when a gate fails.
 GUARDED = ("feeds", "orders", "verifications", "duplicates.parquet")
@@ -238,14 +236,14 @@ def settle(folder: Path, accept: Sequence[str] = (), reason: str = "") -> dict[s
             when = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             entries = [{"gate": gate, "reason": reason, "when": when} for gate in fresh]
             run = {**run, "accepted": [*run.get("accepted", []), *entries]}
-            write_json(folder / RUN, run)
+            write_run(folder, run)
         if run.get("withheld") and not unaccepted(run):
             _release(folder)
-            artefacts = released(folder, run.get("artefacts", {}), WITHHELD)
+            artefacts = released(folder, run.get("artefacts", {}))
             run = {**run, "withheld": False, "artefacts": artefacts}
             run["exit_code"] = exit_code(run)
             tell_exit_code(folder, run["exit_code"])
-            write_json(folder / RUN, run)
+            write_run(folder, run)
         return run
 
 

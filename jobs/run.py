@@ -19,6 +19,7 @@ from jobs.attempts import other_cut
 from jobs.cuts import LEAST_SHARE, PROCESS, cut_of, share_of, workers_within
 from jobs.executor import make_executor
 from jobs.fingerprints import changed_meanwhile, fingerprints, input_files, input_sums
+from jobs.finished_run import RUN, check_artefacts, read_run
 from jobs.gates import check_acceptance, settle, unaccepted
 from jobs.held_memory import rest
 from jobs.intake import input_bytes, take_in
@@ -28,7 +29,7 @@ from jobs.plan_record import compare, folder_bytes, read_plan, refuse_stale
 from jobs.progress import Progress
 from jobs.project import LoadedProject, check_plan, load_project
 from jobs.room import check_room, wanted_room
-from jobs.run_folder import RUN, RunFolder, read_run
+from jobs.run_folder import RunFolder
 from jobs.run_record import TOLD, Outcome, run_record
 from jobs.stages import Stages
 from jobs.store import read_json, write_json
@@ -58,8 +59,9 @@ def run_project(
 ) -> Outcome:
     """Reconcile the project's sources into the run folder ``out``.
 
-    Running into a finished folder with the same fingerprint does nothing but release what ``accept`` and
-    ``reason`` allow (:func:`jobs.gates.settle`); with another fingerprint ConflictError ``E-RUN-001``.
+    Running into a finished folder with the same fingerprint does nothing but hold its artefacts against their
+    digests (IntegrityError ``E-INTEGRITY-001``) and release what ``accept`` and ``reason`` allow
+    (:func:`jobs.gates.settle`); with another fingerprint ConflictError ``E-RUN-001``.
     Stopped anywhere, the same command goes on where it was. With the ``plan`` that ``linkage plan`` wrote,
     ConflictError ``E-PLAN-001`` if it is not of these inputs; ``run.json`` says how near it came.
     """
@@ -83,6 +85,7 @@ def run_project(
     synced = address is not None
     with RunFolder(out, prints["run"], prints=prints, keep_work=keep_work, synced=synced) as folder:
         if folder.finished is not None:
+            check_artefacts(out, folder.finished, threads)
             return _settled(out, accept, because, progress)
         if folder.restarted:
             progress.message(

@@ -19,10 +19,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -38,11 +37,10 @@ from jobs.files import (
     kept_sums,
     needs_sync,
 )
+from jobs.finished_run import RUN, read_run, write_run
 from jobs.machine import boot
 from jobs.store import make_folder, read_json, sync, write_json
 from linkage.errors import ConflictError, IntegrityError, LinkageError
-
-RUN = "run.json"
 
 #: In the work folder of a run that ends: it goes once ``run.json`` stands.
 _ENDING = "ending"
@@ -218,7 +216,7 @@ class RunFolder:
             (self.work / _ENDING).unlink(missing_ok=True)
         else:
             (self.work / _ENDING).touch(mode=0o600)
-        write_json(self.path / RUN, {**run, "artefacts": digests, "fingerprint": self.fingerprint})
+        write_run(self.path, {**run, "artefacts": digests, "fingerprint": self.fingerprint})
         self.finished = read_run(self.path)
         self._clear()
 
@@ -272,44 +270,6 @@ class RunFolder:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
-
-
-def read_run(folder: Path, wanted: Collection[str] = ()) -> dict[str, Any] | None:
-    """The ``run.json`` of a folder, None if there is none.
-
-    Raises IntegrityError ``E-INTEGRITY-001`` if it is damaged: no JSON, or without what is ``wanted`` of it.
-    """
-    try:
-        held = json.loads((folder / RUN).read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError):
-        held = None
-    if not isinstance(held, dict) or not held.keys() >= set(wanted):
-        raise IntegrityError(
-            "E-INTEGRITY-001",
-            f"'{folder.name}/{RUN}' is damaged;",
-            "the file that its run wrote was wanted.",
-            "Remove the run's folder and run again.",
-        )
-    return held
-
-
-def released(folder: Path, held: Mapping[str, Mapping[str, Any]], below: str) -> dict[str, dict[str, Any]]:
-    """``artefacts`` of ``run.json`` once what lay in the folder ``below`` lies beside it, or is gone.
-
-    Receipts say what is withheld and are written anew: their digests are made again.
-    """
-    found = {}
-    for name, told in held.items():
-        path = folder / name.removeprefix(f"{below}/")
-        if not path.exists():
-            continue
-        new = dict(told)
-        if name.startswith("receipts/"):
-            new = {"bytes": path.stat().st_size, "digest": file_digest(path)}
-        found[path.relative_to(folder).as_posix()] = new
-    return dict(sorted(found.items()))
 
 
 def _remove(path: Path) -> None:

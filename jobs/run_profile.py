@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jobs.finished_run import read_run
 from jobs.journal import read_journal
 from jobs.progress import size
-from jobs.run_folder import read_run
 from jobs.store import stage_manifest
 from linkage.errors import ConfigError
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jobs.run_folder import read_run
+from jobs.finished_run import read_run
 from tests.end_to_end.runs import command, environment
 
 #: Of an attempt that is not killed; nothing that hangs may hang for ever.

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from jobs.finished_run import read_run
 from jobs.journal import read_journal
-from jobs.run_folder import read_run
 from tests.end_to_end.killing import digests_of, soak
 from tests.end_to_end.runs import call, command, copy_nation, digests, environment
 

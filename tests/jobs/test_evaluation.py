@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from jobs.evaluation import evaluate_run, render
-from jobs.store import file_digest, write_json, write_parquet
+from jobs.finished_run import write_run as seal_run
+from jobs.store import file_digest, write_parquet
 from linkage.errors import ConfigError, IntegrityError
 
 ID = pa.binary(16)
@@ -23,7 +24,7 @@ def write_record(folder: Path, **told: Any) -> None:
         for path in sorted(folder.rglob("*.parquet"))
     }
     record = {"run_id": "r7", "fingerprint": "f", "exit_code": 0, **dict.fromkeys(nothing), "left_out": []}
-    write_json(folder / "run.json", {**record, "artefacts": artefacts, **told})
+    seal_run(folder, {**record, "artefacts": artefacts, **told})
 
 
 def write_run(folder: Path, truth: Path, **run: Any) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs.finished_run import read_run
 from jobs.gates import (
     check_acceptance,
     exit_code,
@@ -22,7 +23,7 @@ from jobs.gates import (
     write_receipt,
 )
 from jobs.project import load_project
-from jobs.run_folder import RunFolder, read_run
+from jobs.run_folder import RunFolder
 from jobs.store import make_folder, write_bytes
 from linkage.errors import ConfigError, ConflictError
 from linkage.policy import Limits, Policy

@@ -66,7 +66,7 @@ class Watching(Progress):
 
 def test_outcome__is_the_record_that_lies_in_the_folder(outcome):
     held = json.loads((outcome.folder / "run.json").read_text())
-    assert held == outcome.run
+    assert held == {**outcome.run, "seal": held["seal"]}
     assert outcome.exit_code == held["exit_code"]
     assert held["order"] == [s.name for s in STAGES]
     assert outcome.summary()["decisions"] == held["decisions"]
@@ -187,6 +187,19 @@ def test_finished__is_given_again_without_any_work(outcome, nation, monkeypatch)
     again = run_project(nation / "project.toml", outcome.folder, engine="ray", threads=1, parts=5)
     assert again.exit_code == outcome.exit_code
     assert again.run == outcome.run
+
+
+@pytest.mark.parametrize("name", ["entities.parquet", "feeds/tax/corrections.csv", "run.json"])
+def test_finished__is_held_against_its_digests(outcome, nation, tmp_path, name):
+    """It was given again as it lay there, with exit code 0: whatever had become of its artefacts."""
+    run = shutil.copytree(outcome.folder, tmp_path / "run")
+    assert run_project(nation / "project.toml", run).exit_code == 0
+    data = bytearray((run / name).read_bytes())
+    at = data.index(b'"exit_code": 0') + 13 if name == "run.json" else len(data) // 2
+    data[at] ^= 1
+    (run / name).write_bytes(data)
+    with pytest.raises(IntegrityError, match=rf"E-INTEGRITY-001.*{Path(name).name}' is damaged"):
+        run_project(nation / "project.toml", run)
 
 
 def test_finished__of_other_settings_is_refused(outcome, copy):

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.run_folder import RunFolder, read_run, released
+from jobs.finished_run import read_run
+from jobs.run_folder import RunFolder
 from jobs.store import commit_stage, make_folder, write_bytes
 from linkage.errors import ConflictError, IntegrityError, LinkageError
 
@@ -95,7 +96,7 @@ def test_run_folder__work_is_kept_for_the_attempt_that_wants_it(
 ):
     out = tmp_path / "a"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt), RunFolder(out, "f1") as run:
-        patch.setattr("jobs.run_folder.write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("jobs.run_folder.write_run", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         run.finish({"exit_code": 0})
     with RunFolder(out, "f1", keep_work=True) as run:
         run.finish({"exit_code": 0})
@@ -306,19 +307,6 @@ def test_work__whose_own_record_is_damaged_is_refused(tmp_path: Path, name: str)
         RunFolder(tmp_path / "run", "f1"),
     ):
         pass
-
-
-def test_released__names_what_lies_there_now(tmp_path: Path):
-    for name, text in {"feeds/tax/x": b"f", "receipts/tax.json": b"new", "decisions.parquet": b"d"}.items():
-        make_folder((tmp_path / name).parent)
-        write_bytes(tmp_path / name, text)
-    told = {"bytes": 1, "digest": "of the run"}
-    names_before = ("decisions.parquet", "receipts/tax.json", "withheld/feeds/tax/x", "withheld/reasons.txt")
-    assert released(tmp_path, dict.fromkeys(names_before, told), "withheld") == {
-        "decisions.parquet": told,
-        "feeds/tax/x": told,
-        "receipts/tax.json": {"bytes": 3, "digest": hashlib.blake2b(b"new", digest_size=32).hexdigest()},
-    }
 
 
 def begun(out: Path, *, synced: bool = False) -> RunFolder:

@@ -7,7 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from jobs.cli_profile import profile
-from jobs.files import SUMS, make_folder, write_json
+from jobs.files import SUMS, make_folder
+from jobs.finished_run import write_run
 from jobs.journal import Journal
 from jobs.run_profile import profile_run, profile_text
 from jobs.store import commit_stage
@@ -62,7 +63,7 @@ def test_text__has_a_line_for_each_and_rates_of_one_processor(run: Path):
 
 def test_text__of_a_finished_run_has_the_time_of_all_stages(run: Path):
     stages = [{"stage": "block", "seconds": 4.25}, {"stage": "match", "seconds": 0.5}]
-    write_json(run / "run.json", {"exit_code": 0, "stages": stages})
+    write_run(run, {"exit_code": 0, "stages": stages})
     lines = profile_text(profile_run(run)).splitlines()
     assert lines[-1].split() == ["together", "4.8"]
 
