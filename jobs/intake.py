@@ -148,13 +148,17 @@ def take_in(
 
 def _plans(loaded: LoadedProject, space: Workspace, parts: int | None, threads: int) -> list[Call]:
     del loaded
-    share = space.settings.get("share")
-    most = MOST_ROWS if share is None else min(MOST_ROWS, max(LEAST_ROWS, share // 3 // ROW_BYTES))
+    most = most_rows(space.settings.get("share"))
     wanted = (parts, 1, most) if parts else (threads, LEAST_ROWS, most)
     return [
         ("jobs.tasks_intake:plan_source", (str(space.work), number, *wanted))
         for number in range(len(space.sources))
     ]
+
+
+def most_rows(share: int | None) -> int:
+    """Rows of a part at most, by the bytes that a task may take."""
+    return MOST_ROWS if share is None else min(MOST_ROWS, max(LEAST_ROWS, share // 3 // ROW_BYTES))
 
 
 def input_bytes(loaded: LoadedProject, *sources: str) -> int:

@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -37,6 +37,11 @@ PART_BYTES = 64 << 20
 _WINDOW = 32 << 20
 _SAMPLE = 1 << 20
 _LONGEST_LINE = 256 << 20
+
+
+#: A row group or batch as large as this many parts is not read whole; bytes that a row of a part has.
+GROUP_PARTS = 3
+_ROW_BYTES = 256
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,8 @@ def plan_parts(
     of a text are estimated by the length of its first ones.
 
     A CSV file that is cut is walked once, because a line end inside quotes is no place to cut. Row groups of
-    a Parquet file and batches of an Arrow file are never cut. Files that need it are spooled into the folder
+    a Parquet file and batches of an Arrow file are never cut, but a file that has some as large as
+    :data:`GROUP_PARTS` parts is spooled, which cuts them. Files that need it are spooled into the folder
     ``spool``; ValueError without one. Raises what :func:`open_source` and :func:`jobs.spool.spooled` raise,
     and ContractError ``E-INPUT-008`` for a line beyond 256 MiB.
     """
@@ -93,7 +99,8 @@ def plan_parts(
             raise ValueError(
                 f"'{seen.path.name}' must be spooled, and no folder came. Wanted: a folder. Give spool."
             )
-        opened.append((seen, seen if spool is None else spooled(seen, contract, spool)))
+        cut = too_coarse(seen, contract, most_rows)
+        opened.append((seen, seen if spool is None else spooled(seen, contract, spool, cut=cut)))
     total = max(1, sum(source.size for _, source in opened))
     specs: list[PartSpec] = []
     for seen, source in opened:
@@ -103,7 +110,7 @@ def plan_parts(
             wanted = max(1, min(round(parts * source.size / total), rows // least_rows))
             least = max(-(-source.size // part_bytes), -(-rows // most_rows))
             share = _multiple(wanted, least)
-            pieces = _CUTS[source.form](source, share, part_bytes)
+            pieces = _CUTS[source.form](source, share, _Most(part_bytes, most_rows))
         for number, (start, stop, line) in enumerate(pieces):
             head = (source.line - 1, source.body) if number == 0 else (0, 0)
             specs.append(
@@ -115,9 +122,42 @@ def plan_parts(
     return specs
 
 
+def too_coarse(source: SourceFile, contract: Contract, most_rows: int) -> bool:
+    """Whether a file has a row group or batch that is as large as several parts of ``most_rows`` rows.
+
+    pyarrow before version 10 wrote up to 64 million rows as one row group.
+    """
+    with _told(source.path.name, contract):
+        rows, size = largest_group(source, contract)
+    return rows > GROUP_PARTS * most_rows or size > GROUP_PARTS * most_rows * _ROW_BYTES
+
+
 def _multiple(wanted: int, least: int) -> int:
     """The smallest multiple of ``wanted`` that is not below ``least``, at least ``wanted`` itself."""
     return wanted * max(1, -(-least // wanted))
+
+
+def largest_group(source: SourceFile, contract: Contract) -> tuple[int, int]:
+    """Rows of a file's largest row group or batch, and unpacked bytes that the contract's columns have in a
+    row group; (0, 0) of other files.
+    """
+    if source.form == "arrow":
+        return max(_batch_rows(source), default=0), 0
+    if source.form != "parquet":
+        return 0, 0
+    with pq.ParquetFile(source.path) as opened:
+        meta = opened.metadata
+        names = opened.schema.names
+        places = [names.index(name) for name in contract.columns() if name in names]
+        groups = [meta.row_group(number) for number in range(meta.num_row_groups)]
+        sizes = [sum(group.column(at).total_uncompressed_size for at in places) for group in groups]
+        return max((group.num_rows for group in groups), default=0), max(sizes, default=0)
+
+
+def _batch_rows(source: SourceFile) -> list[int]:
+    with pa.OSFile(source.path.as_posix()) as held:
+        opened = _opened(held, ipc.IpcReadOptions(included_fields=[0]))
+        return [_batch(opened, number).num_rows for number in range(opened.num_record_batches)]
 
 
 def _about_rows(source: SourceFile) -> int:
@@ -125,9 +165,7 @@ def _about_rows(source: SourceFile) -> int:
     if source.rows is not None:
         return source.rows
     if source.form != "csv":
-        with pa.OSFile(source.path.as_posix()) as held:
-            opened = _opened(held, ipc.IpcReadOptions(included_fields=[0]))
-            return sum(_batch(opened, number).num_rows for number in range(opened.num_record_batches))
+        return sum(_batch_rows(source))
     with source.path.open("rb") as stream:
         stream.seek(source.body)
         start = stream.read(_SAMPLE)
@@ -135,7 +173,14 @@ def _about_rows(source: SourceFile) -> int:
     return max(1, (source.size - source.body) * lines // max(1, len(start)))
 
 
-def _cut_parquet(source: SourceFile, share: int, part_bytes: int) -> list[tuple[int, int, int]]:
+class _Most(NamedTuple):
+    """What a part may have."""
+
+    bytes: int
+    rows: int
+
+
+def _cut_parquet(source: SourceFile, share: int, most: _Most) -> list[tuple[int, int, int]]:
     """Row groups of the file in pieces: first, one after the last, number of the first row."""
     with pq.ParquetFile(source.path) as opened:
         meta = opened.metadata
@@ -144,23 +189,30 @@ def _cut_parquet(source: SourceFile, share: int, part_bytes: int) -> list[tuple[
             for g in range(meta.num_row_groups)
         ]
     whole = sum(size for _, size in groups)
-    return _cut_groups(groups, _multiple(share, -(-whole // part_bytes)), source.line)
+    return _cut_groups(groups, _multiple(share, -(-whole // most.bytes)), source.line)
 
 
-def _cut_arrow(source: SourceFile, share: int, part_bytes: int) -> list[tuple[int, int, int]]:  # noqa: ARG001
-    """Batches of the file in pieces; of a spooled sheet the rows bring their numbers with them."""
+def _cut_arrow(source: SourceFile, share: int, most: _Most) -> list[tuple[int, int, int]]:
+    """Batches of the file in pieces; of a spooled sheet the rows bring their numbers with them.
+
+    Those of a spool file are cut by rows and bytes, of which some rows may have many times more than others.
+    """
     groups: list[tuple[int, int]] = []
     ends: list[int] = []
-    with pa.OSFile(source.path.as_posix()) as held:
+    path = source.path.as_posix()
+    with pa.memory_map(path) if source.own else pa.OSFile(path) as held:
         names = _opened(held).schema.names
         column = names.index(LINE) if LINE in names else 0
-        opened = _opened(held, ipc.IpcReadOptions(included_fields=[column]))
+        opened = _opened(held, ipc.IpcReadOptions(included_fields=None if source.own else [column]))
         for number in range(opened.num_record_batches):
             batch = _batch(opened, number)
-            too_many_rows(batch.num_rows, "batch")
-            groups.append((batch.num_rows, batch.num_rows))
-            last = batch.column(0)[-1].as_py() if LINE in names and batch.num_rows else None
+            rows = batch.num_rows
+            too_many_rows(rows, "batch")
+            groups.append((rows, rows * most.bytes // most.rows + batch.nbytes if source.own else rows))
+            last = batch.column(LINE)[-1].as_py() if LINE in names and rows else None
             ends.append(last or (ends[-1] if ends else source.line - 1))
+    if source.own:
+        share = _multiple(share, -(-sum(size for _, size in groups) // most.bytes))
     pieces = _cut_groups(groups, share, source.line)
     if LINE not in names:
         return pieces
@@ -185,7 +237,7 @@ def _cut_groups(groups: Sequence[tuple[int, int]], pieces: int, line: int) -> li
     return [*found, (first, len(groups), line)]
 
 
-def _cut_csv(source: SourceFile, pieces: int, part_bytes: int) -> list[tuple[int, int, int]]:  # noqa: ARG001
+def _cut_csv(source: SourceFile, pieces: int, most: _Most) -> list[tuple[int, int, int]]:  # noqa: ARG001
     """The text in pieces: first byte, one after the last, number of the first line."""
     body, size = source.body, source.size
     if pieces == 1 or size == body:

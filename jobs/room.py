@@ -15,9 +15,12 @@ from linkage.errors import LinkageError
 _CERTAIN = 0.75
 
 
-def wanted_room(loaded: LoadedProject) -> int:
-    """About how many bytes a run's folder has at its fullest, by the records of the project's files."""
-    files = foresee_files(loaded)
+def wanted_room(loaded: LoadedProject, share: int | None = None) -> int:
+    """About how many bytes a run's folder has at its fullest, by the records of the project's files.
+
+    share : bytes that a task may take, if that is known
+    """
+    files = foresee_files(loaded, share)
     rows = {name: float(sum(file.records for file in many)) for name, many in files.items()}
     _, rules, _ = check_plan(loaded)
     work = declared_work(loaded, rows, sum(not rule.near for rule in rules), files)

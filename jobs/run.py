@@ -92,10 +92,11 @@ def run_project(
                 "the machine was started anew since this run was stopped, or it is another one: "
                 "what was not synced to the disk is given up, and the run begins anew"
             )
-        wanted = wanted_room(loaded)
-        check_room(out, wanted, folder_bytes(out), progress, resumed=folder.resumed)
         most = memory or total_memory() * 3 // 4
         threads = _workers(memory, most, threads, engine, progress)
+        share = share_of(most, threads, processes=engine == "ray")
+        wanted = wanted_room(loaded, share)
+        check_room(out, wanted, folder_bytes(out), progress, resumed=folder.resumed)
         asked = {"memory": most, "threads": threads, "engine": engine, "parts": parts}
         settings: dict[str, Any] = {
             "run_id": prints["run"][:16],
@@ -103,10 +104,10 @@ def run_project(
             "parts": parts,
             "model": str(model.resolve()) if model else None,
             "config": prints["config"],
-            "share": share_of(most, threads, processes=engine == "ray"),
+            "share": share,
             "asked": asked,
         }
-        room = threads * int(settings["share"])
+        room = threads * share
         if (folder.work / "settings.json").exists():
             # The same project and model may lie elsewhere than an earlier attempt found them.
             here = {name: settings[name] for name in ("project", "model", "config")}

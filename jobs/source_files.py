@@ -52,7 +52,8 @@ class SourceFile:
     """A file that can be read: its number in the source, its size, its form, its header.
 
     ``rows`` is known of Parquet and Arrow files only. ``body`` and ``line`` say where the rows of a CSV file
-    begin, in its text. A file that is ``spooled`` is written out once before its rows are read in parts.
+    begin, in its text. A file that is ``spooled`` is written out once before its rows are read in parts; the
+    Arrow file that then has its rows is the run's ``own``.
     """
 
     path: Path
@@ -68,6 +69,7 @@ class SourceFile:
     delimiter: str = ","
     quote: str = '"'
     sheet: str = ""
+    own: bool = False
 
     @property
     def spooled(self) -> bool:

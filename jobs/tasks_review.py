@@ -39,6 +39,9 @@ from linkage.reasons import BIT, reason_lists, texts
 #: Pairs for review that a task makes: with what both records submitted they take about 40 MB.
 REVIEW_ROWS = 1 << 15
 
+#: Characters of a value that a clerk is shown; one that is cut ends with three dots.
+SHOWN = 400
+
 #: Of what was submitted: the record's row. A field's name begins with a letter.
 _ROW = "@row"
 
@@ -117,9 +120,16 @@ def gather_submitted(work: str, source: int, part: int) -> dict[str, Any]:
     low, high = np.searchsorted(rows, [start, start + count])
     own = rows[low:high]
     held = space.records(source, part, list(space.kinds)).take(pa.array(own.astype(np.int64) - start))
-    columns = {name: held.column(name).cast(pa.large_string()) for name in held.column_names}
+    columns = {name: arrow_text(_shown(pl.Series(held.column(name)))) for name in held.column_names}
     write_table(_submitted_file(space, source, part), pa.table({_ROW: pa.array(own), **columns}))
     return {"rows_in": count, "rows_out": int(high - low)}
+
+
+def _shown(values: pl.Series) -> pl.Series:
+    """Texts as a clerk is shown them."""
+    values = values.cast(pl.String)
+    long = (values.str.len_chars() > SHOWN).fill_null(False)
+    return (values.str.head(SHOWN - 1) + "…").zip_with(long, values) if long.any() else values
 
 
 def encode_review(work: str, first: int, stop: int, low: int, number: int) -> dict[str, Any]:

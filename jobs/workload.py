@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from jobs.foreseen import Foreseen, foresee
 from jobs.project import LoadedProject
-from jobs.spool import Foreseen, foresee
 from jobs.workspace import Workspace
 from linkage import costs
 from linkage.forecast import RuleForecast
@@ -37,11 +37,18 @@ def stages_of(loaded: LoadedProject) -> tuple[str, ...]:
     return tuple(stage.name for stage in STAGES if stage.name not in left_out)
 
 
-def foresee_files(loaded: LoadedProject) -> dict[str, list[Foreseen]]:
-    """What the beginnings of every source's files say of them, see :func:`jobs.spool.foresee`."""
+def foresee_files(loaded: LoadedProject, share: int | None = None) -> dict[str, list[Foreseen]]:
+    """What the beginnings of every source's files say of them, see :func:`jobs.foreseen.foresee`.
+
+    share : bytes that a task may take, if that is known
+    """
+    from jobs.intake import most_rows
+
+    most = most_rows(share)
     return {
         source.name: [
-            foresee(file.path, file.size, loaded.contracts[source.name]) for file in loaded.files[source.name]
+            foresee(file.path, file.size, loaded.contracts[source.name], most)
+            for file in loaded.files[source.name]
         ]
         for source in loaded.project.sources
     }

@@ -176,7 +176,8 @@ DUPLICATES = Table(
 
 REVIEW = Table(
     "review",
-    "one pair to be looked at; field columns '<field>_l' and '<field>_r' follow as submitted",
+    "one pair to be looked at; field columns '<field>_l' and '<field>_r' follow as submitted, at most "
+    "400 characters of each",
     {
         "review_id": Column(ID, "Hashes of both records: the pair, whatever a spreadsheet does to its keys."),
         "answer": Column(TEXT, "Empty; for the clerk: must_link or cannot_link."),

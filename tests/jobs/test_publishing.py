@@ -208,9 +208,12 @@ def test_review__is_what_both_records_submitted_however_many_tasks_make_it(run, 
     """Every linked record is sent to review here: a nation so small has hardly any that is."""
     monkeypatch.setattr(tasks_review, "REVIEW", DECISIONS.index("link"))
     made = []
-    for name, chunk, rows in (("one", ordering.CHUNK_ROWS, 1 << 15), ("many", 200, 30)):
+    whole = tasks_review.SHOWN
+    variants = (("one", ordering.CHUNK_ROWS, 1 << 15, whole), ("many", 200, 30, whole), ("short", 200, 30, 9))
+    for name, chunk, rows, shown in variants:
         monkeypatch.setattr(ordering, "CHUNK_ROWS", chunk)
         monkeypatch.setattr(tasks_review, "REVIEW_ROWS", rows)
+        monkeypatch.setattr(tasks_review, "SHOWN", shown)
         work = tmp_path / name / "work"
         made_anew = shutil.ignore_patterns("counted", "order", "publish", "sums")
         shutil.copytree(run / "work", work, ignore=made_anew)
@@ -221,7 +224,7 @@ def test_review__is_what_both_records_submitted_however_many_tasks_make_it(run, 
         table = read(tmp_path / name / "review.parquet")
         assert table.height == published["review_pairs"]
         made.append((slices, table, (tmp_path / name / "review.csv").read_bytes()))
-    (one, table, page), (many, other, other_page) = made
+    (one, table, page), (many, other, other_page), (_, short, _) = made
     assert len(one) == 1
     assert max(low for _, _, low, _ in many) >= 30  # of a piece of the order more than a task takes
     assert table.equals(other)
@@ -240,6 +243,13 @@ def test_review__is_what_both_records_submitted_however_many_tasks_make_it(run, 
             record = texts[row[f"source_{side}"], row[f"record_id_{side}"]]
             for field in space.kinds:
                 assert row[f"{field}_{side}"] == record.get(field)
+    fields = [f"{field}_{side}" for field in space.kinds for side in ("l", "r")]
+    cut = table.with_columns(
+        pl.Series(f, [v if v is None or len(v) <= 9 else v[:8] + "…" for v in table[f]], dtype=pl.String)
+        for f in fields
+    )
+    assert short.equals(cut)
+    assert not short.equals(table)
 
 
 class Dropping(Here):

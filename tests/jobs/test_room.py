@@ -20,12 +20,14 @@ from pyarrow import ipc
 
 from data.generator import generate
 from jobs import intake, room
+from jobs.foreseen import foresee
 from jobs.plan_record import folder_bytes
 from jobs.progress import Progress
 from jobs.project import LoadedProject, load_project
+from jobs.readers import plan_parts
 from jobs.run_folder import RunFolder
 from jobs.source_files import open_file
-from jobs.spool import foresee, spooled
+from jobs.spool import spooled
 from jobs.stages import Stages
 from jobs.workload import declared_work
 from linkage.contract import Contract, parse_contract
@@ -131,8 +133,10 @@ def test_records__of_a_text_are_counted_whatever_columns_it_has(tmp_path: Path, 
     plain = text(table(*COLUMNS[columns]))
     path = tmp_path / "a.csv"
     path.write_bytes(plain if kind == "none" else packed(plain, kind))
-    assert foresee(path, path.stat().st_size, CONTRACT).records == pytest.approx(ROWS, rel=0.04)
-    found = foresee(path, path.stat().st_size, CONTRACT)
+    assert foresee(path, path.stat().st_size, CONTRACT, intake.MOST_ROWS).records == pytest.approx(
+        ROWS, rel=0.04
+    )
+    found = foresee(path, path.stat().st_size, CONTRACT, intake.MOST_ROWS)
     assert found.spooled == pytest.approx(true_spool(path, CONTRACT, tmp_path / "spool"), rel=0.04)
     assert found.spooled == (0 if kind == "none" else pytest.approx(len(plain), rel=0.04))
     assert found.size == pytest.approx(len(plain), rel=0.04)
@@ -146,7 +150,9 @@ def test_records__of_a_text_end_with_any_line_end(tmp_path: Path, end: str, quot
     plain = text(table(), end, quoting)
     path = tmp_path / "a.csv"
     path.write_bytes(plain if kind == "none" else packed(plain, kind))
-    assert foresee(path, path.stat().st_size, CONTRACT).records == pytest.approx(ROWS, rel=0.02)
+    assert foresee(path, path.stat().st_size, CONTRACT, intake.MOST_ROWS).records == pytest.approx(
+        ROWS, rel=0.02
+    )
 
 
 def test_records__behind_a_quote_that_is_never_closed_are_counted(tmp_path: Path):
@@ -156,7 +162,9 @@ def test_records__behind_a_quote_that_is_never_closed_are_counted(tmp_path: Path
             head + b"".join(rows[:place]) + b'1,"open,x,y\n' + b"".join(rows[place:])
         )
         size = (tmp_path / "a.csv").stat().st_size
-        assert foresee(tmp_path / "a.csv", size, CONTRACT).records == pytest.approx(ROWS, rel=0.02)
+        assert foresee(tmp_path / "a.csv", size, CONTRACT, intake.MOST_ROWS).records == pytest.approx(
+            ROWS, rel=0.02
+        )
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "cp1258", "auto"])
@@ -178,7 +186,7 @@ def test_spooled__of_a_text_in_another_encoding_is_what_it_has_in_utf_8(
     path = tmp_path / "a.csv"
     path.write_bytes(data if kind == "none" else packed(data, kind))
     contract = declared(encoding=encoding)
-    found = foresee(path, path.stat().st_size, contract)
+    found = foresee(path, path.stat().st_size, contract, intake.MOST_ROWS)
     assert found.records == pytest.approx(ROWS, rel=0.03)
     true = true_spool(path, contract, tmp_path / "spool")
     assert true > 0
@@ -188,7 +196,7 @@ def test_spooled__of_a_text_in_another_encoding_is_what_it_has_in_utf_8(
 def test_spooled__is_no_more_than_a_contract_lets_a_file_unpack_to(tmp_path: Path):
     path = tmp_path / "a.csv.gz"
     path.write_bytes(gzip.compress(text(table())[:200] + b"x" * (80 << 20)))
-    assert foresee(path, path.stat().st_size, declared()).spooled == 64 << 20
+    assert foresee(path, path.stat().st_size, declared(), intake.MOST_ROWS).spooled == 64 << 20
 
 
 def test_records__of_tables_are_counted_too(tmp_path: Path):
@@ -206,12 +214,37 @@ def test_records__of_tables_are_counted_too(tmp_path: Path):
     kinds = {"a.parquet": "parquet", "a.arrow": "arrow", "a.stream": "arrow", "a.xlsx": "excel"}
     for name, kind in kinds.items():
         path, contract = tmp_path / name, declared(format=kind)
-        found = foresee(path, path.stat().st_size, contract)
+        found = foresee(path, path.stat().st_size, contract, intake.MOST_ROWS)
         assert found.records == pytest.approx(ROWS, rel=0.03), name
         true = true_spool(path, contract, tmp_path / "spool")
         assert (found.spooled > 0) == (true > 0) == (name in ("a.stream", "a.xlsx"))
         # How long the texts of a sheet are is guessed.
         assert found.spooled == pytest.approx(true, rel=0.4 if kind == "excel" else 0.03), name
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+@pytest.mark.parametrize("groups", ["one", "some"])
+def test_spooled__of_a_table_is_what_its_large_groups_are_cut_to(tmp_path: Path, kind: str, groups: str):
+    """The room for the spool file was not counted."""
+    rows = table(*WIDE)
+    made = pa.table({name: [row[n] for row in rows[1:]] for n, name in enumerate(rows[0])})
+    path, size = tmp_path / "a", ROWS if groups == "one" else 2_000
+    if kind == "parquet":
+        pq.write_table(made, path, row_group_size=size)
+    else:
+        with ipc.new_file(str(path), made.schema) as file:
+            file.write_table(made, max_chunksize=size)
+    contract = declared(format=kind)
+    for most in (2_900, 3_100):
+        found = foresee(path, path.stat().st_size, contract, most)
+        cut = groups == "one" and most == 2_900
+        opened = open_file(path, 0, contract)
+        true = spooled(opened, contract, tmp_path / f"{most}", cut=cut)
+        assert found.records == pytest.approx(ROWS, rel=0.001)
+        assert found.spooled == (pytest.approx(true.size, rel=0.03) if cut else 0)
+        assert found.size == (found.spooled or path.stat().st_size)
+        specs = plan_parts([path], contract, 1, spool=tmp_path / "spool", most_rows=most)
+        assert (specs[0].path != str(path)) == cut
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "arrow", "excel"])
@@ -230,7 +263,7 @@ def test_records__of_tables_are_counted_too(tmp_path: Path):
 def test_records__of_a_damaged_file_are_none_and_no_error(tmp_path: Path, kind: str, data: bytes):
     """What is wrong with a file is said by the intake, with its own code."""
     (tmp_path / "a").write_bytes(data)
-    assert foresee(tmp_path / "a", len(data), declared(format=kind)).records <= 1
+    assert foresee(tmp_path / "a", len(data), declared(format=kind), intake.MOST_ROWS).records <= 1
 
 
 def test_wanted__grows_with_the_records_of_all_sources(tmp_path: Path):

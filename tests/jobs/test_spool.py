@@ -1,5 +1,7 @@
 """Files in every encoding, packing and form give the rows that plain UTF-8 gives."""
 
+import contextlib
+import datetime
 import gzip
 import itertools
 import stat
@@ -261,6 +263,109 @@ def test_read_source__mutated_tables_and_packed_files_are_read_or_refused_with_a
     except ContractError as fault:
         code = fault.code
     assert code.startswith("E-INPUT-")
+
+
+def write_table(path: Path, table: pa.Table, form: str) -> None:
+    """All of the table as one row group or batch."""
+    if form == "parquet":
+        pq.write_table(table, path)
+        return
+    packed = ipc.IpcWriteOptions(compression="lz4" if form == "packed arrow" else None)
+    with ipc.new_file(path.as_posix(), table.schema, options=packed) as out:
+        out.write_table(table)
+
+
+def taken(specs: list[readers.PartSpec], agreed: Contract) -> tuple[list[Any], list[Any]]:
+    intakes = [readers.intake_part(spec, agreed) for spec in specs]
+    records = [row for intake in intakes for row in intake.records.to_pylist()]
+    return records, [row for intake in intakes for row in intake.rejects.to_pylist()]
+
+
+FORMS = ["parquet", "arrow", "packed arrow"]
+VALUES = {
+    "texts": ["Lê Văn Tám", None, "", "x\ty", "Nguyễn Thị Hoa"],
+    "numbers": [7, None, -3, 0, 2**40],
+    "days": [datetime.date(2001, 2, 3), None, datetime.date(1999, 12, 31), datetime.date(1, 1, 1), None],
+    "times": [pa.scalar(10**15, pa.timestamp("us")), None, pa.scalar(0, pa.timestamp("us")), None, None],
+    "fractions": [0.5, None, 3.0, -0.0, 1e300],
+    "bytes": [b"ok", b"\xff", None, b"", b"a"],
+    "nothing": [None] * 5,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("kind", VALUES)
+def test_plan_parts__of_a_file_of_one_large_group_is_cut(tmp_path: Path, form: str, kind: str):
+    """It was one part, whatever it had of rows: of 26 million some eleven gigabytes of memory."""
+    held = VALUES[kind] * 40
+    key = [None if n % 17 == 0 else f"k{n % 150}" for n in range(len(held))]
+    coded = pa.array([str(value) for value in held]).dictionary_encode()
+    table = pa.table({"B": coded, "other": key, "A": held, "K": key})
+    write_table(tmp_path / "s", table, form)
+    agreed = contract(format=form.rpartition(" ")[2])
+    [whole] = readers.plan_parts([tmp_path / "s"], agreed, 1, spool=tmp_path / "spool", most_rows=67)
+    assert whole.path == str(tmp_path / "s")
+    for most in (66, 20, 1):
+        specs = readers.plan_parts([tmp_path / "s"], agreed, 1, spool=tmp_path / f"{most}", most_rows=most)
+        assert Path(specs[0].path).parent == tmp_path / f"{most}"
+        assert taken(specs, agreed) == taken([whole], agreed)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_plan_parts__cuts_a_large_group_into_parts_of_few_rows_or_bytes(tmp_path: Path, form: str):
+    rows, long = 200_000, 3_000
+    text = pa.array([("x" * 9_000 if n < long else "x") + str(n) for n in range(rows)])
+    write_table(tmp_path / "s", pa.table({"K": text, "A": text, "B": text}), form)
+    agreed = contract(format=form.rpartition(" ")[2])
+    specs = readers.plan_parts([tmp_path / "s"], agreed, 1, spool=tmp_path / "spool", most_rows=50_000)
+    raw = [readers.read_part(spec, agreed) for spec in specs]
+    assert sum(len(part.line) for part in raw) == rows
+    assert [n for part in raw for n in part.line[:1]] == [spec.line for spec in specs]
+    assert max(len(part.line) for part in raw) < 100_000
+    sizes = [sum(int(cells.offsets[-1] - cells.offsets[0]) for cells in part.cells.values()) for part in raw]
+    assert sum(sizes) > 3 * long * 9_000
+    assert max(sizes) < 48 << 20  # two of sixteen MiB, and what makes them uneven
+    pool = pa.default_memory_pool()
+    del raw
+    before = pool.bytes_allocated()
+    found = 0
+    with contextlib.closing(spool.text_batches(open_source([tmp_path / "s"], agreed)[0], agreed)) as batches:
+        for batch in batches:
+            found += batch.num_rows
+            if form != "packed arrow":  # a packed batch is unpacked whole
+                assert pool.bytes_allocated() - before < 3 * 30e6 * 3
+    assert found == rows
+
+
+def test_plan_parts__by_bytes_of_the_columns_that_are_read(tmp_path: Path):
+    text = [f"{n:07d}" + "x" * 3000 for n in range(2_000)]
+    few = [str(n) for n in range(2_000)]
+    for name, column in (("read", "A"), ("unread", "other")):
+        table = pa.table({"K": few, "A": few, "B": few, column: text})
+        pq.write_table(table, tmp_path / name, use_dictionary=False)
+        specs = readers.plan_parts(
+            [tmp_path / name], contract(format="parquet"), 1, spool=tmp_path / "spool", most_rows=5_000
+        )
+        assert (specs[0].path == str(tmp_path / name)) == (name == "unread")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_plan_parts__of_a_large_group_that_is_damaged_is_refused_with_a_code(tmp_path: Path, form: str):
+    text = [str(n * 7919) for n in range(3_000)]
+    agreed = contract(format=form.rpartition(" ")[2])
+    write_table(tmp_path / "s", pa.table({"K": text, "A": text, "B": text}), form)
+    data = (tmp_path / "s").read_bytes()
+    refused = 0
+    for at in range(8, len(data), len(data) // 60):
+        harmed = bytearray(data)
+        harmed[at] ^= 255
+        (tmp_path / "m").write_bytes(harmed)
+        try:
+            specs = readers.plan_parts([tmp_path / "m"], agreed, 1, spool=tmp_path / "spool", most_rows=500)
+            taken(specs, agreed)
+        except ContractError as fault:
+            refused += fault.code == "E-INPUT-006"
+    assert refused or form == "arrow"  # of plain Arrow most bytes are text
 
 
 def test_plan_parts__wants_a_folder_where_a_file_must_be_spooled(tmp_path: Path):
