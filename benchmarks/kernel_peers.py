@@ -160,6 +160,17 @@ def _held(given: Arguments) -> Asked:
     return Asked(lambda: before | np.where(flags[left] != 0, bit, np.uint32(0)), np.ndarray.tolist)
 
 
+def _few(given: Arguments) -> Asked:
+    bits, _, values, rows, _ = given
+    held = np.flatnonzero(np.unpackbits(bits.view(np.uint8), bitorder="little"))
+
+    def run() -> Any:
+        place = np.minimum(np.searchsorted(held, rows), held.shape[0] - 1)
+        return np.where(held[place] == rows, values[place], 0) if held.size else np.zeros_like(rows)
+
+    return Asked(run, np.ndarray.tolist)
+
+
 def _histogram(given: Arguments) -> Asked:
     found, _, before = given
     return Asked(lambda: before + np.bincount(found, minlength=before.shape[0]), np.ndarray.tolist)
@@ -215,6 +226,7 @@ def _lines(given: Arguments) -> Asked:
 polars_integers = Peer((), _integers)
 numpy_relations = Peer((), _relations)
 numpy_held = Peer((), _held)
+numpy_few = Peer((), _few)
 numpy_histogram = Peer((), _histogram)
 numpy_look_up = Peer((), _look_up)
 numpy_order = Peer((), _order)

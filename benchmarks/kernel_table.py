@@ -301,6 +301,7 @@ JUDGES: Mapping[str, Judge] = {
     "pairs.code_relations": Judge(_out, column_twins.relations_of_codes, {"NumPy": peers.numpy_relations}),
     "pairs.alias_relations": Judge(_out, column_twins.relations_of_aliases),
     "pairs.held_bits": Judge(_out, column_twins.held, {"NumPy": peers.numpy_held}),
+    "sparse.take_held": Judge(_out, column_twins.values_held, {"NumPy": peers.numpy_few}),
     "patterns.assign_patterns": Judge(_out, column_twins.patterns),
     "patterns.count_patterns": Judge(_out, column_twins.histogram, {"NumPy": peers.numpy_histogram}),
     "patterns.score_pairs": Judge(_scored, column_twins.scores),

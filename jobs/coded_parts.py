@@ -10,6 +10,7 @@ import numpy as np
 
 from jobs.store import MANIFEST, open_arrays
 from kernels.narrow import widen
+from kernels.sparse import mark_held, take_held
 from linkage.coded import DTYPES, NAME_WIDTH, Coded
 from linkage.columns import Column, Piece, TextColumn
 
@@ -38,38 +39,40 @@ class _Names:
         widen(self.narrow, self.wide, rows, out)
 
 
+#: What stands beside the values of a column of which only some rows have one, see :func:`few`.
+BESIDE = ("bits", "before")
+
+
 def few(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
     """The arrays of a column of identifiers: only its rows that have one, where these are the fewer.
 
-    values : int64[n], or int64[n, k]. Beside the values of these rows stands ``<name>.rows``, uint32.
+    values : int64[n], or int64[n, k]. Beside the values of these rows stand ``<name>.bits`` and
+    ``<name>.before``, see :mod:`kernels.sparse`.
     """
-    held = np.flatnonzero(values if values.ndim == 1 else values.any(axis=1))
-    if 2 * held.shape[0] > values.shape[0]:
+    held = np.asarray(values.any(axis=1) if values.ndim == 2 else values != 0)
+    if 2 * np.count_nonzero(held) > values.shape[0]:
         return {name: values}
-    return {name: values[held], f"{name}.rows": held.astype(np.uint32)}
+    marks = {f"{name}.{beside}": marked for beside, marked in zip(BESIDE, mark_held(held), strict=True)}
+    return {name: values[held], **marks}
 
 
 class _Few:
     """A column of ``n`` rows of which only some have a value, read as if all stood there."""
 
-    def __init__(self, n: int, rows: np.ndarray, values: np.ndarray) -> None:
+    def __init__(self, n: int, bits: np.ndarray, before: np.ndarray, values: np.ndarray) -> None:
         self.n = n
-        self.rows = rows
+        self.bits = bits
+        self.before = before
         self.values = values
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         start, stop, _ = rows.indices(self.n)
-        low, high = np.searchsorted(self.rows, [start, stop])
-        out = np.zeros((stop - start, *self.values.shape[1:]), self.values.dtype)
-        out[self.rows[low:high].astype(np.int64) - start] = self.values[low:high]
+        out = np.empty((stop - start, *self.values.shape[1:]), self.values.dtype)
+        self.fill(np.arange(start, stop), out)
         return out
 
     def fill(self, rows: np.ndarray, out: np.ndarray) -> None:
-        out[...] = 0
-        if self.rows.size:
-            at = np.minimum(np.searchsorted(self.rows, rows), self.rows.size - 1)
-            found = np.flatnonzero(self.rows[at] == rows)
-            out[found] = self.values[at[found]]
+        take_held(self.bits, self.before, self.values, rows, out)
 
 
 Held = Callable[[], Mapping[str, np.ndarray]]
@@ -86,11 +89,16 @@ def _piece(held: Held, name: str) -> Callable[[], np.ndarray | Piece | None]:
             return None
         if f"{name}.wide" in arrays:
             return _Names(arrays[name], arrays[f"{name}.wide"])
-        if f"{name}.rows" in arrays:
-            return _Few(arrays["@order"].shape[0], arrays[f"{name}.rows"], arrays[name])
-        return arrays[name]
+        return _whole_or_few(arrays, name, arrays[name])
 
     return opened
+
+
+def _whole_or_few(arrays: Mapping[str, np.ndarray], name: str, values: np.ndarray) -> np.ndarray | _Few:
+    if f"{name}.{BESIDE[0]}" not in arrays:
+        return values
+    bits, before = (arrays[f"{name}.{beside}"] for beside in BESIDE)
+    return _Few(arrays["@order"].shape[0], bits, before, values)
 
 
 def read_coded(space: Workspace) -> Coded:
@@ -127,9 +135,9 @@ def _aliases(starts: np.ndarray, parts: list[list[int]], held: list[Held]) -> Co
             arrays = held[number]()
             if name not in arrays:
                 return None
-            values = np.pad(arrays[name], ((0, 0), (0, width - arrays[name].shape[1])))
-            rows = arrays.get(f"{name}.rows")
-            return values if rows is None else _Few(arrays["@order"].shape[0], rows, values)
+            return _whole_or_few(
+                arrays, name, np.pad(arrays[name], ((0, 0), (0, width - arrays[name].shape[1])))
+            )
 
         return opened
 

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from jobs.coded_parts import few
+from jobs.coded_parts import BESIDE, few
 from jobs.policies import alias_table
 from jobs.store import open_arrays, read_table, write_arrays, write_table
 from jobs.workspace import Workspace, frame
@@ -151,11 +151,9 @@ def code_part(work: str, source: int, part: int) -> dict[str, Any]:
             out[column] = token_ids(texts, vocabulary_of(space, column))[held[column]]
         else:
             out[column] = held[column]
-        out |= {
-            name: held[name]
-            for name in (f"{column}.rows", f"{column}.alias", f"{column}.alias.rows")
-            if name in held
-        }
+        alias = f"{column}.alias"
+        beside = [alias, *(f"{name}.{one}" for name in (column, alias) for one in BESIDE)]
+        out |= {name: held[name] for name in beside if name in held}
     write_arrays(space.part_file("columns", source, part), **out)
     rows = int(out["@order"].shape[0])
     return {"rows_in": rows, "rows_out": rows}

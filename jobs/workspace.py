@@ -7,6 +7,7 @@ import functools
 import gc
 import hashlib
 import itertools
+import os
 import stat
 import threading
 from collections.abc import Callable, Sequence
@@ -391,7 +392,7 @@ def _marks(place: Path) -> list[Mark]:
         held = place.stat()
         if not stat.S_ISDIR(held.st_mode):
             return [(place.name, held.st_ino, held.st_size, held.st_mtime_ns)]
-        names = sorted(p.name for p in place.iterdir() if ".tmp-" not in p.name)
+        names = sorted(name for name in os.listdir(place) if ".tmp-" not in name)  # noqa: PTH208 - a third of iterdir's time
     except FileNotFoundError:
         return []
     return [(place.name, held.st_ino, 0, held.st_mtime_ns), *((n, 0, 0, 0) for n in names)]

@@ -26,6 +26,7 @@ from kernels.patterns import (
     reaching_pairs,
     score_pairs,
 )
+from kernels.sparse import mark_held, take_held
 
 _DIGITS = 12
 
@@ -208,6 +209,15 @@ def _reaching(n: int) -> tuple[Any, ...]:
     return (patterns, left, right, empty, *asks, floor, places, 0, *found)
 
 
+def _few(n: int) -> tuple[Any, ...]:
+    """Rows of a column of ``n`` of which three in ten have a number."""
+    rng = np.random.default_rng(21)
+    held = rng.random(n) < 0.3
+    bits, before = mark_held(held)
+    values = np.arange(1, int(held.sum()) + 1) << 20
+    return bits, before, values, np.sort(rng.integers(0, n, n)), np.empty(n, np.int64)
+
+
 EXAMPLES = (
     Example(identifier_bits_pairs, _number_pairs, "pair"),
     Example(read_digits, _digits, "text"),
@@ -217,6 +227,7 @@ EXAMPLES = (
     Example(code_relations, _code_pairs, "pair"),
     Example(alias_relations, _alias_pairs, "pair", consumed=(5,)),
     Example(held_bits, _held, "pair", consumed=(3,)),
+    Example(take_held, _few, "row"),
     Example(assign_patterns, _levels, "pair"),
     Example(count_patterns, _histogram, "pair", consumed=(2,)),
     Example(score_pairs, _scores, "pair"),

@@ -55,6 +55,13 @@ def relations_of_sets(given: Arguments) -> list[int]:
     return out
 
 
+def values_held(given: Arguments) -> list[int]:
+    bits, _, values, rows, _ = given
+    marks = "".join(f"{word:064b}"[::-1] for word in bits.tolist())
+    held = dict(zip((row for row, mark in enumerate(marks) if mark == "1"), values.tolist(), strict=True))
+    return [held.get(row, 0) for row in rows.tolist()]
+
+
 def relations_of_codes(given: Arguments) -> list[int]:
     return [1 if not (a and b) else 2 * (a == b) for a, b in _value_pairs(given)]
 
