@@ -48,8 +48,10 @@ def demo(people: int, out: Path, threads: int | None, as_json: bool) -> int:
     console.progress.message(f"2 of 3  reconciling {nation / 'project.toml'} -> {run}")
     try:
         outcome = reconcile(console, nation / "project.toml", run, threads=threads)
-    except (ConflictError, IntegrityError):  # of another nation or code, or damaged: the folder is our own
-        shutil.rmtree(run)
+    except (ConflictError, IntegrityError) as fault:
+        if fault.code not in ("E-RUN-001", "E-INTEGRITY-001"):
+            raise
+        shutil.rmtree(run)  # of another nation or code, or damaged: the folder is the demonstration's own
         outcome = reconcile(console, nation / "project.toml", run, threads=threads)
     seconds["run"] = _lap(console, begun)
 

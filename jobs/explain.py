@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.finished_run import read_run
+from jobs.intake import MOST_ROWS
 from jobs.readers import PART_BYTES, find_repeats, intake_part, plan_parts
 from jobs.record_files import write_records
 from jobs.store import make_folder, read_parquet, write_json
@@ -89,7 +90,7 @@ def read_some(files: Sequence[Path], contract: Contract, ids: pa.Array) -> pa.Ta
     """The accepted records of some ids, as intake takes them; one part of a source is in memory at a time."""
     chosen = []
     with tempfile.TemporaryDirectory(prefix="linkage-") as folder:
-        for spec in plan_parts(files, contract, 1, PART_BYTES, Path(folder)):
+        for spec in plan_parts(files, contract, 1, PART_BYTES, Path(folder), most_rows=MOST_ROWS):
             taken = intake_part(spec, contract)
             wanted = pc.is_in(taken.records.column("record_id"), value_set=ids)
             records, keys = taken.records.filter(wanted), taken.keys.filter(wanted)

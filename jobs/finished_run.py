@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +20,9 @@ WITHHELD = "withheld"
 
 _SEAL = "seal"
 _RECEIPTS = "receipts/"
+
+#: What a release writes anew, and what it removes.
+_REWRITTEN = (_RECEIPTS, f"{WITHHELD}/reasons.")
 
 
 def write_run(folder: Path, run: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,20 +39,22 @@ def read_run(folder: Path, wanted: Collection[str] = ()) -> dict[str, Any] | Non
     Raises IntegrityError ``E-INTEGRITY-001`` if it is damaged: no JSON, another than was sealed, or without
     what is ``wanted`` of it.
     """
+    sealed = False
     try:
         held = json.loads((folder / RUN).read_bytes())
+        sealed = isinstance(held, dict) and held.pop(_SEAL, None) == _seal(held)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, RecursionError):
-        held = None
-    if not isinstance(held, dict) or held.pop(_SEAL, None) != _seal(held) or not held.keys() >= set(wanted):
+        held = {}
+    if not sealed or not held.keys() >= set(wanted):
         raise IntegrityError(
             "E-INTEGRITY-001",
             f"'{folder.name}/{RUN}' is damaged;",
             "the file that its run wrote was wanted.",
             "Remove the run's folder and run again.",
         )
-    return held
+    return dict(held)
 
 
 def _seal(said: Mapping[str, Any]) -> str:
@@ -55,22 +62,41 @@ def _seal(said: Mapping[str, Any]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def check_artefacts(folder: Path, run: Mapping[str, Any], threads: int) -> None:
+def check_finished(folder: Path, threads: int) -> None:
     """Hold every artefact of a finished run against its bytes and digest, a gigabyte a second and thread.
 
-    Raises IntegrityError ``E-INTEGRITY-001`` naming the first that is another, or is not there. A release
-    that was stopped may have written receipts anew: they are then left out.
+    Raises IntegrityError ``E-INTEGRITY-001`` naming the first that is another, or is not there. Pages that
+    people open and write into are left out: CSV files that are no agency's feed, all of which have a Parquet
+    file beside them; and, where a release was stopped, what it may have written anew or removed. Nothing is
+    released meanwhile.
     """
-    artefacts = run["artefacts"]
-    releasing = any(artefact_at(folder, name) != folder / name for name in artefacts)
-    names = [name for name in artefacts if not (releasing and name.startswith(_RECEIPTS))]
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda name: check_artefact(folder, artefacts, name), names))
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        run = read_run(folder, ("artefacts",)) or {"artefacts": {}}
+        artefacts = run["artefacts"]
+        begun = _release_begun(run)
+        names = [n for n in artefacts if not _page(n) and not (begun and n.startswith(_REWRITTEN))]
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(lambda name: check_artefact(folder, artefacts, name), names))
+    finally:
+        os.close(handle)
+
+
+def _page(name: str) -> bool:
+    return name.endswith(".csv") and not name.removeprefix(f"{WITHHELD}/").startswith(("feeds/", "orders/"))
+
+
+def _release_begun(run: Mapping[str, Any]) -> bool:
+    """Whether nothing that is withheld waits for anybody: the release of it has begun, and been stopped."""
+    accepted = {entry["gate"] for entry in run.get("accepted", ())}
+    failing = {gate["name"] for gate in run.get("gates", ()) if not gate["holds"]}
+    return bool(run.get("withheld")) and failing <= accepted
 
 
 def check_artefact(folder: Path, artefacts: Mapping[str, Mapping[str, Any]], name: str) -> None:
     """Hold one of ``artefacts`` of ``run.json`` against what is told of it; raises as
-    :func:`check_artefacts`.
+    :func:`check_finished`.
     """
     path = artefact_at(folder, name)
     try:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import ipc
 
-from jobs.readers import too_coarse
+from jobs.readers import batch_rows, too_coarse
 from jobs.source_files import open_file
 from jobs.spool import text_batches
 from jobs.unpack import Allowance, beginning, packing_of
@@ -72,10 +72,16 @@ def foresee(path: Path, size: int, contract: Contract, most_rows: int) -> Forese
 
 
 def _cut(path: Path, contract: Contract, most_rows: int, found: Foreseen) -> Foreseen:
-    """A table as it is, or with its spool file if it has groups that are too large to be read whole."""
+    """A table as it is, or with its spool file if it has groups that are too large to be read whole.
+
+    How long the texts are, the first rows of a Parquet file say; a batch of Arrow would be unpacked whole.
+    """
     source = open_file(path, 0, contract)
     if not too_coarse(source, contract, most_rows):
         return found
+    if source.form == "arrow":
+        rows = sum(batch_rows(source))
+        return Foreseen(rows, rows * _ARROW_ROW, rows * _ARROW_ROW)
     with contextlib.closing(text_batches(source, contract)) as batches:
         some = next(batch for batch in batches if batch.num_rows)
     spooled = found.records * some.nbytes // some.num_rows

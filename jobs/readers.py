@@ -125,10 +125,21 @@ def plan_parts(
 def too_coarse(source: SourceFile, contract: Contract, most_rows: int) -> bool:
     """Whether a file has a row group or batch that is as large as several parts of ``most_rows`` rows.
 
-    pyarrow before version 10 wrote up to 64 million rows as one row group.
+    pyarrow before version 10 wrote up to 64 million rows as one row group. Of its bytes those count that are
+    read if these columns are twice as long as the others: of a single column Arrow cannot be asked, because
+    it ends the process where a damaged file lies about one.
     """
+    rows, size = 0, 0.0
     with _told(source.path.name, contract):
-        rows, size = largest_group(source, contract)
+        if source.form == "arrow":
+            rows = max(batch_rows(source), default=0)
+        elif source.form == "parquet":
+            with pq.ParquetFile(source.path) as opened:
+                meta = opened.metadata
+                groups = [meta.row_group(number) for number in range(meta.num_row_groups)]
+                rows = max((group.num_rows for group in groups), default=0)
+                share = min(1.0, 2 * len(contract.columns()) / max(1, meta.num_columns))
+                size = share * max((group.total_byte_size for group in groups), default=0)
     return rows > GROUP_PARTS * most_rows or size > GROUP_PARTS * most_rows * _ROW_BYTES
 
 
@@ -137,27 +148,15 @@ def _multiple(wanted: int, least: int) -> int:
     return wanted * max(1, -(-least // wanted))
 
 
-def largest_group(source: SourceFile, contract: Contract) -> tuple[int, int]:
-    """Rows of a file's largest row group or batch, and unpacked bytes that the contract's columns have in a
-    row group; (0, 0) of other files.
-    """
-    if source.form == "arrow":
-        return max(_batch_rows(source), default=0), 0
-    if source.form != "parquet":
-        return 0, 0
-    with pq.ParquetFile(source.path) as opened:
-        meta = opened.metadata
-        names = opened.schema.names
-        places = [names.index(name) for name in contract.columns() if name in names]
-        groups = [meta.row_group(number) for number in range(meta.num_row_groups)]
-        sizes = [sum(group.column(at).total_uncompressed_size for at in places) for group in groups]
-        return max((group.num_rows for group in groups), default=0), max(sizes, default=0)
-
-
-def _batch_rows(source: SourceFile) -> list[int]:
+def batch_rows(source: SourceFile) -> list[int]:
+    """Rows of every batch of an Arrow file; ContractError ``E-INPUT-016`` for one that no memory holds."""
+    found = []
     with pa.OSFile(source.path.as_posix()) as held:
         opened = _opened(held, ipc.IpcReadOptions(included_fields=[0]))
-        return [_batch(opened, number).num_rows for number in range(opened.num_record_batches)]
+        for number in range(opened.num_record_batches):
+            found.append(_batch(opened, number).num_rows)
+            too_many_rows(found[-1], "batch")
+    return found
 
 
 def _about_rows(source: SourceFile) -> int:
@@ -165,7 +164,7 @@ def _about_rows(source: SourceFile) -> int:
     if source.rows is not None:
         return source.rows
     if source.form != "csv":
-        return sum(_batch_rows(source))
+        return sum(batch_rows(source))
     with source.path.open("rb") as stream:
         stream.seek(source.body)
         start = stream.read(_SAMPLE)
@@ -202,19 +201,19 @@ def _cut_arrow(source: SourceFile, share: int, most: _Most) -> list[tuple[int, i
     path = source.path.as_posix()
     with pa.memory_map(path) if source.own else pa.OSFile(path) as held:
         names = _opened(held).schema.names
-        column = names.index(LINE) if LINE in names else 0
-        opened = _opened(held, ipc.IpcReadOptions(included_fields=None if source.own else [column]))
+        numbered = source.own and LINE in names
+        opened = _opened(held, ipc.IpcReadOptions(included_fields=None if source.own else [0]))
         for number in range(opened.num_record_batches):
             batch = _batch(opened, number)
             rows = batch.num_rows
             too_many_rows(rows, "batch")
             groups.append((rows, rows * most.bytes // most.rows + batch.nbytes if source.own else rows))
-            last = batch.column(LINE)[-1].as_py() if LINE in names and rows else None
+            last = batch.column(LINE)[-1].as_py() if numbered and rows else None
             ends.append(last or (ends[-1] if ends else source.line - 1))
     if source.own:
         share = _multiple(share, -(-sum(size for _, size in groups) // most.bytes))
     pieces = _cut_groups(groups, share, source.line)
-    if LINE not in names:
+    if not numbered:
         return pieces
     return [(start, stop, ends[start - 1] + 1 if start else line) for start, stop, line in pieces]
 
@@ -353,7 +352,8 @@ def _read_arrow(spec: PartSpec, contract: Contract) -> RawPart:
     wanted = list(contract.columns())
     with pa.OSFile(spec.path) as held:
         schema = _opened(held).schema
-        numbered = LINE in schema.names
+        # The run's own have other names than what was sent, of which a column may have an empty one.
+        numbered = LINE in schema.names and Path(spec.path).name != spec.name
         taken = [*wanted, LINE] if numbered else wanted
         places = [schema.names.index(name) for name in taken]
         opened = _opened(held, ipc.IpcReadOptions(included_fields=sorted(places)))

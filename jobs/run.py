@@ -19,7 +19,7 @@ from jobs.attempts import other_cut
 from jobs.cuts import LEAST_SHARE, PROCESS, cut_of, share_of, workers_within
 from jobs.executor import make_executor
 from jobs.fingerprints import changed_meanwhile, fingerprints, input_files, input_sums
-from jobs.finished_run import RUN, check_artefacts, read_run
+from jobs.finished_run import RUN, check_finished, read_run
 from jobs.gates import check_acceptance, settle, unaccepted
 from jobs.held_memory import rest
 from jobs.intake import input_bytes, take_in
@@ -85,7 +85,7 @@ def run_project(
     synced = address is not None
     with RunFolder(out, prints["run"], prints=prints, keep_work=keep_work, synced=synced) as folder:
         if folder.finished is not None:
-            check_artefacts(out, folder.finished, threads)
+            check_finished(out, threads)
             return _settled(out, accept, because, progress)
         if folder.restarted:
             progress.message(

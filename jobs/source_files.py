@@ -230,7 +230,7 @@ def _open_parquet(path: Path, file: int, contract: Contract, start: bytes) -> So
             meta = opened.metadata
             rows = meta.num_rows
             most = max((meta.row_group(g).num_rows for g in range(meta.num_row_groups)), default=0)
-    except (pa.ArrowException, OSError) as fault:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as fault:
         if isinstance(fault, OSError) and fault.errno is not None:
             raise
         raise wrong_format(

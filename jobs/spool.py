@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -150,64 +150,51 @@ def _sheet_batches(source: SourceFile, contract: Contract) -> Iterator[pa.Record
 def text_batches(source: SourceFile, contract: Contract) -> Generator[pa.RecordBatch, None, None]:
     """The contract's columns of a Parquet or Arrow file as the bytes of their text, some rows at a time; the
     first batch has no rows.
+
+    Raises ContractError ``E-INPUT-006`` for a damaged file, ``E-INPUT-007`` for a column without a text form.
     """
-    wanted = contract.columns()
+    wanted = list(contract.columns())
     schema = pa.schema([pa.field(name, pa.large_binary()) for name in wanted])
     yield pa.RecordBatch.from_pylist([], schema)
-    for batch in _BATCHES[source.form](source, contract):
-        for start in range(0, batch.num_rows, _BATCH_ROWS):
-            some = batch.slice(start, _BATCH_ROWS)
-            texts = [as_text(some.column(name), name).cast(pa.large_binary()) for name in wanted]
-            yield pa.RecordBatch.from_arrays(texts, schema=schema)
-
-
-def _of_stream(source: SourceFile, contract: Contract) -> Iterator[pa.RecordBatch]:
-    wanted = list(contract.columns())
+    thing, batches = _BATCHES[source.form]
     try:
-        with pa.OSFile(str(source.path)) as held, ipc.open_stream(held) as stream:
-            for batch in stream:
-                too_many_rows(batch.num_rows, "batch")
-                yield checked_batch(batch.select(wanted))
+        for batch in batches(source.path, wanted):
+            too_many_rows(batch.num_rows, "batch")
+            for start in range(0, batch.num_rows, _BATCH_ROWS):
+                some = checked_batch(batch.slice(start, _BATCH_ROWS))
+                texts = [as_text(some.column(name), name).cast(pa.large_binary()) for name in wanted]
+                yield pa.RecordBatch.from_arrays(texts, schema=schema)
     except (pa.ArrowException, OSError, ValueError) as fault:
-        raise _broken(fault, "The Arrow stream", "Arrow") from None
+        if isinstance(fault, OSError) and fault.errno is not None:
+            raise
+        raise wrong_format(f"The {thing} is damaged or cut off;", thing.split()[0]) from None
 
 
-def _of_arrow(source: SourceFile, contract: Contract) -> Iterator[pa.RecordBatch]:
-    """Its batches, mapped: of one whose columns are not packed no more is held than is looked at."""
-    wanted = list(contract.columns())
-    try:
-        with pa.memory_map(str(source.path)) as held:
-            schema = ipc.open_file(held).schema
-            places = sorted(schema.names.index(name) for name in wanted)
-            held.seek(0)
-            opened = ipc.open_file(held, options=ipc.IpcReadOptions(included_fields=places))
-            for number in range(opened.num_record_batches):
-                batch = opened.get_batch(number)
-                too_many_rows(batch.num_rows, "batch")
-                yield checked_batch(batch.select(wanted))
-    except (pa.ArrowException, OSError, ValueError) as fault:
-        raise _broken(fault, "The Arrow file", "Arrow") from None
+def _of_stream(path: Path, wanted: list[str]) -> Iterator[pa.RecordBatch]:
+    with pa.OSFile(str(path)) as held, ipc.open_stream(held) as stream:
+        for batch in stream:
+            yield batch.select(wanted)
 
 
-def _of_parquet(source: SourceFile, contract: Contract) -> Iterator[pa.RecordBatch]:
-    wanted = list(contract.columns())
-    try:
-        # Without a buffer of its own every column of a row group is read whole before its first row is.
-        with pq.ParquetFile(source.path, buffer_size=_READ_BYTES, pre_buffer=False) as opened:
-            for batch in opened.iter_batches(_READ_ROWS, columns=wanted, use_threads=False):
-                yield batch.select(wanted)
-    except (pa.ArrowException, OSError, ValueError) as fault:
-        raise _broken(fault, "The Parquet file", "Parquet") from None
+def _of_arrow(path: Path, wanted: list[str]) -> Iterator[pa.RecordBatch]:
+    """Its batches, mapped: what is not packed is not held. Reading some columns alone would copy all."""
+    with pa.memory_map(str(path)) as held, ipc.open_file(held) as opened:
+        for number in range(opened.num_record_batches):
+            yield opened.get_batch(number).select(wanted)
 
 
-def _broken(fault: Exception, thing: str, kind: str) -> Exception:
-    """What a table's readers raise, as the error of a damaged file; a fault of the system stays as it is."""
-    if isinstance(fault, OSError) and fault.errno is not None:
-        return fault
-    return wrong_format(f"{thing} is damaged or cut off;", kind)
+def _of_parquet(path: Path, wanted: list[str]) -> Iterator[pa.RecordBatch]:
+    # Without a buffer of its own every column of a row group is read whole before its first row is.
+    with pq.ParquetFile(path, buffer_size=_READ_BYTES, pre_buffer=False) as opened:
+        for batch in opened.iter_batches(_READ_ROWS, columns=wanted, use_threads=False):
+            yield batch.select(wanted)
 
 
-_BATCHES = {"arrow stream": _of_stream, "arrow": _of_arrow, "parquet": _of_parquet}
+_BATCHES: dict[str, tuple[str, Callable[[Path, list[str]], Iterator[pa.RecordBatch]]]] = {
+    "arrow stream": ("Arrow stream", _of_stream),
+    "arrow": ("Arrow file", _of_arrow),
+    "parquet": ("Parquet file", _of_parquet),
+}
 
 
 def checked_batch(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -196,7 +196,7 @@ def as_text(array: pa.Array, column: str) -> pa.Array:
     if pa.types.is_floating(kind):
         return _floats_as_text(array)
     if pa.types.is_decimal(kind):
-        return pa.array([None if v is None else format(v.as_py(), "f") for v in array], pa.large_string())
+        return pa.array([None if v is None else format(v, "f") for v in array.to_pylist()], pa.large_string())
     raise ContractError(
         "E-INPUT-007",
         f"Column '{column}' is of the type {kind},",

@@ -1,7 +1,12 @@
 """A finished run is as it was written, or it is refused by name."""
 
+import contextlib
+import fcntl
 import hashlib
 import json
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.finished_run import check_artefacts, read_run, released, write_run
+from jobs.finished_run import check_finished, read_run, released, write_run
 from jobs.store import make_folder, write_bytes
 from linkage.errors import IntegrityError
 
@@ -86,13 +91,13 @@ def test_read_run__without_what_is_wanted_is_refused(tmp_path: Path):
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("name", ["a", "queries/tax.csv"])
+@pytest.mark.parametrize("name", ["a", "feeds/tax.csv"])
 @pytest.mark.parametrize("harm", ["flip", "cut", "lose", "folder"])
-def test_check_artefacts__names_what_is_not_as_it_was_written(
+def test_check_finished__names_what_is_not_as_it_was_written(
     tmp_path: Path, name: str, harm: str, threads: int
 ):
-    run = finished(tmp_path, a=b"abcd", b=b"", **{"queries__tax.csv": b"efgh"})
-    check_artefacts(tmp_path, run, threads)
+    finished(tmp_path, a=b"abcd", b=b"", **{"feeds__tax.csv": b"efgh"})
+    check_finished(tmp_path, threads)
     path = tmp_path / name
     if harm in ("lose", "folder"):
         path.unlink()
@@ -101,24 +106,59 @@ def test_check_artefacts__names_what_is_not_as_it_was_written(
     else:
         path.write_bytes(path.read_bytes()[:-1] + (b"x" if harm == "flip" else b""))
     with pytest.raises(IntegrityError, match=rf"'{path.parent.name}/{path.name}' is (damaged|missing)"):
-        check_artefacts(tmp_path, run, threads)
+        check_finished(tmp_path, threads)
 
 
-def test_check_artefacts__of_a_release_that_was_stopped(tmp_path: Path):
-    """Files have moved and receipts been written anew; ``run.json`` tells of the time before."""
-    run = finished(
-        tmp_path,
-        **{"withheld__duplicates.parquet": b"orders", "withheld__feeds__x": b"f", "receipts__t": b"held"},
+def test_check_finished__lets_people_write_into_their_pages(tmp_path: Path):
+    """A clerk's answers in review.csv, or what a spreadsheet saves, made the run a damaged one."""
+    finished(
+        tmp_path, **{"review.csv": b"a", "queries__tax.csv": b"b", "withheld__verifications__t.csv": b"c"}
     )
-    check_artefacts(tmp_path, run, 1)
+    (tmp_path / "review.csv").write_bytes(b"a,must_link")
+    (tmp_path / "queries" / "tax.csv").unlink()
+    check_finished(tmp_path, 1)
+
+
+@pytest.mark.parametrize("accepted", [False, True])
+def test_check_finished__of_a_release_that_was_stopped(tmp_path: Path, accepted: bool):
+    """Files have moved and receipts been written anew; ``run.json`` tells of the time before."""
+    texts = {
+        "duplicates.parquet": b"orders",
+        "feeds__x.csv": b"f",
+        "reasons.txt": b"r",
+        "reasons.json": b"{}",
+    }
+    run = finished(
+        tmp_path, **{f"withheld__{name}": text for name, text in texts.items()}, receipts__t=b"held"
+    )
+    gates = [{"name": "review", "holds": False}, {"name": "new", "holds": True}]
+    answers = [{"gate": "review"}] if accepted else []
+    write_run(tmp_path, {**run, "withheld": True, "gates": gates, "accepted": answers})
+    check_finished(tmp_path, 1)
     (tmp_path / "receipts" / "t").write_bytes(b"free")
-    with pytest.raises(IntegrityError, match="'receipts/t' is damaged"):
-        check_artefacts(tmp_path, run, 1)
-    (tmp_path / "withheld" / "duplicates.parquet").rename(tmp_path / "duplicates.parquet")
-    check_artefacts(tmp_path, run, 1)
-    (tmp_path / "duplicates.parquet").write_bytes(b"other!")
-    with pytest.raises(IntegrityError, match=r"duplicates\.parquet' is damaged"):
-        check_artefacts(tmp_path, run, 1)
+    (tmp_path / "withheld" / "reasons.txt").unlink()
+    with contextlib.nullcontext() if accepted else pytest.raises(IntegrityError, match="E-INTEGRITY-001"):
+        check_finished(tmp_path, 1)
+    if accepted:
+        (tmp_path / "withheld" / "duplicates.parquet").rename(tmp_path / "duplicates.parquet")
+        check_finished(tmp_path, 1)
+        (tmp_path / "duplicates.parquet").write_bytes(b"other!")
+        with pytest.raises(IntegrityError, match=r"duplicates\.parquet' is damaged"):
+            check_finished(tmp_path, 1)
+
+
+def test_check_finished__waits_for_a_release_that_is_under_way(tmp_path: Path):
+    run = finished(tmp_path, withheld__a=b"abcd")
+    handle = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(check_finished, tmp_path, 1)
+        time.sleep(0.05)
+        assert not found.done()
+        (tmp_path / "withheld" / "a").rename(tmp_path / "a")
+        write_run(tmp_path, {**run, "artefacts": released(tmp_path, run["artefacts"])})
+        os.close(handle)
+        found.result()
 
 
 def test_released__names_what_lies_there_now(tmp_path: Path):

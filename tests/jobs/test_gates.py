@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.finished_run import read_run
+from jobs.finished_run import check_finished, read_run
 from jobs.gates import (
     check_acceptance,
     exit_code,
@@ -212,6 +212,7 @@ def test_release__stopped_anywhere_is_ended_by_the_same_command(tmp_path, monkey
         run = read_run(out)
         if not run["withheld"]:
             assert {f for f in files(out) if ".tmp-" not in f} == RELEASED
+        check_finished(out, 1)
         code = settle(out, ["review", "new"], "seen")["exit_code"]
         assert code == 0
         assert files(out) == RELEASED

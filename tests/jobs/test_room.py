@@ -241,7 +241,10 @@ def test_spooled__of_a_table_is_what_its_large_groups_are_cut_to(tmp_path: Path,
         opened = open_file(path, 0, contract)
         true = spooled(opened, contract, tmp_path / f"{most}", cut=cut)
         assert found.records == pytest.approx(ROWS, rel=0.001)
-        assert found.spooled == (pytest.approx(true.size, rel=0.03) if cut else 0)
+        # How long the texts of a large Arrow batch are is guessed.
+        assert found.spooled == (
+            pytest.approx(true.size, rel=0.03 if kind == "parquet" else 0.6) if cut else 0
+        )
         assert found.size == (found.spooled or path.stat().st_size)
         specs = plan_parts([path], contract, 1, spool=tmp_path / "spool", most_rows=most)
         assert (specs[0].path != str(path)) == cut
