@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jobs.finished_run import WITHHELD, read_run, released, write_run
+from jobs.finished_run import WITHHELD, read_run, released, unaccepted, write_run
 from jobs.metrics import tell_exit_code
 from jobs.policies import decision_settings
 from jobs.project import LoadedProject
@@ -192,12 +192,6 @@ def write_receipt(folder: Path, receipt: Mapping[str, Any]) -> None:
     name = str(receipt["source"])
     write_json(folder / f"{name}.json", receipt)
     write_bytes(folder / f"{name}.txt", receipt_text(receipt).encode())
-
-
-def unaccepted(run: Mapping[str, Any]) -> list[str]:
-    """Names of the failing gates of a finished run that nobody has accepted."""
-    done = {entry["gate"] for entry in run.get("accepted", [])}
-    return [name for name in failing(run.get("gates", [])) if name not in done]
 
 
 def exit_code(run: Mapping[str, Any]) -> int:

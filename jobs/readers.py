@@ -196,22 +196,20 @@ def _cut_arrow(source: SourceFile, share: int, most: _Most) -> list[tuple[int, i
 
     Those of a spool file are cut by rows and bytes, of which some rows may have many times more than others.
     """
+    if not source.own:
+        return _cut_groups([(rows, rows) for rows in batch_rows(source)], share, source.line)
     groups: list[tuple[int, int]] = []
     ends: list[int] = []
-    path = source.path.as_posix()
-    with pa.memory_map(path) if source.own else pa.OSFile(path) as held:
-        names = _opened(held).schema.names
-        numbered = source.own and LINE in names
-        opened = _opened(held, ipc.IpcReadOptions(included_fields=None if source.own else [0]))
+    with pa.memory_map(source.path.as_posix()) as held:
+        opened = _opened(held)
+        numbered = LINE in opened.schema.names
         for number in range(opened.num_record_batches):
             batch = _batch(opened, number)
             rows = batch.num_rows
-            too_many_rows(rows, "batch")
-            groups.append((rows, rows * most.bytes // most.rows + batch.nbytes if source.own else rows))
+            groups.append((rows, rows * most.bytes // most.rows + batch.nbytes))
             last = batch.column(LINE)[-1].as_py() if numbered and rows else None
             ends.append(last or (ends[-1] if ends else source.line - 1))
-    if source.own:
-        share = _multiple(share, -(-sum(size for _, size in groups) // most.bytes))
+    share = _multiple(share, -(-sum(size for _, size in groups) // most.bytes))
     pieces = _cut_groups(groups, share, source.line)
     if not numbered:
         return pieces

@@ -19,8 +19,8 @@ from jobs.attempts import other_cut
 from jobs.cuts import LEAST_SHARE, PROCESS, cut_of, share_of, workers_within
 from jobs.executor import make_executor
 from jobs.fingerprints import changed_meanwhile, fingerprints, input_files, input_sums
-from jobs.finished_run import RUN, check_finished, read_run
-from jobs.gates import check_acceptance, settle, unaccepted
+from jobs.finished_run import RUN, check_finished, read_run, unaccepted
+from jobs.gates import check_acceptance, settle
 from jobs.held_memory import rest
 from jobs.intake import input_bytes, take_in
 from jobs.journal import Journal

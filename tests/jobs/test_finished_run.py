@@ -38,7 +38,9 @@ def finished(folder: Path, **texts: bytes) -> dict[str, Any]:
         make_folder((folder / name).parent)
         (folder / name).write_bytes(text)
     artefacts = {name: {"bytes": len(text), "digest": digest(text)} for name, text in names.items()}
-    return write_run(folder, {"exit_code": 0, "artefacts": artefacts})
+    run = {"exit_code": 0, "artefacts": artefacts}
+    write_run(folder, run)
+    return run
 
 
 @given(st.dictionaries(st.text(max_size=5).filter(lambda name: name != "seal"), TOLD, max_size=4))

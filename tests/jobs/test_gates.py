@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.finished_run import check_finished, read_run
+from jobs.finished_run import check_finished, read_run, unaccepted
 from jobs.gates import (
     check_acceptance,
     exit_code,
@@ -18,7 +18,6 @@ from jobs.gates import (
     orders_path,
     run_gates,
     settle,
-    unaccepted,
     withhold,
     write_receipt,
 )
