@@ -191,6 +191,10 @@ def _fronts(given: Arguments, returned: Any) -> tuple[list[int], list[int], byte
     return (np.diff(shared).tolist(), np.diff(own).tolist(), out[: own[-1]].tobytes()) if returned else None
 
 
+def _numbered(given: Arguments, used: Any) -> tuple[list[int], list[int]]:
+    return given[4].tolist(), given[5][:used].tolist()
+
+
 def _bytes(given: Arguments, _: Any) -> bytes:
     return bytes(given[-1].tobytes())
 
@@ -370,6 +374,7 @@ JUDGES: Mapping[str, Judge] = {
     "texts.rising": Judge(_of_texts, publishing_twins.in_order),
     "texts.rising, mapped texts": Judge(_of_texts, publishing_twins.in_order),
     "texts.places_among": Judge(_out, publishing_twins.among),
+    "texts.number_texts": Judge(_numbered, publishing_twins.numbered_by_hash),
     "texts.lengths_at": Judge(_out, publishing_twins.offsets_of_rows),
     "texts.copy_texts": Judge(_bytes, publishing_twins.copied),
     "texts.copy_to_places": Judge(_bytes, publishing_twins.placed),

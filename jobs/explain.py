@@ -13,12 +13,12 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.coding import code_here
 from jobs.finished_run import read_run
 from jobs.intake import MOST_ROWS
 from jobs.readers import PART_BYTES, find_repeats, intake_part, plan_parts
 from jobs.record_files import write_records
 from jobs.store import make_folder, read_parquet, write_json
-from jobs.tasks_standardise import build_vocabulary, code_part, standardise_part
 from jobs.workspace import Workspace, slice_of
 from kernels.identifiers import ADJACENT_SWAP, ONE_DIGIT, ONE_EDIT, identifier_bits_pairs
 from linkage.contract import Contract
@@ -44,11 +44,7 @@ def explain_lost(run: Path, project: Path, pairs: pl.DataFrame) -> pl.DataFrame:
         write_json(work / "keys.json", {"secret": int(record["blocking"]["key"], 16)})
         rows = _take_in(space, pairs, left_out)
         Workspace.open.cache_clear()
-        for source, part, _, _ in space.layout["parts"]:
-            standardise_part(folder, source, part)
-        build_vocabulary(folder)
-        for source, part, _, _ in space.layout["parts"]:
-            code_part(folder, source, part)
+        code_here(Workspace.open(folder))
         space = Workspace(work)
         stages = _stages(space, held, rows)
         Workspace.open.cache_clear()

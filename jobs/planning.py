@@ -19,6 +19,7 @@ import pyarrow as pa
 
 import linkage
 from jobs import machine
+from jobs.coding import code_here
 from jobs.fingerprints import fingerprints
 from jobs.plan_record import spoken
 from jobs.project import LoadedProject, check_plan, load_project
@@ -27,7 +28,6 @@ from jobs.record_files import write_records
 from jobs.sampling import SampledFile, guess_rows, sample_file
 from jobs.source_files import SourceFile, open_source
 from jobs.store import make_folder, write_json
-from jobs.tasks_standardise import build_vocabulary, code_part, standardise_part
 from jobs.workload import forecast_work, stages_of
 from jobs.workspace import SourceInfo, Workspace, slice_of
 from linkage import costs
@@ -248,13 +248,10 @@ def _standardise(space: Workspace, taken: Sequence[Taken], threads: int) -> None
     registers = taken[0].records.num_rows if taken[0].records is not None else 0
     layout = {"parts": parts, "rows": at, "n_register": registers, "range_rows": max(1, at), "bits": 0}
     write_json(space.work / "layout.json", layout)
-    work = str(space.work)
     Workspace.open.cache_clear()
     try:
         with ThreadPoolExecutor(max(1, threads)) as pool:
-            list(pool.map(lambda p: standardise_part(work, p[0], p[1]), parts))
-            build_vocabulary(work)
-            list(pool.map(lambda p: code_part(work, p[0], p[1]), parts))
+            code_here(Workspace.open(str(space.work)), pool.map)
     finally:
         Workspace.open.cache_clear()
 

@@ -63,12 +63,7 @@ def _nothing_refined() -> pa.Table:
 
 def _refined(space: Workspace, number: int, name: str, held: Mapping[str, np.ndarray]) -> pa.Table:
     """The hot keys of one rule."""
-    texts = KeyTexts(
-        space.meaning,
-        space.pack,
-        vocabulary_of(space, "tokens"),
-        {c: vocabulary_of(space, c) for c, kind in space.kinds.items() if kind == "text"},
-    )
+    texts = KeyTexts(space.meaning, space.pack, vocabulary_of(space))
     known = {field: held[f"{field}{number}"] for field in KNOWN}
     rule, keys, depth = space.rules[number], np.asarray(space.blocking.hot[number]), known["depth"]
     columns = (*rule.columns, *(f"{c}.alias" for c in rule.columns))

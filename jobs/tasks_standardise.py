@@ -1,9 +1,8 @@
 """The tasks of standardisation: columns by a part's own vocabulary, the run's vocabulary, columns by that.
 
-standard/<source>-<part>.arrays         columns of a part, ids of names and texts by its own vocabulary
+standard/<source>-<part>.arrays         columns of a part, ids of names and texts by its own
 standard/<source>-<part>.tokens.arrow   that vocabulary, and how often each token stands in the part
-standard/<source>-<part>.<column>.arrow the distinct texts of a column
-vocabulary/tokens.arrow, <column>.arrow the run's; tokens by falling frequency
+vocabulary/tokens.arrow                 the run's; tokens by falling frequency
 columns/<source>-<part>.arrays          columns of a part by the run's vocabulary
 """
 
@@ -18,16 +17,11 @@ import pyarrow as pa
 from jobs.coded_parts import BESIDE, few
 from jobs.policies import alias_table
 from jobs.store import open_arrays, read_table, write_arrays, write_table
+from jobs.tasks_texts import text_ids, write_texts
 from jobs.workspace import Workspace, frame
 from kernels.narrow import narrow_names, recode_names
 from linkage.standardise import read_aliases, standardise
-from linkage.vocabulary import (
-    merge_texts,
-    merge_vocabularies,
-    texts_of,
-    token_ids,
-    tokens_of,
-)
+from linkage.vocabulary import merge_vocabularies, token_ids, tokens_of
 
 _PACKING = "lz4"
 
@@ -53,8 +47,6 @@ def standardise_part(work: str, source: int, part: int) -> dict[str, Any]:
     write_arrays(space.part_file("standard", source, part), **_narrowed(arrays), **{"@order": done.order})
     tokens = pa.table({"token": done.tokens.to_arrow(), "count": done.counts})
     write_table(space.path("standard", f"{stem}.tokens.arrow"), tokens)
-    for column, texts in done.texts.items():
-        write_table(space.path("standard", f"{stem}.{column}.arrow"), pa.table({"token": texts.to_arrow()}))
     write_table(space.path("standard", f"{stem}.repairs.arrow"), done.repairs.to_arrow(), _PACKING)
     write_table(space.path("standard", f"{stem}.queries.arrow"), done.queries.to_arrow(), _PACKING)
     return {
@@ -63,6 +55,7 @@ def standardise_part(work: str, source: int, part: int) -> dict[str, Any]:
         "repairs": done.repairs.height,
         "queries": done.queries.height,
         "orders": int(done.order.sum(dtype=np.uint64)),
+        **write_texts(space, source, part, done.texts),
     }
 
 
@@ -107,38 +100,28 @@ def build_vocabulary(work: str) -> dict[str, Any]:
         phonetic_hash=tokens.phonetic_hash,
     )
     write_table(space.path("vocabulary", "tokens.arrow"), pa.table({"token": merged.to_arrow()}))
-    for column, kind in space.kinds.items():
-        if kind != "text":
-            continue
-        held = [space.path("standard", f"{stem}.{column}.arrow") for stem in stems]
-        texts = merge_texts([frame(read_table(p))["token"] for p in held if p.exists()])
-        packed = texts_of(texts, space.key_secret)
-        write_arrays(
-            space.path("vocabulary", f"{column}.arrays"),
-            offsets=packed.strings.offsets,
-            codes=packed.strings.codes,
-            hashes=packed.hashes,
-        )
-        write_table(space.path("vocabulary", f"{column}.arrow"), pa.table({"token": texts.to_arrow()}))
     return {"rows_out": len(merged)}
 
 
-def vocabulary_of(space: Workspace, name: str) -> pl.Series:
-    """The run's vocabulary of a name, kept by the process."""
-    path = space.path("vocabulary", f"{name}.arrow")
+def vocabulary_of(space: Workspace) -> pl.Series:
+    """The run's vocabulary of names, kept by the process."""
+    path = space.path("vocabulary", "tokens.arrow")
     held: pl.Series = space.fresh(
-        f"vocabulary of {name}", ("vocabulary",), lambda: frame(read_table(path))["token"].cast(pl.String)
+        "vocabulary of tokens", ("vocabulary",), lambda: frame(read_table(path))["token"].cast(pl.String)
     )
     return held
 
 
-def code_part(work: str, source: int, part: int) -> dict[str, Any]:
-    """The columns of one part that later stages read, names and texts by the run's vocabulary."""
+def code_part(work: str, source: int, part: int, stretches: dict[str, int]) -> dict[str, Any]:
+    """The columns of one part that later stages read, names and texts by the run's vocabulary.
+
+    stretches : of each plain text column, how many its vocabulary was made in
+    """
     space = Workspace.open(work)
     stem = _stem(source, part)
     held = open_arrays(space.part_file("standard", source, part))
     own = frame(read_table(space.path("standard", f"{stem}.tokens.arrow")))["token"]
-    ids = token_ids(own, vocabulary_of(space, "tokens"))
+    ids = token_ids(own, vocabulary_of(space))
     out: dict[str, np.ndarray] = {"@order": held["@order"]}
     for column in (*space.columns, *space.carried):
         if column not in held:
@@ -147,8 +130,7 @@ def code_part(work: str, source: int, part: int) -> dict[str, Any]:
         if kind == "name":
             out[column], out[f"{column}.wide"] = recode_names(held[column], held[f"{column}.wide"], ids)
         elif kind == "text":
-            texts = frame(read_table(space.path("standard", f"{stem}.{column}.arrow")))["token"]
-            out[column] = token_ids(texts, vocabulary_of(space, column))[held[column]]
+            out[column] = text_ids(space, source, part, column, stretches[column])[held[column]]
         else:
             out[column] = held[column]
         alias = f"{column}.alias"

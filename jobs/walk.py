@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from typing import Any
 
-from jobs import blocking, counting, deciding, ordering, publishing, resolving, training
+from jobs import blocking, coding, counting, deciding, ordering, publishing, resolving, training
 from jobs.closing import close_run
-from jobs.executor import Call
 from jobs.matching import match_records
 from jobs.project import LoadedProject
 from jobs.run_folder import RunFolder
@@ -16,9 +14,6 @@ from jobs.stages import Stages
 from jobs.store import read_bytes, write_json
 from jobs.workspace import Workspace
 from linkage.model import Model
-
-#: Parts whose columns are coded before what they were made from is removed.
-PARTS_AT_ONCE = 32
 
 
 def walk_on(
@@ -33,26 +28,15 @@ def walk_on(
 
     layout : see :func:`jobs.intake.take_in`, with the run's cuts
     """
-    work = str(space.work)
-    parts = layout["parts"]
     rows = layout["rows"]
-    facts["standardise"] = stages.stage(
-        "standardise",
-        lambda: _sum(
-            stages.tasks(
-                "standardise",
-                [("jobs.tasks_standardise:standardise_part", (work, s, p)) for s, p, _, _ in parts],
-                [n for *_, n in parts],
-            )
-        ),
-        rows,
-    )
+    facts["standardise"] = stages.stage("standardise", lambda: coding.standardise_parts(stages, space), rows)
     _make_key(folder, space, facts["standardise"]["orders"])
-    vocabulary: Call = ("jobs.tasks_standardise:build_vocabulary", (work,))
-    facts["vocabulary"] = stages.stage("vocabulary", lambda: stages.tasks("vocabulary", [vocabulary])[0])
+    facts["vocabulary"] = stages.stage(
+        "vocabulary", lambda: coding.make_vocabulary(stages, space, facts["standardise"])
+    )
     facts["columns"] = stages.stage(
         "columns",
-        lambda: _code(stages, space),
+        lambda: coding.code_columns(stages, space, facts["vocabulary"]["stretches"]),
         rows,
     )
     facts["frequency"] = stages.stage(
@@ -131,21 +115,6 @@ def walk_on(
     return facts
 
 
-def _code(stages: Stages, space: Workspace) -> dict[str, Any]:
-    """Columns by the run's vocabulary, some parts at a time: what each was made from goes when it stands."""
-    parts = space.layout["parts"]
-    results = []
-    for at in range(0, len(parts), PARTS_AT_ONCE):
-        some = parts[at : at + PARTS_AT_ONCE]
-        calls: list[Call] = [
-            ("jobs.tasks_standardise:code_part", (str(space.work), s, p)) for s, p, _, _ in some
-        ]
-        results += stages.tasks("columns", calls, [n for *_, n in some])
-        stages.drop(*(f"standard/{s:02d}-{p:05d}.arrays" for s, p, _, _ in some))
-    stages.free("standard/*.tokens.arrow", *(f"standard/*.{c}.arrow" for c in space.kinds))
-    return _sum(results)
-
-
 def _make_key(folder: RunFolder, space: Workspace, orders: int) -> None:
     """Write the key of the blocks' hashes, see :attr:`jobs.workspace.Workspace.key_secret`."""
     path = folder.work / "keys.json"
@@ -153,15 +122,6 @@ def _make_key(folder: RunFolder, space: Workspace, orders: int) -> None:
         text = f"{space.secret}\x1f{orders % 2**64}\x1f{space.layout['rows']}"
         digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
         write_json(path, {"secret": int.from_bytes(digest, "big")})
-
-
-def _sum(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for result in results:
-        for key, value in result.items():
-            if isinstance(value, int):
-                out[key] = out.get(key, 0) + value
-    return out
 
 
 def _close(

@@ -260,6 +260,11 @@ class Workspace:
         """Columns that are corrected but neither blocked on nor compared."""
         return tuple(f for f in self.related if f not in self.columns)
 
+    @once
+    def text_columns(self) -> tuple[str, ...]:
+        """Plain text columns that are read, see :mod:`jobs.tasks_texts`."""
+        return tuple(sorted(c for c in (*self.columns, *self.carried) if self.kinds[c] == "text"))
+
     @property
     def layout(self) -> dict[str, Any]:
         """Rows of every part: ``parts`` [[source, part, first row, rows]], ``rows``, ``n_register``."""
@@ -269,7 +274,8 @@ class Workspace:
     @property
     def meaning(self) -> Meaning:
         """Vocabulary, units and texts."""
-        return self.fresh("meaning", ("vocabulary",), self._read_meaning)
+        places = ("vocabulary", *(f"texts/{column}.arrays" for column in self.text_columns))
+        return self.fresh("meaning", places, self._read_meaning)
 
     def _read_meaning(self) -> Meaning:
         held = read_arrays(self.path("vocabulary", "tokens.arrays"))
@@ -281,10 +287,10 @@ class Workspace:
             held["phonetic_hash"],
         )
         texts = {}
-        for column, kind in self.kinds.items():
-            if kind == "text":
-                own = read_arrays(self.path("vocabulary", f"{column}.arrays"))
-                texts[column] = PackedTexts(PackedStrings(own["offsets"], own["codes"], None), own["hashes"])
+        for column in self.text_columns:
+            own = read_arrays(self.path("texts", f"{column}.arrays"))
+            alphabet = own["alphabet"] if own["alphabet"].size else None
+            texts[column] = PackedTexts(PackedStrings(own["offsets"], own["codes"], alphabet), own["hashes"])
         return Meaning(self.kinds, tokens, self.pack.unit_sets(), texts)
 
     def part_file(self, stage: str, source: int, part: int) -> Path:

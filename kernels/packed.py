@@ -75,8 +75,11 @@ class _Texts:
             np.take(table, part, out=codes[first : first + part.shape[0]], mode="clip")
 
 
-def _table(points: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.uint32] | None]:
-    """The code of every code point, for columns that hold ``points`` and no others; and the alphabet."""
+def code_table(points: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.uint32] | None]:
+    """The code of every code point, for columns that hold ``points`` and no others; and the alphabet.
+
+    points : int64, distinct and rising
+    """
     if points.shape[0] <= LETTERS:
         table = np.zeros(CODE_POINTS, np.uint8)
         table[points] = np.arange(1, points.shape[0] + 1, dtype=np.uint8)
@@ -89,7 +92,7 @@ def _packed(*columns: _Texts) -> list[PackedStrings]:
     seen = np.zeros(CODE_POINTS, np.bool_)
     for column in columns:
         column.mark(seen)
-    table, letters = _table(np.flatnonzero(seen))
+    table, letters = code_table(np.flatnonzero(seen))
     packed = []
     for column in columns:
         codes = np.zeros(column.offsets[-1] + PADDING, table.dtype)

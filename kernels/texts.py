@@ -222,6 +222,57 @@ def copy_to_places(
         _copy(data, begin, out, out_offsets[places[i]], offsets[rows[i] + 1] - begin)
 
 
+@inline
+def _are_equal(data: NDArray[np.uint8], begin: int, other: int, size: int) -> bool:
+    """Whether two stretches of one size hold the same bytes, by words as :func:`_copy` does."""
+    if size < 8:
+        for k in range(size):
+            if data[begin + k] != data[other + k]:
+                return False
+        return True
+    for k in range(0, size - 8, 8):
+        if word_at(data, begin + k) != word_at(data, other + k):
+            return False
+    return bool(word_at(data, begin + size - 8) == word_at(data, other + size - 8))
+
+
+@jit
+def number_texts(
+    hashes: NDArray[np.uint64],
+    order: NDArray[np.uint32],
+    offsets: NDArray[np.int64],
+    data: NDArray[np.uint8],
+    ids: NDArray[np.uint32],
+    firsts: NDArray[np.uint32],
+) -> int:
+    """Number distinct texts from 0 by rising hash, those of one hash as they come first; gives how many.
+
+    hashes : uint64[n], of the texts at ``order`` (uint32[n], rows), rising: equal texts have one hash, and
+    texts of one hash are held against one another by their bytes
+    ids    : uint32[n], set to the number of each row's text
+    firsts : uint32[n], of which the beginning is set to the first row of each number in the order given
+    """
+    used = np.int64(0)
+    begin = used
+    for i in range(order.shape[0]):
+        if i == 0 or hashes[i] != hashes[i - 1]:
+            begin = used
+        row = order[i]
+        at = offsets[row]
+        size = offsets[row + 1] - at
+        number = begin
+        while number < used:
+            first = firsts[number]
+            if offsets[first + 1] - offsets[first] == size and _are_equal(data, at, offsets[first], size):
+                break
+            number += 1
+        if number == used:
+            firsts[used] = row
+            used += 1
+        ids[row] = number
+    return int(used)
+
+
 @inner
 def _longest(offsets: NDArray[np.int64]) -> int:
     longest: int | np.int64 = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,16 +20,11 @@ BETWEEN = " | "
 
 @dataclass(frozen=True)
 class KeyTexts:
-    """Writes the values of keys.
-
-    names : words of names, whose first has the id 1;  texts : of each column of texts its distinct texts,
-    the first of the code 1
-    """
+    """Writes the values of keys; ``names`` are the words of names, whose first has the id 1."""
 
     meaning: Meaning
     locale: Pack
     names: pl.Series
-    texts: Mapping[str, pl.Series]
 
     def values(self, coded: Coded, rule: Rule, keys: np.ndarray, depth: np.ndarray, secret: int) -> pl.Series:
         """What each key is made of, its elements in their order; null where a record has not that key, or an
@@ -80,8 +74,10 @@ class KeyTexts:
             last = units.members.shape[0] - 1
             return self.locale.member_codes(units.members[np.minimum(units.offsets[at] + which, last)])
         if kind == "text":
-            none = pl.Series([None], dtype=pl.String)
-            return pl.concat([none, self.texts[part.column].alias("")]).gather(values)
+            codes, place = np.unique(values, return_inverse=True)
+            strings = self.meaning.texts[part.column].strings
+            own = [strings.text(code) if code else None for code in codes.tolist()]
+            return pl.Series(own, dtype=pl.String).gather(place)
         return self._names(values, form)
 
     def _names(self, names: np.ndarray, form: str) -> pl.Series:

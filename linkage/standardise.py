@@ -31,6 +31,8 @@ from linkage.number_columns import (
 from linkage.packs import NameReader, Pack
 from linkage.queries import OF_ISSUES, QueryList, query_dates
 from linkage.repairs import RepairList, words_code
+from linkage.text_arrays import Texts
+from linkage.text_sets import TextSet, distinct_texts
 from linkage.vocabulary import hash_text, merge_vocabularies, record_order, token_ids
 
 #: Earlier identifiers kept of a register person, the latest first.
@@ -47,7 +49,7 @@ class StandardPart:
     arrays : column -> array, see :data:`linkage.coded.DTYPES`; name tokens and texts count from 1, 0 is none
     order  : uint64[n], keyed hash of (source, record_id)
     tokens : distinct name tokens of the part, the commonest first;  counts : int64, how often each stands
-    texts : column -> its distinct texts
+    texts : column -> its distinct texts, of which code c is number c - 1
     repairs : see :data:`linkage.repairs.REPAIRS`;  queries : see :data:`linkage.queries.QUERY_COLUMNS`
     """
 
@@ -55,7 +57,7 @@ class StandardPart:
     order: np.ndarray
     tokens: pl.Series
     counts: np.ndarray
-    texts: dict[str, pl.Series]
+    texts: dict[str, TextSet]
     repairs: pl.DataFrame
     queries: pl.DataFrame
 
@@ -101,7 +103,7 @@ class _Part:
         self._kinds, self._extract_date, self._locale, self._secret = kinds, extract_date, locale, secret
         self.arrays: dict[str, np.ndarray] = {}
         self.repairs, self.queries = RepairList(), QueryList()
-        self.texts: dict[str, pl.Series] = {}
+        self.texts: dict[str, TextSet] = {}
         self.names: dict[str, _Names] = {}
         self.reader = locale.name_reader(secret)
         self.numbers = Numbers(locale, extract_date.year, self.arrays, self.repairs, self.queries)
@@ -126,9 +128,8 @@ class _Part:
         elif kind == "unit":
             self._unit(name, field, index, values)
         else:
-            codes, kept = _dictionary(self._locale.text(values))
+            codes, self.texts[name] = _dictionary(self._locale.text(values), self._secret)
             self.arrays[name] = spread(index, codes, 0)
-            self.texts[name] = kept
 
     def _query(self, name: str, kind: str, index: np.ndarray, found: pl.DataFrame) -> None:
         query_issues(self.queries, name, index, found, OF_ISSUES[kind])
@@ -230,12 +231,14 @@ def _decoded(values: pl.Series, codes: Mapping[str, str]) -> pl.Series:
     return pl.Series(values.name, [table.get(v.strip().casefold(), v) for v in values.to_list()], pl.String)
 
 
-def _dictionary(values: pl.Series) -> tuple[np.ndarray, pl.Series]:
-    """Codes from 1 of texts (0 for null or empty), and the distinct texts sorted."""
-    kept = values.filter(values.is_not_null() & (values != "")).unique().sort()
-    table = pl.DataFrame({"text": kept, "code": np.arange(1, len(kept) + 1, dtype=np.uint32)})
-    joined = pl.DataFrame({"text": values}).join(table, on="text", how="left", maintain_order="left")
-    return joined["code"].fill_null(0).to_numpy().astype(np.uint32), kept
+def _dictionary(values: pl.Series, secret: int) -> tuple[np.ndarray, TextSet]:
+    """Codes from 1 of texts (0 for null or empty), uint32[n], and the distinct texts."""
+    texts = Texts.of(values)
+    filled = np.flatnonzero(texts.offsets[1:] > texts.offsets[:-1])
+    ids, kept = distinct_texts(texts if filled.size == len(texts) else texts.take(filled), secret)
+    codes = np.zeros(len(texts), np.uint32)
+    codes[filled] = ids + np.uint32(1)
+    return codes, kept
 
 
 def _token_rows(offsets: np.ndarray, tokens: np.ndarray) -> np.ndarray:

@@ -102,25 +102,25 @@ class Texts:
         """The texts at ``rows``, in that order; empty where a row is -1."""
         chosen = reading(rows, np.int64, "rows")
         offsets = np.empty(chosen.shape[0] + 1, np.int64)
-        own, held = self._read()
+        own, held = self.arrays()
         kernel.lengths_at(own, chosen, offsets)
         data = np.empty(int(offsets[-1]), np.uint8)
         kernel.copy_texts(own, held, chosen, offsets, data)
         return Texts(offsets, data)
 
-    def _read(self) -> tuple[np.ndarray, np.ndarray]:
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Offsets and bytes as kernels take them."""
         return reading(self.offsets, np.int64, "offsets"), reading(self.data, np.uint8, "data")
 
     def order(self) -> np.ndarray:
         """Places of the texts in the order of their bytes, int64[n]; equal ones as they stand."""
-        if kernel.rising(*self._read()):
+        if kernel.rising(*self.arrays()):
             return np.arange(len(self), dtype=np.int64)
         return self._order(self._spelling())[0]
 
     def sorted(self) -> tuple[np.ndarray, Texts]:
         """What :meth:`order` gives, and the texts in that order."""
-        if kernel.rising(*self._read()):
+        if kernel.rising(*self.arrays()):
             return np.arange(len(self), dtype=np.int64), self.packed()
         spelling = self._spelling()
         order, words = self._order(spelling)
@@ -136,7 +136,7 @@ class Texts:
         return order, Texts(offsets, data)
 
     def _spelling(self) -> _Spelling:
-        offsets, data = self._read()
+        offsets, data = self.arrays()
         depth = int(kernel.shared_prefix(offsets, data))
         seen = np.zeros(256, np.bool_)
         kernel.mark_letters(offsets, data, depth, seen)
@@ -150,7 +150,7 @@ class Texts:
     def _order(self, spelling: _Spelling) -> tuple[np.ndarray, np.ndarray]:
         """The order, and the first number of each text in that order."""
         n, depth, bits, ranks = len(self), spelling.depth, spelling.bits, spelling.ranks
-        offsets, data = self._read()
+        offsets, data = self.arrays()
         longest = int(np.diff(offsets).max())
         held, places = np.empty(n, np.uint64), np.arange(n, dtype=np.uint32)
         kernel.words_of(offsets, data, reading(np.arange(n), np.int64, "rows"), depth, ranks, bits, held)
@@ -204,7 +204,7 @@ def _bytes_under_nulls(values: pa.LargeStringArray) -> bool:
 def places_among(texts: Texts, cuts: Texts) -> np.ndarray:
     """How many of ``cuts`` (sorted, at most 65,535) do not stand after each text: uint16[n]."""
     out = np.empty(len(texts), np.uint16)
-    kernel.places_among(*texts._read(), *cuts._read(), out)
+    kernel.places_among(*texts.arrays(), *cuts.arrays(), out)
     return out
 
 
@@ -228,5 +228,5 @@ def texts_at(column: TextColumn, rows: np.ndarray) -> Texts:
     offsets = np.cumsum(lengths)
     data = np.empty(int(offsets[-1]), np.uint8)
     for held, own, places in found:
-        kernel.copy_to_places(*held._read(), own, places, offsets, data)
+        kernel.copy_to_places(*held.arrays(), own, places, offsets, data)
     return Texts(offsets, data)

@@ -1,4 +1,4 @@
-"""The vocabulary of names and texts: distinct tokens of all parts, their forms and their keyed hashes."""
+"""The vocabulary of names: distinct tokens of all parts, their forms and their keyed hashes."""
 
 from __future__ import annotations
 
@@ -8,26 +8,19 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from kernels.keys import hash_bytes
-from kernels.packed import pack
 from kernels.spelling import TOKEN_CHARACTERS
 from kernels.tokens import TokenForms
-from linkage.coded import PackedTexts, Tokens
+from linkage.coded import Tokens
 from linkage.packs import Pack
-from linkage.text_arrays import one_array
+from linkage.text_arrays import Texts
+from linkage.text_sets import hash_texts
 
 _WAITING = 1 << 20
 
 
 def hash_text(values: pa.Array | pa.ChunkedArray, secret: int) -> np.ndarray:
     """Keyed hash of texts (no nulls): uint64[n]."""
-    array = one_array(values) if isinstance(values, pa.ChunkedArray) else values.cast(pa.large_string())
-    held = array.buffers()
-    offsets = np.frombuffer(held[1], np.int64)[array.offset : array.offset + len(array) + 1]
-    data = np.frombuffer(held[2], np.uint8) if held[2] is not None else np.zeros(0, np.uint8)
-    out = np.empty(len(array), np.uint64)
-    hash_bytes(offsets, data, np.uint64(secret), out)
-    return out
+    return hash_texts(Texts.of(values), secret)
 
 
 def record_order(record_ids: pa.Array | pa.ChunkedArray, source: str, secret: int) -> np.ndarray:
@@ -71,13 +64,6 @@ def merge_vocabularies(parts: Iterable[tuple[pl.Series, np.ndarray]]) -> pl.Seri
 
 def _counted(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(frames).group_by("token").agg(pl.col("count").sum())
-
-
-def merge_texts(parts: Sequence[pl.Series]) -> pl.Series:
-    """Sorted distinct texts of all parts; the same for any cut into parts."""
-    if not parts:
-        return pl.Series("token", [], dtype=pl.String)
-    return pl.concat([p.cast(pl.String).alias("token") for p in parts]).unique().sort()
 
 
 def tokens_of(vocabulary: pl.Series, locale: Pack, secret: int) -> Tokens:
@@ -136,9 +122,3 @@ def _letters(offsets: np.ndarray, chars: np.ndarray) -> np.ndarray:
         letter = chars[offsets[rows] + place].astype(np.int64) - ord("a")
         masks[rows] |= np.left_shift(1, np.where((letter >= 0) & (letter < 26), letter, 26)).astype(np.uint32)
     return masks
-
-
-def texts_of(values: pl.Series, secret: int) -> PackedTexts:
-    """Packed code points and hashes of distinct texts; code 0 is none."""
-    own = hash_text(values.to_arrow(), secret) if len(values) else np.zeros(0, np.uint64)
-    return PackedTexts(pack(["", *values.to_list()]), np.concatenate([np.zeros(1, np.uint64), own]))

@@ -19,6 +19,7 @@ from kernels.texts import (
     hash_framed,
     lengths_at,
     mark_letters,
+    number_texts,
     places_among,
     rising,
     shared_prefix,
@@ -77,6 +78,19 @@ def _spelt(n: int) -> tuple[Any, ...]:
 def _among(n: int) -> tuple[Any, ...]:
     cuts = [b"%c" % letter for letter in b"BDGKLMNPRTVX"]
     return *_own(n), *_packed(cuts), np.empty(n, np.uint16)
+
+
+def _numbered(n: int) -> tuple[Any, ...]:
+    """Addresses, of which most come again; one in fifty has the hash of another text."""
+    rng = np.random.default_rng(39)
+    kinds = rng.integers(0, max(1, n), n) // 3
+    offsets, data = _packed(
+        [b"S\xe1\xbb\x91 %d, ng\xc3\xb5 %d" % (kind % 997, kind) for kind in kinds.tolist()]
+    )
+    # A product by an odd number: other kinds have other hashes, but for these.
+    hashes = (kinds - (kinds % 50 == 1)).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    order = np.argsort(hashes, kind="stable").astype(np.uint32)
+    return mapped(hashes[order]), mapped(order), offsets, data, np.empty(n, np.uint32), np.empty(n, np.uint32)
 
 
 def _lengths(n: int) -> tuple[Any, ...]:
@@ -153,6 +167,7 @@ EXAMPLES = (
     Example(rising, _ids, "text"),
     Example(rising, _kept_ids, "text", "mapped texts"),
     Example(places_among, _among, "text"),
+    Example(number_texts, _numbered, "text"),
     Example(lengths_at, _lengths, "text"),
     Example(copy_texts, _copied, "text"),
     Example(copy_to_places, _placed, "text"),

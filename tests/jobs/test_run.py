@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from data.generator import generate
-from jobs import blocking, closing, input_digests, publishing, walk
+from jobs import blocking, closing, input_digests, publishing
 from jobs import run as room
 from jobs.evaluation import evaluate_run
 from jobs.executor import Done, ThreadExecutor
@@ -153,7 +153,7 @@ def test_progress__is_of_the_whole_stage_where_it_goes_group_by_group(nation, tm
     monkeypatch.setattr("jobs.ordering.PARTITION_ROWS", 50)
     monkeypatch.setattr("jobs.ordering.SORTED_ROWS", 100)
     monkeypatch.setattr("jobs.publishing.ROUND_ROWS", 100)
-    monkeypatch.setattr("jobs.walk.PARTS_AT_ONCE", 1)
+    monkeypatch.setattr("jobs.coding.PARTS_AT_ONCE", 1)
     watching = Watching()
     done = run_project(nation / "project.toml", tmp_path / "run", progress=watching, parts=3)
     assert done.run["artefacts"]["decisions.parquet"] == outcome.run["artefacts"]["decisions.parquet"]
@@ -522,10 +522,6 @@ def test_stages__memory_is_that_of_all_processes_together(tmp_path):
         before = stages.peak_memory()
         stages.tasks("match", [("", ())] * 3)
         assert stages.peak_memory() - before >= 350 << 20
-
-
-def test_sum__adds_numbers_and_leaves_the_rest():
-    assert walk._sum([{"rows": 1, "name": "a"}, {"rows": 2, "pairs": 5}]) == {"rows": 3, "pairs": 5}
 
 
 def test_code_digest__does_not_depend_on_the_folder_one_stands_in(monkeypatch, tmp_path):

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from data.generator import generate
+from jobs import coding
 from jobs.cuts import cut_of
 from jobs.intake import take_in
 from jobs.store import open_arrays, read_table, write_json
@@ -35,19 +36,21 @@ class Direct:
     def free(self, *places: Any) -> None:
         """Everything is kept."""
 
+    drop = free
 
-def standardised(project: Path, work: Path, parts: int) -> Workspace:
-    """A work folder up to its coded columns."""
+
+def standardised(project: Path, work: Path, parts: int, stretch: int = coding.STRETCH_TEXTS) -> Workspace:
+    """A work folder up to its coded columns; plain text made one vocabulary ``stretch`` texts at a time."""
     work.mkdir()
     write_json(work / "settings.json", {"project": str(project), "share": 1 << 30})
     Workspace.open.cache_clear()
     space, stages = Workspace.open(str(work)), Direct()
     layout = take_in(stages, space.loaded, space, work / "artefacts", parts, 1)["layout"]
     write_json(work / "layout.json", layout | cut_of(layout["rows"], 1 << 30, parts))
-    at = [(str(work), source, part) for source, part, _, _ in layout["parts"]]
-    stages.tasks("standardise", [("jobs.tasks_standardise:standardise_part", call) for call in at])
-    stages.tasks("vocabulary", [("jobs.tasks_standardise:build_vocabulary", (str(work),))])
-    stages.tasks("columns", [("jobs.tasks_standardise:code_part", call) for call in at])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(coding, "STRETCH_TEXTS", stretch)
+        made = coding.make_vocabulary(stages, space, coding.standardise_parts(stages, space))
+    coding.code_columns(stages, space, made["stretches"])
     return space
 
 

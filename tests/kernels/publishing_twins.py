@@ -49,6 +49,16 @@ def among(given: Arguments) -> list[int]:
     return [sum(cut <= text for cut in cuts) for text in byte_texts(given[0], given[1])]
 
 
+def numbered_by_hash(given: Arguments) -> tuple[list[int], list[int]]:
+    hashes, order, texts = given[0].tolist(), given[1].tolist(), byte_texts(given[2], given[3])
+    firsts: dict[tuple[int, bytes], int] = {}
+    for found, row in zip(hashes, order, strict=True):
+        firsts.setdefault((found, texts[row]), row)
+    number = {key: place for place, key in enumerate(firsts)}
+    of_row = {row: number[found, texts[row]] for found, row in zip(hashes, order, strict=True)}
+    return [of_row[row] for row in range(len(texts))], list(firsts.values())
+
+
 def offsets_of_rows(given: Arguments) -> list[int]:
     lengths = [b - a for a, b in itertools.pairwise(given[0].tolist())]
     return [0, *itertools.accumulate(lengths[row] if row >= 0 else 0 for row in given[1].tolist())]

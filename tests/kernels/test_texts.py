@@ -53,6 +53,27 @@ def test_shared_prefix__is_what_all_begin_with(first: bytes, many: list[bytes]) 
 
 
 @settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2), st.binary(max_size=18)), max_size=20), st.data())
+def test_number_texts__of_any_order_of_the_same_texts(
+    many: list[tuple[int, bytes]], data: st.DataObject
+) -> None:
+    """Hashes of which many texts have the same; a text has but one."""
+    of_text = {text: np.uint64(value) << np.uint64(62) for value, text in many}
+    rows = data.draw(st.permutations([text for _, text in many]))
+    hashes = np.array([of_text[text] for text in rows], np.uint64)
+    order = np.argsort(hashes, kind="stable").astype(np.uint32)
+    ids, firsts = np.empty(len(rows), np.uint32), np.empty(len(rows), np.uint32)
+    used = texts.number_texts(hashes[order], order, *packed(rows), ids, firsts)
+    assert used == len(of_text)
+    numbers = dict(zip(rows, ids.tolist(), strict=True))
+    assert sorted(numbers.values()) == list(range(used))
+    assert [numbers[text] for text in rows] == ids.tolist()
+    assert [rows.index(rows[row]) for row in firsts[:used]] == firsts[:used].tolist()
+    assert np.array_equal(np.sort(hashes[firsts[:used]]), hashes[firsts[:used]])
+    assert [numbers[rows[row]] for row in firsts[:used]] == list(range(used))
+
+
+@settings(deadline=None)
 @given(values, st.booleans())
 def test_rising__says_whether_texts_are_in_order(many: list[bytes], in_order: bool) -> None:
     many = sorted(many) if in_order else many

@@ -74,9 +74,8 @@ def test_values__are_those_that_the_records_hold(number: int) -> None:
     coded, meaning = small.coded_nation(people)
     rule = compiled(RULES[number])[0]
     words = sorted({w for p in people for w in p["full_name"] or ()})
-    schools = sorted({p["school"] for p in people if p["school"]})
     locale = cast("Pack", Writing())
-    texts = KeyTexts(meaning, locale, pl.Series(words), {"school": pl.Series(schools)})
+    texts = KeyTexts(meaning, locale, pl.Series(words))
     keys = base_keys(coded, meaning, rule, SECRET)
     told: dict[int, str] = {}
     for depth in range(len(rule.refine) + 1):
@@ -104,7 +103,7 @@ def test_values__of_keys_that_a_record_has_not_are_not_told() -> None:
     people: list[dict[str, Any]] = [{"sex": "M", "phone": "0912345678"}, {"sex": "F"}]
     coded, meaning = small.coded_nation(people)
     rule = compiled((["sex"], ["phone"]))[0]
-    texts = KeyTexts(meaning, cast("Pack", Writing()), pl.Series([], dtype=pl.String), {})
+    texts = KeyTexts(meaning, cast("Pack", Writing()), pl.Series([], dtype=pl.String))
     keys = base_keys(coded, meaning, rule, SECRET)[:, 0]
     values = texts.values(coded.take(np.array([0, 1])), rule, keys[::-1], np.zeros(2, np.uint8), SECRET)
     assert values.to_list() == [None, None]

@@ -21,14 +21,13 @@ from linkage.packs import Pack, pack_of
 from linkage.queries import QUERIES, QUERY_COLUMNS
 from linkage.repairs import REPAIRS
 from linkage.standardise import ALIASES_KEPT, StandardPart, read_aliases, standardise
+from linkage.text_sets import merge_texts
 from linkage.vietnam.syllables import canonical_syllables
 from linkage.vietnam.units import UnitTable
 from linkage.vocabulary import (
     hash_text,
-    merge_texts,
     merge_vocabularies,
     record_order,
-    texts_of,
     token_ids,
     tokens_of,
 )
@@ -180,7 +179,7 @@ def test_standardise__codes_every_kind_of_column(pack: Pack) -> None:
     texts = made.arrays["school"].tolist()
     assert texts[0] == texts[6] != 0
     assert texts[1] == 0
-    assert made.texts["school"].to_list() == ["thpt chu văn an"]
+    assert made.texts["school"].texts.series().to_list() == ["thpt chu văn an"]
     # An identifier of no national kind: digits as they are, else by its letters without separators.
     assert made.arrays["card"][3] == code("123")
     assert made.arrays["card"][0] == made.arrays["card"][6] != 0
@@ -262,8 +261,9 @@ def joined(parts: Sequence[StandardPart], column: str) -> np.ndarray:
         merged = merge_vocabularies((p.tokens, p.counts) for p in parts)
         return np.concatenate([token_ids(p.tokens, merged)[p.arrays[column]] for p in parts])
     if KINDS[column] == "text":
-        merged = merge_texts([p.texts[column] for p in parts])
-        return np.concatenate([token_ids(p.texts[column], merged)[p.arrays[column]] for p in parts])
+        ids, _ = merge_texts([p.texts[column] for p in parts])
+        codes = [np.array([0, *(own + 1)], np.uint32) for own in ids]
+        return np.concatenate([own[p.arrays[column]] for p, own in zip(parts, codes, strict=True)])
     return np.concatenate([p.arrays[column] for p in parts])
 
 
@@ -373,13 +373,6 @@ def test_tokens_of__holds_the_packs_forms(pack: Pack) -> None:
                 assert hashes[0] == 0 != hashes[a + 1]
 
 
-def test_texts_of__packs_texts_from_one() -> None:
-    packed = texts_of(pl.Series(["an giang", "huế"]), SECRET)
-    assert [packed.strings.text(i) for i in range(3)] == ["", "an giang", "huế"]
-    assert packed.hashes[0] == 0
-    assert len(set(packed.hashes.tolist())) == 3
-
-
 some_parts = st.lists(
     st.dictionaries(st.sampled_from(["a", "b", "đ", "ê", "z"]), st.integers(1, 9)), max_size=4
 )
@@ -409,11 +402,6 @@ def test_merge_vocabularies__of_more_than_is_held_at_once(monkeypatch: pytest.Mo
 def test_token_ids__of_a_token_that_is_not_there_is_an_error() -> None:
     with pytest.raises(ValueError, match="not in the vocabulary"):
         token_ids(pl.Series(["a", "x"]), pl.Series(["a", "b"]))
-
-
-def test_merge_texts__is_sorted_and_distinct() -> None:
-    assert merge_texts([pl.Series(["b", "a"]), pl.Series(["c", "a"])]).to_list() == ["a", "b", "c"]
-    assert merge_texts([]).to_list() == []
 
 
 CODES = parse_contract("""
