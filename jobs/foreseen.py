@@ -153,7 +153,7 @@ def _foresee_arrow(path: Path, size: int, contract: Contract) -> Foreseen:
                 return Foreseen(guess if count else 0, size)
             rows = opened.get_batch(0).num_rows * (count - 1) + opened.get_batch(count - 1).num_rows
             return Foreseen(rows, size)
-        if size > _BATCH_BYTES and _first_batch(held) > _BATCH_BYTES:
+        if size > _BATCH_BYTES and first_batch(held) > _BATCH_BYTES:
             return Foreseen(guess, size, size)
         held.seek(0)
         with ipc.open_stream(held) as stream:
@@ -169,7 +169,7 @@ def _foresee_arrow(path: Path, size: int, contract: Contract) -> Foreseen:
     return Foreseen(rows, spooled, spooled)
 
 
-def _first_batch(held: pa.MemoryMappedFile) -> int:
+def first_batch(held: pa.MemoryMappedFile) -> int:
     """Bytes of a stream's first batch."""
     held.seek(0)
     messages = ipc.MessageReader.open_stream(held)

@@ -10,11 +10,13 @@ import math
 from collections.abc import Mapping, Sequence
 
 from jobs.foreseen import Foreseen, foresee
+from jobs.foreseen_texts import ForeseenTexts, foresee_texts
 from jobs.project import LoadedProject
 from jobs.workspace import Workspace
 from linkage import costs
 from linkage.forecast import RuleForecast
 from linkage.pipeline import STAGES
+from linkage.plan import brought_kinds
 from linkage.settle import sample_share
 
 #: What is usual, where nothing is known of the records: the share of the rules that a record has keys under
@@ -29,6 +31,11 @@ _UNSETTLED = 1.75
 
 #: Most agency records that identifiers settle, whatever a sample says of them: some have rivals.
 _MOST_SETTLED = 0.9
+
+
+#: What a long text takes of its own bytes as it lies after intake: as it is, packed fast, or packed small.
+#: Measured of addresses.
+_PLAIN, _FAST, _SMALL = 1.0, 0.7, 0.45
 
 
 def stages_of(loaded: LoadedProject) -> tuple[str, ...]:
@@ -54,6 +61,25 @@ def foresee_files(loaded: LoadedProject, share: int | None = None) -> dict[str, 
     }
 
 
+def foresee_long(
+    loaded: LoadedProject, files: Mapping[str, Sequence[Foreseen]], rows: Mapping[str, float]
+) -> ForeseenTexts:
+    """What the first records of all files say of plain text, for so many accepted records of a source."""
+    kinds = brought_kinds(loaded.project, loaded.contracts.values())
+    long = distinct = 0.0
+    for name, many in files.items():
+        contract = loaded.contracts[name]
+        columns = [f.column for f in contract.fields if kinds.get(f.standard) == "text"]
+        told = sum(file.records for file in many)
+        if not columns or not told:
+            continue
+        for file, foreseen in zip(loaded.files[name], many, strict=True):
+            share = rows.get(name, 0.0) / told
+            found = foresee_texts(file.path, contract, columns, int(share * foreseen.records))
+            long, distinct = long + found.long, distinct + found.distinct
+    return ForeseenTexts(long, distinct)
+
+
 def declared_work(
     loaded: LoadedProject,
     rows: Mapping[str, float],
@@ -71,7 +97,9 @@ def declared_work(
     every = sum(rows.values())
     register = sum(rows.get(s.name, 0.0) for s in loaded.project.sources if s.role == "register")
     agency = every - register
-    looked = [f for many in (foresee_files(loaded) if files is None else files).values() for f in many]
+    files = foresee_files(loaded) if files is None else files
+    looked = [file for many in files.values() for file in many]
+    texts = foresee_long(loaded, files, rows)
     size = sum(f.size for f in looked)  # unpacked, as intake sees it when it asks whether to spare the disk
     cells = sum(n * len(loaded.contracts[name].fields) for name, n in rows.items())
     keys = _KEYS_A_RULE * rules * every
@@ -89,6 +117,8 @@ def declared_work(
         "cells": cells,
         "plain": cells if size <= PLAIN_BYTES else 0.0,
         "loose": cells if PLAIN_BYTES < size <= FAST_BYTES else 0.0,
+        "long": texts.long * (_PLAIN if size <= PLAIN_BYTES else _FAST if size <= FAST_BYTES else _SMALL),
+        "texts": texts.distinct,
         "round": min(every, float(ROUND_ROWS)),
         "keys": keys,
         "at_once": keys * group / max(1, rules),

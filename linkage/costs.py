@@ -26,6 +26,8 @@ DRIVERS: Mapping[str, str] = {
     "cells": "fields of all accepted records",
     "plain": "fields of all accepted records if they lie as they are, else none",
     "loose": "the same if they lie packed fast",
+    "long": "bytes of plain text beyond those of ordinary fields, as they lie after intake",
+    "texts": "bytes of the different plain texts, with their hashes and offsets",
     "round": "records that are published at once",
     "fed": "agency records whose feeds are joined at once, if corrections are made",
     "keys": "block keys",
@@ -85,6 +87,11 @@ _BLOCKED = (*_COLUMNS, "keys")
 #: The stage that writes files out before it reads them. All of them lie there until it ends, none after it:
 #: this is not measured but so, and the runs that the coefficients are fitted to have none.
 SPOOLING = "intake"
+
+#: How often the different plain texts lie there at the fullest of each stage, and what intake has of them:
+#: once in those not named. As with spooled files, this is not measured but so.
+TEXTS: Mapping[str, float] = {"intake": 0.0, "standardise": 1.0, "vocabulary": 2.0}
+LONG: Mapping[str, float] = {"receipts": 0.0}
 
 #: Which of them may matter to the bytes that lie in the run's folder at the fullest of each stage.
 LYING: Mapping[str, tuple[str, ...]] = {
@@ -239,6 +246,10 @@ def disk(drivers: Mapping[str, float], stages: Collection[str]) -> dict[str, int
     lying = {name: cost.of(drivers) for name, cost in DISK.items() if name in stages}
     if SPOOLING in lying:
         lying[SPOOLING] += drivers["spooled"]
+    for name in lying:
+        lying[name] += TEXTS.get(name, 1.0) * drivers["texts"] + (
+            drivers["long"] if name != "receipts" else 0.0
+        )
     fullest = max(lying.values())
     return {"fullest": int(MARGIN * fullest), "artefacts": int(MARGIN * ARTEFACTS.of(drivers))}
 
