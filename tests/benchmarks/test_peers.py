@@ -184,6 +184,16 @@ def test_measured__sums_the_memory_and_the_processor_time_of_the_tree():
     assert 0.3 < done.processor < done.seconds + 0.5
 
 
+def test_measured__of_one_process_does_without_walking_its_pages(monkeypatch):
+    seen = []
+    monkeypatch.setattr(measured, "SIZES_INTERVAL", 30.0)
+    monkeypatch.setattr(measured, "memory_of", lambda processes: seen.append(processes) or (0, 0))
+    done = measured.run([sys.executable, "-c", HOLDER, "100"])
+    assert done.code == 0, done.errors
+    assert len(seen) == 1
+    assert 100 << 20 < done.held < 150 << 20
+
+
 def test_measured__says_how_it_ended():
     done = measured.run([sys.executable, "-c", "import sys; sys.exit('it went wrong')"])
     assert (done.code, done.errors.strip()) == (1, "it went wrong")
