@@ -93,6 +93,9 @@ SPOOLING = "intake"
 TEXTS: Mapping[str, float] = {"intake": 0.0, "standardise": 1.0, "vocabulary": 2.0}
 LONG: Mapping[str, float] = {"receipts": 0.0}
 
+#: Seconds for each byte of the different plain texts, as SECONDS: of eight million addresses.
+TEXT_SECONDS: Mapping[str, float] = {"standardise": 1.8e-08, "vocabulary": 2e-08}
+
 #: Which of them may matter to the bytes that lie in the run's folder at the fullest of each stage.
 LYING: Mapping[str, tuple[str, ...]] = {
     "intake": _COLUMNS,
@@ -235,7 +238,10 @@ def seconds(drivers: Mapping[str, float], threads: int, speed: float) -> dict[st
               twice as fast
     """
     wide = THREADS / max(1, min(threads, MOST_THREADS))
-    return {name: cost.of(drivers) * (1.0 if cost.serial else wide) / speed for name, cost in SECONDS.items()}
+    found = {name: cost.of(drivers) * (1.0 if cost.serial else wide) for name, cost in SECONDS.items()}
+    for name, each in TEXT_SECONDS.items():
+        found[name] += each * drivers["texts"] * wide
+    return {name: value / speed for name, value in found.items()}
 
 
 def disk(drivers: Mapping[str, float], stages: Collection[str]) -> dict[str, int]:

@@ -18,8 +18,8 @@ from kernels.partition import sort_by_key
 from kernels.texts import number_texts
 from linkage.text_arrays import Texts
 
-#: Texts that are decoded at once.
-_CHUNK = 1 << 16
+#: Bytes that are decoded at once, or one text: each takes twelve more meanwhile.
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,11 @@ def _numbered(hashes: np.ndarray, texts: Texts) -> tuple[np.ndarray, TextSet]:
 
 def _code_points(texts: Texts) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Lengths in characters (int64), and the code points of all (uint32), of some texts after another."""
-    for first in range(0, len(texts), _CHUNK):
-        held = texts.slice(first, min(first + _CHUNK, len(texts))).packed()
+    first = 0
+    while first < len(texts):
+        beyond = np.searchsorted(texts.offsets, texts.offsets[first] + _CHUNK, "right")
+        last = max(first + 1, int(beyond) - 1)
+        held, first = texts.slice(first, last).packed(), last
         begun = np.concatenate([np.zeros(1, np.int64), np.cumsum((held.data & 0xC0) != 0x80)])
         points = held.data.tobytes().decode("utf-8").encode("utf-32-le")
         yield np.diff(begun[held.offsets]), np.frombuffer(points, "<u4")

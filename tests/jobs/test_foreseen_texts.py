@@ -16,7 +16,7 @@ from pyarrow import ipc
 
 from jobs.foreseen_texts import foresee_texts
 from linkage.contract import Contract, parse_contract
-from linkage.costs import DRIVERS, LONG, TEXTS, disk
+from linkage.costs import DRIVERS, LONG, TEXT_SECONDS, TEXTS, disk, seconds
 from linkage.pipeline import STAGES
 
 ROWS = 30_000
@@ -133,3 +133,14 @@ def test_disk__of_texts_is_fullest_where_their_vocabulary_is_made() -> None:
     full = disk(nothing | {"texts": 1e9, "long": 1e8}, names)
     assert full["fullest"] == plain["fullest"] + int(1.05 * 2.1e9)
     assert full["artefacts"] == plain["artefacts"]
+
+
+def test_seconds__of_texts_are_those_of_standardising_and_of_their_vocabulary() -> None:
+    nothing = dict.fromkeys(DRIVERS, 0.0)
+    for threads, speed in ((2, 1.0), (4, 2.0)):
+        plain = seconds(nothing, threads, speed)
+        full = seconds(nothing | {"texts": 1e9}, threads, speed)
+        more = {name: full[name] - plain[name] for name in full if full[name] != plain[name]}
+        assert more == {
+            name: pytest.approx(1e9 * each * 2 / threads / speed) for name, each in TEXT_SECONDS.items()
+        }
