@@ -80,9 +80,9 @@ def make_vocabulary(stages: Tasks, space: Workspace, standardised: Mapping[str, 
             before += stretch["characters"]
         joining.append(("jobs.tasks_texts:join_stretches", (work, column, stretches, before)))
     stages.tasks("vocabulary", packing)
-    stages.drop(*(f"texts/{c}-*.merged.arrays" for c in cut))
+    stages.drop(*(f"plain_text/{c}-*.merged.arrays" for c in cut))
     joined = stages.tasks("vocabulary", joining)
-    stages.drop(*(f"texts/{c}{made}.arrays" for c in cut for made in ("-*.packed", ".head", ".tail")))
+    stages.drop(*(f"plain_text/{c}{made}.arrays" for c in cut for made in ("-*.packed", ".head", ".tail")))
     return {
         "rows_out": tokens["rows_out"] + sum(one["rows_out"] for one in joined),
         "stretches": cut,
@@ -109,6 +109,6 @@ def code_columns(stages: Tasks, space: Workspace, stretches: Mapping[str, int]) 
         ]
         results += stages.tasks("columns", calls, [n for *_, n in some])
         stages.drop(*(f"standard/{s:02d}-{p:05d}.arrays" for s, p, _, _ in some))
-    stages.free("standard/*.tokens.arrow", *(f"texts/{c}-*.ids.arrays" for c in space.text_columns))
+    stages.free("standard/*.tokens.arrow", *(f"plain_text/{c}-*.ids.arrays" for c in space.text_columns))
     rows = sum(r["rows_out"] for r in results)
     return {"rows_in": rows, "rows_out": rows}

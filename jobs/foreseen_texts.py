@@ -22,7 +22,11 @@ from linkage.delimited import DELIMITERS, NO_QUOTE
 from linkage.encodings import AUTO, Transcoder, detect_encoding
 
 #: Records that are looked at; bytes of a text file, and of a batch of Arrow, that are read for it at most.
-_LOOKED_AT, _HEAD, _BATCH = 4_096, 256 << 10, 64 << 20
+_LOOKED_AT, _HEAD, _BATCH = 4_096, 1 << 20, 64 << 20
+
+#: Where fewer of the values than this share have been seen before, nobody can tell how many different ones
+#: there are: then every value counts as another.
+_REPEATED = 0.02
 
 #: Bytes of a cell that :mod:`linkage.costs` counts with the fields.
 _ORDINARY = 10
@@ -46,7 +50,8 @@ class ForeseenTexts:
 def foresee_texts(path: Path, contract: Contract, columns: Sequence[str], records: int) -> ForeseenTexts:
     """What the first records say of ``columns`` of a file that has so many ``records``.
 
-    How many different texts a column has is Chao's estimate (1984, his first), of those seen once and twice.
+    How many different texts a column has is Chao's estimate (1984, his first), of those seen once and twice,
+    or where next to none is seen twice, as many as it has values.
     Nothing is foreseen of workbooks, of batches of Arrow too large to be unpacked for it, of damaged files.
     """
     with contextlib.suppress(Exception):  # an estimate ends no run
@@ -63,8 +68,10 @@ def _column(values: Sequence[str], records: int) -> ForeseenTexts:
     if not seen:
         return ForeseenTexts(long, 0.0)
     times = collections.Counter(seen.values())
-    every = len(seen) + times[1] * (times[1] - 1) / (2 * (times[2] + 1))
-    held = sum(seen.values()) / len(values) * records
+    filled = sum(seen.values())
+    held = every = filled / len(values) * records
+    if len(seen) < (1 - _REPEATED) * filled:
+        every = len(seen) + times[1] * (times[1] - 1) / (2 * (times[2] + 1))
     mean = sum(len(text.encode("utf-8", "replace")) for text in seen) / len(seen)
     return ForeseenTexts(long, min(every, held) * (mean + _BESIDE))
 

@@ -40,7 +40,15 @@ def standardise_part(work: str, source: int, part: int) -> dict[str, Any]:
     wanted = [f.standard for f in info.contract.fields if f.standard in space.kinds]
     records = space.records(source, part, ["record_id", *wanted])
     done = standardise(
-        records, info.contract, space.kinds, info.name, info.extract_date, space.pack, space.secret, aliases
+        records,
+        info.contract,
+        space.kinds,
+        info.name,
+        info.extract_date,
+        space.pack,
+        space.secret,
+        aliases,
+        space.text_secret,
     )
     stem = _stem(source, part)
     arrays = {c: v for c, v in done.arrays.items() if c.partition(".")[0] in space.kinds}

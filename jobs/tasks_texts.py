@@ -1,16 +1,16 @@
 """The tasks of plain text columns: distinct texts of all parts made one vocabulary, a stretch at a time.
 
-    standard/<source>-<part>.<column>.arrays  the distinct texts of a part by rising keyed hash: hashes,
-                                              offsets, bytes; ``starts`` of SLOTS even stretches of hashes
-    texts/<column>-<stretch>.merged.arrays    those of all parts in a stretch
-    texts/<column>-<stretch>.ids.arrays       the number that each part's texts have among them, how many they
-                                              are, and their letters
-    texts/<column>-<stretch>.packed.arrays    the same as they are compared, at their places in the whole
-    texts/<column>.arrays                     the whole, of which text 0 is none, see
-                                              :class:`linkage.coded.PackedTexts`
+    standard/<source>-<part>.<column>.arrays     the distinct texts of a part by rising keyed hash: hashes,
+                                                 offsets, bytes; ``starts`` of SLOTS even stretches of hashes
+    plain_text/<column>-<stretch>.merged.arrays  those of all parts in a stretch
+    plain_text/<column>-<stretch>.ids.arrays     the number that each part's texts have among them, how many
+                                                 they are, and their letters
+    plain_text/<column>-<stretch>.packed.arrays  the same as they are compared, at their places in the whole
+    plain_text/<column>.arrays                   the whole, of which text 0 is none, see
+                                                 :class:`linkage.coded.PackedTexts`
 
-Texts are numbered by their hash, whatever the stretches are. A task holds one stretch; what is read at random
-is mapped.
+Texts are numbered by their hash under :attr:`jobs.workspace.Workspace.text_secret`, whatever the stretches
+are. A task holds one stretch; what is read at random is mapped.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _own_path(space: Workspace, source: int, part: int, column: str) -> Path:
 
 
 def _path(space: Workspace, column: str, stretch: int, kind: str) -> Path:
-    return space.path("texts", f"{column}-{stretch:05d}.{kind}.arrays")
+    return space.path("plain_text", f"{column}-{stretch:05d}.{kind}.arrays")
 
 
 def _slots(stretch: int, stretches: int) -> tuple[int, int]:
@@ -138,12 +138,12 @@ def join_stretches(work: str, column: str, stretches: int, characters: int) -> d
     """All stretches as one: text 0, which is none, before the first, and zeros behind the last."""
     space = Workspace.open(work)
     table, alphabet = _table(space, column, stretches)
-    head, tail = (space.path("texts", f"{column}.{end}.arrays") for end in ("head", "tail"))
+    head, tail = (space.path("plain_text", f"{column}.{end}.arrays") for end in ("head", "tail"))
     none, nothing = np.zeros(1, np.uint64), np.zeros(0, np.uint64)
     _write_packed(head, none, np.zeros(1, np.int64), np.zeros(0, table.dtype), alphabet)
     _write_packed(tail, nothing, np.array([characters]), np.zeros(PADDING, table.dtype), None)
     packed = [_path(space, column, n, "packed") for n in range(stretches)]
-    entry = join_arrays(space.path("texts", f"{column}.arrays"), [head, *packed, tail])
+    entry = join_arrays(space.path("plain_text", f"{column}.arrays"), [head, *packed, tail])
     return {"rows_out": entry.rows - 1}
 
 

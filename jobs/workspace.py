@@ -183,6 +183,15 @@ class Workspace:
         return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
     @once
+    def text_secret(self) -> int:
+        """Key of the hash that plain texts are numbered by while :attr:`key_secret` is not known.
+
+        It is made from the run's id, and so from the bytes of all inputs, for the reason given there.
+        """
+        text = f"{self.secret}\x1f{self.settings.get('run_id', '')}"
+        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+
+    @once
     def kinds(self) -> dict[str, str]:
         """Standard fields that some source brings, with their kinds."""
         return brought_kinds(self.loaded.project, (s.contract for s in self.sources))
@@ -274,7 +283,7 @@ class Workspace:
     @property
     def meaning(self) -> Meaning:
         """Vocabulary, units and texts."""
-        places = ("vocabulary", *(f"texts/{column}.arrays" for column in self.text_columns))
+        places = ("vocabulary", *(f"plain_text/{column}.arrays" for column in self.text_columns))
         return self.fresh("meaning", places, self._read_meaning)
 
     def _read_meaning(self) -> Meaning:
@@ -288,7 +297,7 @@ class Workspace:
         )
         texts = {}
         for column in self.text_columns:
-            own = read_arrays(self.path("texts", f"{column}.arrays"))
+            own = read_arrays(self.path("plain_text", f"{column}.arrays"))
             alphabet = own["alphabet"] if own["alphabet"].size else None
             texts[column] = PackedTexts(PackedStrings(own["offsets"], own["codes"], alphabet), own["hashes"])
         return Meaning(self.kinds, tokens, self.pack.unit_sets(), texts)

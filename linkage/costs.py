@@ -253,9 +253,7 @@ def disk(drivers: Mapping[str, float], stages: Collection[str]) -> dict[str, int
     if SPOOLING in lying:
         lying[SPOOLING] += drivers["spooled"]
     for name in lying:
-        lying[name] += TEXTS.get(name, 1.0) * drivers["texts"] + (
-            drivers["long"] if name != "receipts" else 0.0
-        )
+        lying[name] += TEXTS.get(name, 1.0) * drivers["texts"] + LONG.get(name, 1.0) * drivers["long"]
     fullest = max(lying.values())
     return {"fullest": int(MARGIN * fullest), "artefacts": int(MARGIN * ARTEFACTS.of(drivers))}
 

@@ -71,13 +71,15 @@ def standardise(
     locale: Pack,
     secret: int,
     aliases: pl.DataFrame | None = None,
+    text_secret: int | None = None,
 ) -> StandardPart:
     """Standardise one part of a source.
 
     records : record_id and one text column a standard field, as intake gives them
     kinds   : standard field -> kind;  aliases : earlier numbers of register persons, see :func:`read_aliases`
+    secret  : key of the hashes of records, and of plain texts if these have no ``text_secret`` of their own
     """
-    part = _Part(kinds, extract_date, locale, secret)
+    part = _Part(kinds, extract_date, locale, secret, secret if text_secret is None else text_secret)
     for field in contract.fields:
         kind = kinds.get(field.standard)
         if kind is not None and field.standard in records.column_names:
@@ -98,9 +100,15 @@ class _Part:
     """What the columns of one part give, read one by one."""
 
     def __init__(
-        self, kinds: Mapping[str, str], extract_date: datetime.date, locale: Pack, secret: int
+        self,
+        kinds: Mapping[str, str],
+        extract_date: datetime.date,
+        locale: Pack,
+        secret: int,
+        text_secret: int,
     ) -> None:
-        self._kinds, self._extract_date, self._locale, self._secret = kinds, extract_date, locale, secret
+        self._kinds, self._extract_date, self._locale = kinds, extract_date, locale
+        self._secret, self._text_secret = secret, text_secret
         self.arrays: dict[str, np.ndarray] = {}
         self.repairs, self.queries = RepairList(), QueryList()
         self.texts: dict[str, TextSet] = {}
@@ -128,7 +136,7 @@ class _Part:
         elif kind == "unit":
             self._unit(name, field, index, values)
         else:
-            codes, self.texts[name] = _dictionary(self._locale.text(values), self._secret)
+            codes, self.texts[name] = _dictionary(self._locale.text(values), self._text_secret)
             self.arrays[name] = spread(index, codes, 0)
 
     def _query(self, name: str, kind: str, index: np.ndarray, found: pl.DataFrame) -> None:

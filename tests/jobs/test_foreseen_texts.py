@@ -112,6 +112,18 @@ def test_texts__are_about_those_of_the_whole_file(
     assert both.distinct == pytest.approx(sum(e.distinct for e in each))
 
 
+def test_texts__of_which_none_comes_twice_count_as_all_different(tmp_path: Path) -> None:
+    """Of 900,000 records with 300 characters each, the few that were looked at let expect 115,000 texts."""
+    path, longer = tmp_path / "file", "ngõ nhỏ phố nhỏ " * 20
+    path.write_text(
+        "key,address\n" + "".join(f"k{n},{n} {longer}\n" for n in range(20_000)), encoding="utf-8"
+    )
+    for times in (1, 40):
+        found = foresee_texts(path, declared(), ("address",), times * 20_000)
+        _, distinct = true([f"{n} {longer}" for n in range(20_000)])
+        assert found.distinct == pytest.approx(times * distinct, rel=0.02)
+
+
 @pytest.mark.parametrize("write", WRITERS)
 def test_texts__of_a_damaged_file_are_none(
     tmp_path: Path,

@@ -39,17 +39,21 @@ class Direct:
     drop = free
 
 
-def standardised(project: Path, work: Path, parts: int, stretch: int = coding.STRETCH_TEXTS) -> Workspace:
+def standardised(
+    project: Path, work: Path, parts: int, stretch: int = coding.STRETCH_TEXTS, run_id: str = ""
+) -> Workspace:
     """A work folder up to its coded columns; plain text made one vocabulary ``stretch`` texts at a time."""
     work.mkdir()
-    write_json(work / "settings.json", {"project": str(project), "share": 1 << 30})
+    write_json(work / "settings.json", {"project": str(project), "share": 1 << 30, "run_id": run_id})
     Workspace.open.cache_clear()
     space, stages = Workspace.open(str(work)), Direct()
     layout = take_in(stages, space.loaded, space, work / "artefacts", parts, 1)["layout"]
     write_json(work / "layout.json", layout | cut_of(layout["rows"], 1 << 30, parts))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(coding, "STRETCH_TEXTS", stretch)
-        made = coding.make_vocabulary(stages, space, coding.standardise_parts(stages, space))
+        told = coding.standardise_parts(stages, space)
+        write_json(work / "keys.json", {"secret": 1 + space.secret // 2})
+        made = coding.make_vocabulary(stages, space, told)
     coding.code_columns(stages, space, made["stretches"])
     return space
 

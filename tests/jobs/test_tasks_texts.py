@@ -128,7 +128,7 @@ def spaces(
 
 
 def stretches(space: Workspace) -> int:
-    return len(list(space.path("texts", "x").parent.glob("birth_place-*.merged.arrays")))
+    return len(list(space.path("plain_text", "x").parent.glob("birth_place-*.merged.arrays")))
 
 
 def submitted(space: Workspace) -> list[str]:
@@ -152,9 +152,11 @@ def test_code_columns__of_any_cut_are_those_of_python(spaces: Spaces) -> None:
         assert [texts.strings.text(c) if c else None for c in codes.tolist()] == wanted
         assert texts.strings.text(0) == ""
         assert texts.hashes.shape[0] == len(set(wanted)) == codes.max() + 1
-        assert np.array_equal(texts.hashes[1:], np.sort(texts.hashes[1:]))
         distinct = Texts.of([texts.strings.text(n) for n in range(1, codes.max() + 1)])
         assert np.array_equal(texts.hashes[1:], hash_texts(distinct, space.key_secret))
+        numbered = hash_texts(distinct, space.text_secret)
+        assert np.array_equal(numbered, np.sort(numbered))
+        assert len({space.secret, space.text_secret, space.key_secret}) == 3
 
 
 def test_code_columns__do_not_depend_on_stretches(spaces: Spaces) -> None:
@@ -172,10 +174,10 @@ def test_code_columns__do_not_depend_on_stretches(spaces: Spaces) -> None:
 def test_text_columns__are_those_that_are_read(spaces: Spaces) -> None:
     for space in spaces.values():
         assert space.text_columns == ("birth_place",)
-        assert {p.name for p in space.path("texts", "x").parent.iterdir() if "-" not in p.name} >= {
+        assert {p.name for p in space.path("plain_text", "x").parent.iterdir() if "-" not in p.name} >= {
             "birth_place.arrays"
         }
-        assert not list(space.path("texts", "x").parent.glob("unread*"))
+        assert not list(space.path("plain_text", "x").parent.glob("unread*"))
 
 
 def damage(path: Path, fault: str, array: str) -> None:
@@ -192,11 +194,11 @@ def damage(path: Path, fault: str, array: str) -> None:
     ("pattern", "array", "reader"),
     [
         ("standard/*.birth_place.arrays", "bytes", "merge"),
-        ("texts/birth_place-*.merged.arrays", "bytes", "pack"),
-        ("texts/birth_place-*.ids.arrays", "letters", "pack"),
-        ("texts/birth_place-*.ids.arrays", "ids", "code"),
-        ("texts/birth_place-*.packed.arrays", "codes", "join"),
-        ("texts/birth_place.arrays", "codes", "read"),
+        ("plain_text/birth_place-*.merged.arrays", "bytes", "pack"),
+        ("plain_text/birth_place-*.ids.arrays", "letters", "pack"),
+        ("plain_text/birth_place-*.ids.arrays", "ids", "code"),
+        ("plain_text/birth_place-*.packed.arrays", "codes", "join"),
+        ("plain_text/birth_place.arrays", "codes", "read"),
     ],
 )
 def test_damage__is_found_and_the_file_named(
