@@ -8,6 +8,8 @@ import pytest
 
 from data.generator import generate
 from jobs import workload
+from jobs.foreseen import Foreseen
+from jobs.foreseen_texts import ForeseenTexts
 from jobs.project import load_project
 from linkage import costs
 from linkage.forecast import RuleForecast
@@ -58,6 +60,31 @@ def test_declared__counts_what_the_contracts_say(loaded):
 def test_declared__of_no_records_is_next_to_nothing(loaded):
     work = workload.declared_work(loaded, dict.fromkeys(loaded.contracts, 0.0), 0)
     assert {name for name, value in work.items() if value} == {"one", "bytes"}
+
+
+@pytest.mark.parametrize(("files", "looked_at"), [(1, 1), (16, 16), (17, 9), (40, 14)])
+def test_long_texts__are_those_of_all_files_by_some_of_them(loaded, monkeypatch, files, looked_at):
+    seen = []
+
+    def foreseen(path, contract, columns, records):
+        seen.append(columns)
+        return ForeseenTexts(2.0 * records, 1.0 * records)
+
+    monkeypatch.setattr(workload, "brought_kinds", lambda *_: {"full_name": "text"})
+    monkeypatch.setattr(workload, "foresee_texts", foreseen)
+    many = types.SimpleNamespace(
+        project=loaded.project,
+        contracts=loaded.contracts,
+        files={name: held[:1] * files for name, held in loaded.files.items()},
+    )
+    told = {name: [Foreseen(50 + n, 1) for n in range(files)] for name in many.files}
+    rows = dict.fromkeys(many.files, 1e6)
+    found = workload.foresee_long(many, told, rows)
+    assert found.long == pytest.approx(2 * sum(rows.values()), rel=1e-4)
+    assert found.distinct == pytest.approx(sum(rows.values()), rel=1e-4)
+    assert len(seen) == looked_at * len(rows)
+    assert all(len(columns) == 1 for columns in seen)
+    assert workload.foresee_long(many, told, dict.fromkeys(many.files, 0.0)) == ForeseenTexts(0.0, 0.0)
 
 
 def test_compared__are_all_pairs_of_a_small_run():
