@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jobs.tasks_match import weights_of
-from jobs.tasks_train import pick_blocks, read_model, sampled_blocks
+from jobs.tasks_train import read_model, sampled_blocks
 from jobs.workspace import Workspace
 from linkage.match import RuleKeys, Scoring, match_blocks, other_rules_find
 from linkage.model import STEP
@@ -21,7 +21,6 @@ def measure_lost(work: str, rule: int, first: int, stop: int, share: float) -> d
     space = Workspace.open(work)
     weights = weights_of(space)
     blocks = sampled_blocks(space, rule, range(first, stop), share)
-    blocks = pick_blocks(blocks, (blocks.n_register > 0) & (blocks.n_register < np.diff(blocks.starts)))
     column = space.rules[rule].on[0].column
     floor = int(np.log2(max(2, read_model(space).register)) + 10) * STEP
     scored, _ = match_blocks(

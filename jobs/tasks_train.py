@@ -96,9 +96,23 @@ def sampled_partitions(
     return [(first, min(wanted, first + step)) for first in range(0, wanted, step)]
 
 
-def sampled_blocks(space: Workspace, rule: int, partitions: Sequence[int], share: float) -> Blocks:
-    """The blocks of some partitions whose keys before refinement are of the sample."""
-    return join_blocks([_sampled(space, rule, partition, share) for partition in partitions])
+def sampled_blocks(
+    space: Workspace, rule: int, partitions: Sequence[int], share: float, *, register: bool = False
+) -> Blocks:
+    """The blocks of some partitions whose keys before refinement are of the sample, and that have pairs: of
+    an agency's records with the register's, or only the register's members and their own.
+
+    Where few blocks of a nation have pairs, one task has all partitions: what has no pair is never held.
+    """
+    found = []
+    for partition in partitions:
+        blocks = _sampled(space, rule, partition, share)
+        if register:
+            chosen = blocks.n_register > 1
+        else:
+            chosen = (blocks.n_register > 0) & (blocks.n_register < np.diff(blocks.starts))
+        found.append(pick_blocks(blocks, chosen, register=register))
+    return join_blocks(found)
 
 
 def _sampled(space: Workspace, rule: int, partition: int, share: float) -> Blocks:
@@ -299,9 +313,7 @@ def count_rule(work: str, rule: int, first: int, stop: int, share: float) -> dic
     if rule not in [r for _, r in space.training.groups]:
         places = trained_parts(space.programme, fixed_columns(space, rule))
     programme = some_parts(space.programme, places, space.kinds)
-    blocks = sampled_blocks(space, rule, range(first, stop), share)
-    some = (blocks.n_register > 0) & (blocks.n_register < np.diff(blocks.starts)) & bool(places)
-    blocks = pick_blocks(blocks, some)
+    blocks = sampled_blocks(space, rule, range(first, stop) if places else (), share)
     counted = count_block_patterns(
         space.coded,
         space.meaning,
@@ -342,7 +354,7 @@ def count_register(work: str, rule: int, first: int, stop: int, share: float) ->
     number, _ = groups_of(space.programme.parts)
     places = [i for i in range(len(space.programme.parts)) if i != number]
     programme = some_parts(space.programme, places, space.kinds)
-    blocks = sampled_blocks(space, rule, range(first, stop), share)
+    blocks = sampled_blocks(space, rule, range(first, stop), share, register=True)
     earlier = range(rule + 1)
     counted = count_block_patterns(
         space.coded,
@@ -350,7 +362,7 @@ def count_register(work: str, rule: int, first: int, stop: int, share: float) ->
         programme,
         space.blocking,
         rule,
-        pick_blocks(blocks, blocks.n_register > 1, register=True),
+        blocks,
         columns_of(space, programme, earlier),
         REGISTER_REGISTER,
         owned=True,

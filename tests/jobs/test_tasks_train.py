@@ -125,9 +125,17 @@ def test_sample__is_of_the_same_blocks_whatever_the_partitions(planned, share, p
                 )
             taken = []
             for first, stop in sampled_partitions(space, 0, share, pairs):
-                made = sampled_blocks(space, 0, range(first, stop), share)
-                taken += zip(made.keys.tolist(), lists(made), made.n_register.tolist(), strict=True)
+                for register in (False, True):
+                    made = sampled_blocks(space, 0, range(first, stop), share, register=register)
+                    told = made.keys.tolist(), lists(made), made.n_register.tolist()
+                    taken += [(register, *block) for block in zip(*told, strict=True)]
             found.append(sorted(taken))
     limit = share * (2**64 - 1)
-    wanted = [(b[0] ^ (1 << 63) if b[2] else b[0], b[1], len(b[1]) // 2) for b in planned if b[0] < limit]
+    wanted = []
+    for place, members, refined in (b for b in planned if b[0] < limit):
+        key, own = place ^ (1 << 63) if refined else place, len(members) // 2
+        if own > 0:
+            wanted.append((False, key, members, own))
+        if own > 1:
+            wanted.append((True, key, members[:own], own))
     assert found == [sorted(wanted)] * 3
