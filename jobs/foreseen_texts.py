@@ -18,7 +18,7 @@ from jobs.source_files import open_file
 from jobs.spool import text_batches
 from jobs.unpack import beginning, packing_of
 from linkage.contract import Contract
-from linkage.delimited import DELIMITERS, NO_QUOTE
+from linkage.delimited import NO_QUOTE, find_delimiter
 from linkage.encodings import AUTO, Transcoder, detect_encoding
 
 #: Records that are looked at; bytes of a text file, and of a batch of Arrow, that are read for it at most.
@@ -88,7 +88,7 @@ def _of_text(path: Path, contract: Contract, columns: Sequence[str]) -> Mapping[
     text = head.decode("utf-8-sig", "replace")
     mark = contract.delimiter
     if mark == AUTO:
-        mark = max(DELIMITERS, key=lambda each: text.count(each, 0, 1 << 12))
+        mark = find_delimiter(text.encode(), contract.columns(), contract.quote)
     lines = io.StringIO(text, newline="")
     if contract.quote == NO_QUOTE:
         reader = csv.reader(lines, delimiter=mark, quoting=csv.QUOTE_NONE)
